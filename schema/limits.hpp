@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/units.hpp"
+
+// Every bound on what the network or a file may make us believe. A value from outside is compared with these first.
+
+namespace lull::limits {
+
+inline constexpr Bytes control_message = MiB(1);       // body of any message but the two below
+inline constexpr Bytes manifest_payload = MiB(32);     // plain bytes of a manifest (about 250,000 files)
+inline constexpr Bytes envelope = MiB(33);             // manifest with its signatures
+inline constexpr Bytes update_info = KiB(64);
+inline constexpr Bytes data_frame = MiB(1);            // payload of one DATA or PUT
+inline constexpr Bytes segment = MiB(16);              // plain bytes of one segment
+inline constexpr Bytes stored_object = MiB(34);        // stored bytes of one object
+inline constexpr std::uint32_t nesting = 12;           // depth of a MessagePack body
+inline constexpr std::uint32_t text = 4096;            // bytes of any text that has no bound of its own
+
+inline constexpr std::size_t files_per_manifest = 1'000'000;
+inline constexpr std::size_t segments_per_manifest = 262'144;
+inline constexpr std::size_t path_bytes = 1024;        // a path in a manifest
+inline constexpr std::size_t path_component = 255;
+inline constexpr std::size_t builds_per_release = 32;
+inline constexpr std::size_t signatures = 16;
+inline constexpr std::size_t objects_per_message = 1024;  // FETCH, NEED
+inline constexpr std::size_t objects_per_session = 4096;  // waiting FETCH items
+inline constexpr std::size_t log_entries_per_message = 128;
+inline constexpr std::size_t rows_per_answer = 500;
+inline constexpr std::size_t holders_per_report = 16;
+
+}  // namespace lull::limits

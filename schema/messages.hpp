@@ -1,0 +1,526 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "schema/update_info.hpp"
+
+// One struct a message; PROTOCOL.md says who sends it when. The comment behind a field is its meaning and unit.
+
+namespace lull {
+
+enum class MessageType : std::uint8_t {
+    update = 1,
+    head = 2,
+    offer = 10,
+    need = 11,
+    put = 12,
+    committed = 13,
+    refused = 14,
+    hello = 20,
+    welcome = 21,
+    busy = 22,
+    sync = 30,
+    log = 31,
+    fetch = 40,
+    queued = 41,
+    data = 42,
+    ack = 43,
+    credit = 44,
+    absent = 45,
+    report = 50,
+    noted = 51,
+    ping = 60,
+    pong = 61,
+    admin = 70,
+    answer = 71,
+};
+
+// Ledger state of one software on one node (DESIGN.md section 5).
+enum class NodeState : std::uint8_t {
+    undistributed,
+    announced,
+    queued,
+    downloading,
+    distributed,
+    waiting,
+    active,
+    failed,
+    rolled_back,
+    superseded,
+    held,
+};
+constexpr NodeState enum_last(NodeState) { return NodeState::held; }
+[[nodiscard]] std::string_view to_text(NodeState state);
+
+// How an object lies in a pack and crosses the wire.
+enum class ObjectCodec : std::uint8_t { raw, zstd };
+constexpr ObjectCodec enum_last(ObjectCodec) { return ObjectCodec::zstd; }
+
+// ---- announce and ingest ----
+
+// A publisher emits it with epoch, seq and prev 0; the broker re-emits it with its place in the log.
+struct Update {
+    static constexpr MessageType type = MessageType::update;
+    Epoch epoch;
+    LogEntry entry;
+    static void describe(auto& self, auto& visit) {
+        visit("e", self.epoch);
+        visit("l", self.entry);
+    }
+    bool operator==(Update const&) const = default;
+};
+
+// The head of the log; beacon and welcome message.
+struct Head {
+    static constexpr MessageType type = MessageType::head;
+    Epoch epoch;
+    Seq head;
+    WallTime time;             // broker's clock
+    std::uint64_t spread = 0;  // ms: whoever must catch up waits a random part of this first
+    static void describe(auto& self, auto& visit) {
+        visit("e", self.epoch);
+        visit("h", self.head);
+        visit("t", self.time);
+        visit("s", self.spread);
+    }
+    bool operator==(Head const&) const = default;
+};
+
+// ---- publisher and broker ----
+
+// "I want to publish this": the builds as the update-info will name them. Repeatable.
+struct Offer {
+    static constexpr MessageType type = MessageType::offer;
+    SoftwareName software;
+    VersionName version;
+    std::vector<Build> builds;
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("v", self.version);
+        visit("b", self.builds);
+    }
+    bool operator==(Offer const&) const = default;
+};
+
+// Objects that the broker lacks, manifests first, at most limits::objects_per_message; none: everything is durable here,
+// emit the update-info. Another NEED follows when these have come.
+struct Need {
+    static constexpr MessageType type = MessageType::need;
+    SoftwareName software;
+    VersionName version;
+    std::vector<Digest> objects;
+    std::uint64_t more = 0;  // how many further ones will be asked for
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("v", self.version);
+        visit("o", self.objects);
+        visit("m", self.more);
+    }
+    bool operator==(Need const&) const = default;
+};
+
+// What an object looks like as stored; DATA and PUT carry it with every frame, so that either side can start anywhere.
+struct ObjectShape {
+    Digest object;               // SHA-256 of the plain bytes
+    ObjectCodec codec = ObjectCodec::raw;
+    Bytes stored{};              // stored bytes in all
+    Bytes plain{};               // plain bytes
+    static void describe(auto& self, auto& visit) {
+        visit("o", self.object);
+        visit("c", self.codec);
+        visit("s", self.stored);
+        visit("p", self.plain);
+    }
+    bool operator==(ObjectShape const&) const = default;
+};
+
+// A frame of an object, publisher to broker. Payload: stored bytes from `offset`.
+struct Put {
+    static constexpr MessageType type = MessageType::put;
+    ObjectShape shape;
+    Bytes offset{};
+    static void describe(auto& self, auto& visit) {
+        visit("h", self.shape);
+        visit("f", self.offset);
+    }
+    bool operator==(Put const&) const = default;
+};
+
+// The release is durable: log entry `seq`.
+struct Committed {
+    static constexpr MessageType type = MessageType::committed;
+    SoftwareName software;
+    VersionName version;
+    Epoch epoch;
+    Seq seq;
+    WallTime time;
+    bool before = false;  // it had been published already, with these very contents
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("v", self.version);
+        visit("e", self.epoch);
+        visit("q", self.seq);
+        visit("t", self.time);
+        visit("b", self.before);
+    }
+    bool operator==(Committed const&) const = default;
+};
+
+enum class Refusal : std::uint8_t {
+    not_allowed,     // this key may not send that message
+    no_session,      // HELLO or OFFER must come first; start anew
+    conflict,        // the version exists with other contents
+    bad_signature,
+    damaged,         // bytes do not match their digest or format
+    no_space,        // the broker's disk is full
+    invalid,         // well-formed, but against a rule; the text says which
+    unknown_type,
+};
+constexpr Refusal enum_last(Refusal) { return Refusal::unknown_type; }
+
+struct Refused {
+    static constexpr MessageType type = MessageType::refused;
+    Refusal reason = Refusal::invalid;
+    std::string text;  // for people: what to do
+    static void describe(auto& self, auto& visit) {
+        visit("r", self.reason);
+        visit("t", self.text);
+    }
+    bool operator==(Refused const&) const = default;
+};
+
+// ---- sessions of nodes ----
+
+struct Hello {
+    static constexpr MessageType type = MessageType::hello;
+    NodeName node;
+    ArchitectureName architecture;
+    std::string program;     // "lull-node 0.1.0"
+    std::string boot;        // boot id: changes with each start of the machine
+    Epoch epoch;             // of the log that the cursor belongs to
+    Seq cursor;              // recorded durably up to here
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.node);
+        visit("a", self.architecture);
+        visit("g", self.program);
+        visit("b", self.boot);
+        visit("e", self.epoch);
+        visit("c", self.cursor);
+    }
+    bool operator==(Hello const&) const = default;
+};
+
+struct Welcome {
+    static constexpr MessageType type = MessageType::welcome;
+    Epoch epoch;
+    Seq head;
+    WallTime time;
+    static void describe(auto& self, auto& visit) {
+        visit("e", self.epoch);
+        visit("h", self.head);
+        visit("t", self.time);
+    }
+    bool operator==(Welcome const&) const = default;
+};
+
+// Too much to do: close and come back.
+struct Busy {
+    static constexpr MessageType type = MessageType::busy;
+    std::uint64_t retry_after = 0;  // ms
+    static void describe(auto& self, auto& visit) { visit("r", self.retry_after); }
+    bool operator==(Busy const&) const = default;
+};
+
+// "What comes after this cursor?"
+struct Sync {
+    static constexpr MessageType type = MessageType::sync;
+    Epoch epoch;
+    Seq cursor;
+    static void describe(auto& self, auto& visit) {
+        visit("e", self.epoch);
+        visit("c", self.cursor);
+    }
+    bool operator==(Sync const&) const = default;
+};
+
+// A page of the log from `from` (exclusive). If the epoch is not the one asked for, the page starts at the beginning.
+struct LogPage {
+    static constexpr MessageType type = MessageType::log;
+    Epoch epoch;
+    Seq from;
+    std::vector<LogEntry> entries;
+    Seq head;
+    static void describe(auto& self, auto& visit) {
+        visit("e", self.epoch);
+        visit("f", self.from);
+        visit("l", self.entries);
+        visit("h", self.head);
+    }
+    bool operator==(LogPage const&) const = default;
+};
+
+// ---- transfer ----
+
+struct FetchItem {
+    Digest object;
+    Bytes offset{};  // stored bytes that are durable here already
+    static void describe(auto& self, auto& visit) {
+        visit("o", self.object);
+        visit("f", self.offset);
+    }
+    bool operator==(FetchItem const&) const = default;
+};
+
+// Objects that this node wants for a release, in this order, after those asked for before.
+struct Fetch {
+    static constexpr MessageType type = MessageType::fetch;
+    SoftwareName software;
+    Seq seq;
+    std::vector<FetchItem> items;
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("q", self.seq);
+        visit("i", self.items);
+    }
+    bool operator==(Fetch const&) const = default;
+};
+
+// "Not yet": place in the queue, and why.
+struct Queued {
+    static constexpr MessageType type = MessageType::queued;
+    std::uint64_t position = 0;
+    std::string reason;
+    static void describe(auto& self, auto& visit) {
+        visit("p", self.position);
+        visit("r", self.reason);
+    }
+    bool operator==(Queued const&) const = default;
+};
+
+// A frame of an object, broker to node. Payload: stored bytes from `offset`.
+struct Data {
+    static constexpr MessageType type = MessageType::data;
+    ObjectShape shape;
+    Bytes offset{};
+    static void describe(auto& self, auto& visit) {
+        visit("h", self.shape);
+        visit("f", self.offset);
+    }
+    bool operator==(Data const&) const = default;
+};
+
+// Payload bytes that have arrived in this session, sent at once for every frame: what the network has delivered.
+struct Ack {
+    static constexpr MessageType type = MessageType::ack;
+    Bytes received{};  // cumulative
+    static void describe(auto& self, auto& visit) { visit("r", self.received); }
+    bool operator==(Ack const&) const = default;
+};
+
+// Payload bytes that the other side may send in this session in all: what the disk can take.
+struct Credit {
+    static constexpr MessageType type = MessageType::credit;
+    Bytes permitted{};  // cumulative
+    static void describe(auto& self, auto& visit) { visit("p", self.permitted); }
+    bool operator==(Credit const&) const = default;
+};
+
+// The broker does not have this object.
+struct Absent {
+    static constexpr MessageType type = MessageType::absent;
+    Digest object;
+    static void describe(auto& self, auto& visit) { visit("o", self.object); }
+    bool operator==(Absent const&) const = default;
+};
+
+// ---- reports ----
+
+// Who holds a version on a node.
+struct Holder {
+    std::uint64_t pid = 0;
+    std::uint64_t uid = 0;
+    std::string user;
+    std::string command;
+    WallTime since;                 // start of the process
+    std::optional<WallTime> told;   // when the notice reached its terminal
+    static void describe(auto& self, auto& visit) {
+        visit("p", self.pid);
+        visit("u", self.uid);
+        visit("n", self.user);
+        visit("c", self.command);
+        visit("s", self.since);
+        visit("t", self.told);
+    }
+    bool operator==(Holder const&) const = default;
+};
+
+// The state of one software on the sending node. Resent until NOTED; a lower revision never replaces a higher one.
+struct Report {
+    static constexpr MessageType type = MessageType::report;
+    SoftwareName software;
+    Seq seq;
+    NodeState state = NodeState::announced;
+    std::uint64_t revision = 0;  // grows with each report of this node about this software
+    WallTime since;
+    std::string why;
+    std::vector<Holder> holders;
+    std::optional<Seq> active;   // the release that `current` points to
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("q", self.seq);
+        visit("s", self.state);
+        visit("r", self.revision);
+        visit("i", self.since);
+        visit("w", self.why);
+        visit("h", self.holders);
+        visit("a", self.active);
+    }
+    bool operator==(Report const&) const = default;
+};
+
+// The report is in the ledger.
+struct Noted {
+    static constexpr MessageType type = MessageType::noted;
+    SoftwareName software;
+    std::uint64_t revision = 0;
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("r", self.revision);
+    }
+    bool operator==(Noted const&) const = default;
+};
+
+// ---- both ----
+
+struct Ping {
+    static constexpr MessageType type = MessageType::ping;
+    std::uint64_t nonce = 0;
+    static void describe(auto& self, auto& visit) { visit("n", self.nonce); }
+    bool operator==(Ping const&) const = default;
+};
+
+struct Pong {
+    static constexpr MessageType type = MessageType::pong;
+    std::uint64_t nonce = 0;
+    static void describe(auto& self, auto& visit) { visit("n", self.nonce); }
+    bool operator==(Pong const&) const = default;
+};
+
+// ---- operator ----
+
+enum class AdminVerb : std::uint8_t { status, list, nodes, nodes_new };
+constexpr AdminVerb enum_last(AdminVerb) { return AdminVerb::nodes_new; }
+
+struct Admin {
+    static constexpr MessageType type = MessageType::admin;
+    AdminVerb verb = AdminVerb::status;
+    std::uint64_t cursor = 0;                 // where the page starts
+    std::optional<SoftwareName> software;     // status, list: only this one
+    std::optional<NodeName> node;             // status: only this one; nodes_new: its name
+    std::optional<PeerKey> key;               // nodes_new
+    static void describe(auto& self, auto& visit) {
+        visit("v", self.verb);
+        visit("c", self.cursor);
+        visit("s", self.software);
+        visit("n", self.node);
+        visit("k", self.key);
+    }
+    bool operator==(Admin const&) const = default;
+};
+
+// A row of the table software x node.
+struct StatusRow {
+    SoftwareName software;
+    VersionName version;     // the newest release
+    Seq seq;
+    NodeName node;
+    NodeState state = NodeState::undistributed;
+    WallTime since;
+    std::string why;
+    std::vector<Holder> holders;
+    std::optional<VersionName> active;   // what runs there now
+    std::optional<Bytes> done;           // downloading: bytes sent so far
+    static void describe(auto& self, auto& visit) {
+        visit("s", self.software);
+        visit("v", self.version);
+        visit("q", self.seq);
+        visit("n", self.node);
+        visit("t", self.state);
+        visit("i", self.since);
+        visit("w", self.why);
+        visit("h", self.holders);
+        visit("a", self.active);
+        visit("d", self.done);
+    }
+    bool operator==(StatusRow const&) const = default;
+};
+
+struct ReleaseRow {
+    SoftwareName software;
+    VersionName version;
+    Seq seq;
+    WallTime time;           // committed
+    std::vector<Build> builds;
+    std::uint64_t active = 0;  // nodes on which it is active
+    bool newest = false;
+    static void describe(auto& self, auto& visit) {
+        visit("s", self.software);
+        visit("v", self.version);
+        visit("q", self.seq);
+        visit("t", self.time);
+        visit("b", self.builds);
+        visit("a", self.active);
+        visit("n", self.newest);
+    }
+    bool operator==(ReleaseRow const&) const = default;
+};
+
+struct NodeRow {
+    NodeName node;
+    PeerKey key;
+    std::optional<WallTime> seen;  // last message
+    bool connected = false;
+    std::string program;
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.node);
+        visit("k", self.key);
+        visit("s", self.seen);
+        visit("c", self.connected);
+        visit("g", self.program);
+    }
+    bool operator==(NodeRow const&) const = default;
+};
+
+// A page of rows for an ADMIN; `next` is the cursor of the page after it, if there is one.
+struct Answer {
+    static constexpr MessageType type = MessageType::answer;
+    AdminVerb verb = AdminVerb::status;
+    std::vector<StatusRow> status;
+    std::vector<ReleaseRow> releases;
+    std::vector<NodeRow> nodes;
+    std::optional<std::uint64_t> next;
+    WallTime time;           // broker's clock
+    static void describe(auto& self, auto& visit) {
+        visit("v", self.verb);
+        visit("s", self.status);
+        visit("r", self.releases);
+        visit("n", self.nodes);
+        visit("x", self.next);
+        visit("t", self.time);
+    }
+    bool operator==(Answer const&) const = default;
+};
+
+using Message = std::variant<Update, Head, Offer, Need, Put, Committed, Refused, Hello, Welcome, Busy, Sync, LogPage, Fetch,
+                             Queued, Data, Ack, Credit, Absent, Report, Noted, Ping, Pong, Admin, Answer>;
+
+[[nodiscard]] MessageType type_of(Message const& message);
+// "UPDATE", "HELLO", ... as in PROTOCOL.md.
+[[nodiscard]] std::string_view to_text(MessageType type);
+
+}  // namespace lull

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <vector>
+
+#include "schema/envelope.hpp"
+
+namespace lull {
+
+enum class Urgency : std::uint8_t { background, normal, urgent };
+constexpr Urgency enum_last(Urgency) { return Urgency::urgent; }
+
+// What happens while a release is in use on a node.
+enum class Policy : std::uint8_t { wait, restart, now };
+constexpr Policy enum_last(Policy) { return Policy::now; }
+
+// One build of a release, for one architecture.
+struct Build {
+    ArchitectureName architecture;
+    Digest manifest;            // SHA-256 of the manifest's encoded envelope, by which it is stored and fetched as an object
+    Bytes manifest_size{};      // plain bytes of that object
+    Bytes size{};               // sum of the files' sizes
+    std::uint64_t files = 0;
+    static void describe(auto& self, auto& visit) {
+        visit("a", self.architecture);
+        visit("m", self.manifest);
+        visit("l", self.manifest_size);
+        visit("z", self.size);
+        visit("f", self.files);
+    }
+    bool operator==(Build const&) const = default;
+};
+
+// What is announced about a release. The publisher signs it; the broker adds its place in the log around it.
+struct UpdateInfo {
+    SoftwareName software;
+    VersionName version;
+    WallTime time;              // when it was published, by the publisher's clock
+    std::vector<Build> builds;  // at most one an architecture
+    std::vector<GroupName> groups;  // empty: every node
+    Urgency urgency = Urgency::normal;
+    Policy policy = Policy::wait;
+
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("v", self.version);
+        visit("t", self.time);
+        visit("b", self.builds);
+        visit("g", self.groups);
+        visit("u", self.urgency);
+        visit("p", self.policy);
+    }
+    bool operator==(UpdateInfo const&) const = default;
+
+    // The build for this architecture, else the one for "any", else null.
+    [[nodiscard]] Build const* build_for(ArchitectureName const& architecture) const;
+};
+
+// Checks the signature, decodes, and checks the rules (at least one build, no architecture twice). Fault::refused or damaged.
+[[nodiscard]] Result<UpdateInfo> open_update_info(Envelope const& envelope, TrustedKeys const& trusted);
+
+// The same without asking who signed: for records that were checked before they were written.
+[[nodiscard]] Result<UpdateInfo> decode_update_info(View payload);
+
+// An entry of the broker's log.
+struct LogEntry {
+    Seq seq;
+    Seq prev;            // the entry before it
+    WallTime time;       // when the broker committed it
+    Envelope update;     // the signed update-info
+    static void describe(auto& self, auto& visit) {
+        visit("q", self.seq);
+        visit("p", self.prev);
+        visit("t", self.time);
+        visit("u", self.update);
+    }
+    bool operator==(LogEntry const&) const = default;
+};
+
+}  // namespace lull

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -13,6 +12,28 @@
 #include "core/units.hpp"
 
 namespace lull {
+
+// A task that runs once and may own what cannot be copied (std::function cannot hold such in C++20).
+class UniqueTask {
+public:
+    UniqueTask() = default;
+    template <class F>
+    explicit UniqueTask(F function) : body_(std::make_unique<BodyOf<F>>(std::move(function))) {}
+    void operator()() { body_->run(); }
+
+private:
+    struct Body {
+        virtual ~Body() = default;
+        virtual void run() = 0;
+    };
+    template <class F>
+    struct BodyOf final : Body {
+        explicit BodyOf(F f) : function(std::move(f)) {}
+        void run() override { function(); }
+        F function;
+    };
+    std::unique_ptr<Body> body_;
+};
 
 // The one loop of a process. It owns no state of the domain; handlers run one at a time on the thread that called run().
 class EventLoop {
@@ -38,7 +59,10 @@ public:
     void cancel(TimerId id);
 
     // Hands a task to the loop; the only member that other threads may call.
-    void post(Task task);
+    template <class F>
+    void post(F task) {
+        post_task(UniqueTask(std::move(task)));
+    }
 
     // Runs `task` at the end of the current turn, after every handler that was ready: the place to commit and flush.
     void at_turn_end(Task task);
@@ -67,10 +91,11 @@ private:
         bool dead = false;
     };
 
+    void post_task(UniqueTask task);
     bool run_ready_sockets();
-    void run_due_timers();
-    void run_posted();
-    void run_turn_end();
+    bool run_due_timers();
+    bool run_posted();
+    bool run_turn_end();
     void wait(bool already_busy);
     void bury_dead();
 
@@ -79,7 +104,7 @@ private:
     std::multimap<TimePoint, std::pair<TimerId, Task>> timers_;
     std::deque<Task> turn_end_;
     std::mutex posted_mutex_;
-    std::deque<Task> posted_;  // guarded by posted_mutex_
+    std::deque<UniqueTask> posted_;  // guarded by posted_mutex_
     FileDescriptor wake_;      // eventfd(2)
     FileDescriptor signal_;    // signalfd(2)
     std::uint64_t next_id_ = 1;

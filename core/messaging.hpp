@@ -65,7 +65,7 @@ private:
     zmq::context_t context_;
 };
 
-enum class SocketKind { pub, sub, xpub, xsub, router, dealer, rep, req, push, pull };
+enum class SocketKind { pub, sub, xpub, xsub, router, dealer, rep, req, push, pull, pair };
 
 // A ZeroMQ socket. Non-blocking throughout: the event loop says when to read. LINGER is 0.
 class Socket {

@@ -1,0 +1,47 @@
+#include "core/workers.hpp"
+
+namespace lull {
+
+Workers::Workers(EventLoop& loop, unsigned threads) : loop_(loop) {
+    threads_.reserve(threads);
+    for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+}
+
+Workers::~Workers() {
+    {
+        std::lock_guard const lock(mutex_);
+        ending_ = true;
+        queue_.clear();
+    }
+    wake_.notify_all();
+    for (auto& thread : threads_) thread.join();
+}
+
+std::size_t Workers::waiting() const {
+    std::lock_guard const lock(mutex_);
+    return queue_.size();
+}
+
+void Workers::push(UniqueTask task) {
+    {
+        std::lock_guard const lock(mutex_);
+        queue_.push_back(std::move(task));
+    }
+    wake_.notify_one();
+}
+
+void Workers::work() {
+    while (true) {
+        UniqueTask task;
+        {
+            std::unique_lock lock(mutex_);
+            wake_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+            if (ending_) return;
+            task = std::move(queue_.front());
+            queue_.pop_front();
+        }
+        task();
+    }
+}
+
+}  // namespace lull

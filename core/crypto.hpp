@@ -58,10 +58,13 @@ using Ed25519Signature = std::array<std::byte, 64>;
 // An Ed25519 private key. Never printed, never copied.
 class SigningKey {
 public:
+    static constexpr std::size_t most_passphrase = 1024;  // bytes; what libcrypto can read back
+    static constexpr std::size_t most_pem = 64 * 1024;    // bytes
+
     [[nodiscard]] static SigningKey generate();
     // Reads PKCS#8 PEM; `passphrase` is used where the PEM is encrypted. Fault::refused if it is wrong or missing.
     [[nodiscard]] static Result<SigningKey> from_pem(std::string_view pem, std::string_view passphrase);
-    // Writes PKCS#8 PEM, encrypted with AES-256-CBC if the passphrase is not empty.
+    // Writes PKCS#8 PEM, encrypted with AES-256-CBC if the passphrase is not empty. Aborts if it is longer than most_passphrase.
     [[nodiscard]] std::string to_pem(std::string_view passphrase) const;
 
     [[nodiscard]] Ed25519Public public_key() const;

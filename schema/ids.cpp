@@ -1,0 +1,81 @@
+#include "schema/ids.hpp"
+
+#include <algorithm>
+
+namespace lull {
+
+namespace {
+
+constexpr std::size_t most_shown = 40;
+
+bool is_alphanumeric(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+// What was given, short and without anything that could disturb a terminal.
+std::string shown(std::string_view text) {
+    std::string out;
+    for (char const c : text.substr(0, most_shown)) {
+        bool const plain = c >= ' ' && c <= '~' && c != '\'' && c != '\\';
+        out += plain ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
+    return out + (text.size() > most_shown ? "..." : "");
+}
+
+}  // namespace
+
+namespace detail {
+
+Result<std::string> parse_name(std::string_view text, std::string_view what, std::string_view also, std::size_t most,
+                               std::string_view example) {
+    auto const allowed = [also](char c) { return is_alphanumeric(c) || also.find(c) != std::string_view::npos; };
+    bool const good = !text.empty() && text.size() <= most && is_alphanumeric(text.front()) &&
+                      std::all_of(text.begin(), text.end(), allowed);
+    if (good) return std::string(text);
+    return fail(Fault::usage,
+                "'{}' is no {}: it takes 1 to {} characters, first a letter or digit (a-z, A-Z, 0-9), then also {}; for example {}",
+                shown(text), what, most, also, example);
+}
+
+}  // namespace detail
+
+ArchitectureName native_architecture() {
+#if defined(__x86_64__) && !defined(__ILP32__)
+    constexpr std::string_view word = "amd64";
+#elif defined(__aarch64__) && !defined(__ILP32__)
+    constexpr std::string_view word = "arm64";
+#elif defined(__arm__) && defined(__ARM_PCS_VFP)
+    constexpr std::string_view word = "armhf";
+#elif defined(__i386__)
+    constexpr std::string_view word = "i386";
+#elif defined(__riscv) && __riscv_xlen == 64
+    constexpr std::string_view word = "riscv64";
+#else
+    constexpr std::string_view word = "any";
+#endif
+    auto name = ArchitectureName::parse(word);
+    LULL_INVARIANT(name.has_value());
+    return std::move(*name);
+}
+
+Result<PeerKey> PeerKey::parse(std::string_view hex) {
+    std::array<std::byte, 32> bytes{};
+    if (hex.size() != 2 * bytes.size()) {
+        return fail(Fault::damaged, "a key is 64 hexadecimal digits, and this has {} characters", hex.size());
+    }
+    auto const decoded = from_hex(hex);
+    if (!decoded) return pass(decoded.error());
+    std::copy(decoded->begin(), decoded->end(), bytes.begin());
+    return PeerKey(bytes);
+}
+
+std::string_view to_text(Role role) {
+    switch (role) {
+        case Role::node: return "node";
+        case Role::publisher: return "publisher";
+        case Role::operator_: return "operator";
+    }
+    return "unknown role";
+}
+
+}  // namespace lull

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <compare>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/crypto.hpp"
+#include "core/files.hpp"
+#include "schema/ids.hpp"
+
+// Where everything lies on a node:
+//
+//   ROOT/SOFTWARE/versions/SEQ-VERSION/...             immutable tree
+//   ROOT/SOFTWARE/versions/.staging-SEQ/               while it is being built
+//   ROOT/SOFTWARE/versions/.garbage-SEQ-VERSION/       while it is being deleted
+//   ROOT/SOFTWARE/releases/SEQ-VERSION.manifest        encoded signed envelope, 0644
+//   ROOT/SOFTWARE/locks/SEQ-VERSION                    lock file, 0644; there as long as the version is
+//   ROOT/SOFTWARE/current -> versions/SEQ-VERSION
+//   ROOT/.lull/                                        0700: journal/, incoming/, node.json
+
+namespace lull::subscriber {
+
+// One release of one software, as its place in the log numbers it.
+struct ReleaseId {
+    SoftwareName software;
+    Seq seq;
+    VersionName version;
+
+    // "12-1.4.2".
+    [[nodiscard]] std::string directory_name() const;
+    // The reverse; Fault::damaged for anything that directory_name() does not give.
+    [[nodiscard]] static Result<ReleaseId> parse(SoftwareName const& software, std::string_view directory_name);
+
+    auto operator<=>(ReleaseId const&) const = default;
+};
+
+// The paths of a node below its root. Holds no state: what it reads, it reads from disk each time.
+class Layout {
+public:
+    // A relative root counts from the working directory at this moment.
+    explicit Layout(fs::path const& root);
+
+    [[nodiscard]] fs::path const& root() const { return root_; }
+    [[nodiscard]] fs::path secret() const { return root_ / ".lull"; }
+    [[nodiscard]] fs::path journal() const { return secret() / "journal"; }
+    [[nodiscard]] fs::path incoming() const { return secret() / "incoming"; }
+    [[nodiscard]] fs::path join_bundle() const { return secret() / "node.json"; }
+
+    [[nodiscard]] fs::path software(SoftwareName const& name) const { return root_ / name.text(); }
+    [[nodiscard]] fs::path versions(SoftwareName const& name) const { return software(name) / "versions"; }
+    [[nodiscard]] fs::path releases(SoftwareName const& name) const { return software(name) / "releases"; }
+    [[nodiscard]] fs::path locks(SoftwareName const& name) const { return software(name) / "locks"; }
+    [[nodiscard]] fs::path current_link(SoftwareName const& name) const { return software(name) / "current"; }
+
+    [[nodiscard]] fs::path tree(ReleaseId const& release) const;
+    [[nodiscard]] fs::path staging(ReleaseId const& release) const;
+    [[nodiscard]] fs::path garbage(ReleaseId const& release) const;
+    [[nodiscard]] fs::path manifest(ReleaseId const& release) const;
+    [[nodiscard]] fs::path lock(ReleaseId const& release) const;
+
+    // Makes ROOT (0755) and ROOT/.lull (0700) with journal/ and incoming/; Fault::refused if .lull is open to others.
+    [[nodiscard]] Status prepare() const;
+    // Makes the directories of one software (0755), durably.
+    [[nodiscard]] Status prepare(SoftwareName const& name) const;
+
+    // The release that `current` points to; nothing if there is no such link. Fault::damaged unless it is a
+    // symbolic link to exactly versions/SEQ-VERSION. Says nothing about whether that version exists.
+    [[nodiscard]] Result<std::optional<ReleaseId>> current(SoftwareName const& name) const;
+
+    // The versions that are there, in order of seq; entries with other names are passed over.
+    [[nodiscard]] Result<std::vector<ReleaseId>> installed(SoftwareName const& name) const;
+    // The names of software that have a directory here, sorted.
+    [[nodiscard]] Result<std::vector<SoftwareName>> known_software() const;
+
+private:
+    fs::path root_;
+};
+
+}  // namespace lull::subscriber

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "schema/manifest.hpp"
+#include "schema/messages.hpp"
+#include "subscriber/layout.hpp"
+#include "subscriber/object_files.hpp"
+
+namespace lull::subscriber {
+
+// What is needed to build the tree of a release from bytes that are all here.
+struct StageJob {
+    ReleaseId release;
+    Manifest manifest;
+    Buffer manifest_envelope;                // as it was fetched and signed
+    std::map<Digest, ObjectShape> objects;   // by segment digest: what lies complete in incoming/
+    std::optional<ReleaseId> seed;           // an installed release whose equal files are cloned
+};
+
+// What staging did.
+struct StageReport {
+    std::size_t files = 0;
+    Bytes unpacked{};           // file contents that came from fetched objects
+    Bytes cloned{};             // file contents that came from the seed
+    bool was_there = false;     // the tree had been staged before and is intact: nothing was written
+};
+
+// Why staging failed, and what would help. Damaged objects: remove them and fetch them again. Missing objects:
+// segments that are neither in `objects` nor to be had from the seed (whose copy may be damaged): fetch them too.
+// Both empty: fetching does not help; with Fault::no_space try again when there is room, with any other fault the
+// release cannot be installed here.
+struct StageFailure {
+    Error error;
+    std::vector<Digest> damaged;
+    std::vector<Digest> missing;
+};
+
+// Builds versions/SEQ-VERSION completely and durably: every file hashed again from disk, manifest and lock file
+// beside it. After a crash at any point the same call starts over or accepts what is finished; an existing tree
+// that is not intact is replaced in one step. A failure leaves no staging directory behind. Keeps `reserve` of the
+// disk free. Memory: one segment and one object.
+[[nodiscard]] tl::expected<StageReport, StageFailure> stage(StageJob const& job, Layout const& layout, ObjectFiles& objects,
+                                                            Bytes reserve);
+
+// Indices of the segments that are needed for files of which `seed` has no equal one, ascending.
+[[nodiscard]] std::vector<std::uint32_t> wanted_segments(Manifest const& manifest, std::optional<Manifest> const& seed);
+
+// The manifest of a release from releases/, decoded and validated, and for this software and version. Who signed it
+// is not asked.
+[[nodiscard]] Result<Manifest> load_manifest(Layout const& layout, ReleaseId const& release);
+// The same, and signed by a trusted key.
+[[nodiscard]] Result<Manifest> load_manifest(Layout const& layout, ReleaseId const& release, TrustedKeys const& trusted);
+
+}  // namespace lull::subscriber

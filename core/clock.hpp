@@ -4,12 +4,19 @@
 
 namespace lull {
 
+// Both clocks at one instant; what decision code is given.
+struct Moment {
+    TimePoint point;
+    WallTime wall;
+};
+
 // Where time comes from. Logic takes `now` as a value; only shells hold a Clock.
 class Clock {
 public:
     virtual ~Clock() = default;
     [[nodiscard]] virtual TimePoint now() const = 0;
     [[nodiscard]] virtual WallTime wall() const = 0;
+    [[nodiscard]] Moment moment() const { return {now(), wall()}; }
 };
 
 // CLOCK_MONOTONIC and CLOCK_REALTIME.

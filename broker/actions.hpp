@@ -1,0 +1,71 @@
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "broker/events.hpp"
+#include "core/log.hpp"
+#include "store/packs.hpp"
+
+// What the broker's decision code wants done. The shell performs actions in their order.
+
+namespace lull::broker {
+
+struct Send {
+    SessionId session = 0;
+    Message message;
+};
+
+// Read these stored bytes and send them as one DATA frame. Frames of a session keep their order.
+struct SendFrame {
+    SessionId session = 0;
+    store::ObjectPlace place;
+    Bytes offset{};
+    Bytes length{};
+};
+
+// Forget the connection; further messages on it begin a new session.
+struct CloseSession {
+    SessionId session = 0;
+};
+
+// Emit on the announce socket.
+struct Announce {
+    Message message;
+};
+
+// From now on the first thing that a new subscriber gets.
+struct SetWelcome {
+    Head head;
+};
+
+// Make durable, then tell (BatchDone). Batches become durable in this order.
+struct Persist {
+    Ticket ticket = 0;
+    store::Batch batch;
+};
+
+// Verify, append to a pack, make durable, then tell (ObjectKept).
+struct KeepObject {
+    SessionId session = 0;
+    ObjectShape shape;
+    Buffer stored;
+};
+
+// Read a manifest object and tell (ManifestOpened).
+struct OpenManifest {
+    SessionId session = 0;
+    Digest manifest;
+    TrustedKeys trusted;
+};
+
+// A line for the log.
+struct Say {
+    LogLevel level = LogLevel::info;
+    std::string text;
+};
+
+using Action = std::variant<Send, SendFrame, CloseSession, Announce, SetWelcome, Persist, KeepObject, OpenManifest, Say>;
+using Actions = std::vector<Action>;
+
+}  // namespace lull::broker

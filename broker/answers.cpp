@@ -1,0 +1,141 @@
+#include <algorithm>
+
+#include "broker/broker.hpp"
+
+// ADMIN and its ANSWERs: what an operator asks the broker.
+
+namespace lull::broker {
+
+namespace {
+
+// A page of `total` rows from `cursor`: calls `add(i)` for each, and says where the next page begins.
+template <class Add>
+std::optional<std::uint64_t> page(std::uint64_t cursor, std::uint64_t total, Add add) {
+    auto const end = std::min<std::uint64_t>(total, std::min(cursor, total) + limits::rows_per_answer);
+    for (auto i = std::min(cursor, total); i < end; ++i) add(i);
+    if (end == total) return std::nullopt;
+    return end;
+}
+
+}  // namespace
+
+void Broker::on_message(SessionId id, Session&, Admin const& message, Moment now) {
+    if (message.verb == AdminVerb::nodes_new) return enrol(id, message, now);
+    if (message.software && !state_.catalogue.newest(*message.software)) {
+        return refuse(id, Refusal::invalid, fmt::format("there is no software named '{}' here", message.software->text()));
+    }
+    if (message.node && !state_.peers.key_of(*message.node)) {
+        return refuse(id, Refusal::invalid, fmt::format("there is no node named '{}' here", message.node->text()));
+    }
+    send(id, answer(message, now.wall));
+}
+
+void Broker::enrol(SessionId id, Admin const& message, Moment now) {
+    if (!message.node || !message.key) return refuse(id, Refusal::invalid, "a new node needs a name and a key");
+    Peer const peer{message.node->text(), Role::node, std::nullopt, now.wall};
+    if (auto fits = state_.peers.check_new(*message.key, peer); !fits) return refuse(id, Refusal::conflict, fits.error().message);
+    if (!enrolling_.insert(peer.name).second) return refuse(id, Refusal::conflict, "this node is being enrolled by somebody else");
+    // It may connect only after this is durable: a key that a crash forgets must not have been let in.
+    persist({Peers::change(*message.key, peer)}, [this, id, key = *message.key, peer, message](Status const& status, Moment then) {
+        enrolling_.erase(peer.name);
+        if (!status) return refuse(id, Refusal::no_space, fmt::format("the broker could not record the node: {}", status.error().message));
+        state_.peers.add(key, peer);
+        say(LogLevel::info, fmt::format("enrolled node '{}'", peer.name));
+        send(id, answer(message, then.wall));
+    });
+}
+
+Answer Broker::answer(Admin const& message, WallTime now) const {
+    Answer answer;
+    answer.verb = message.verb;
+    answer.time = now;
+    switch (message.verb) {
+        case AdminVerb::status: answer_status(message, answer); break;
+        case AdminVerb::list: answer_list(message, answer); break;
+        case AdminVerb::nodes:
+        case AdminVerb::nodes_new: answer_nodes(message, answer); break;
+    }
+    return answer;
+}
+
+void Broker::answer_status(Admin const& message, Answer& answer) const {
+    std::vector<Release const*> releases;
+    for (auto const& [software, position] : state_.catalogue.software()) {
+        if (!message.software || *message.software == software) releases.push_back(&state_.catalogue.log()[position]);
+    }
+    std::vector<PeerKey> nodes;
+    for (auto const& [name, key] : state_.peers.nodes()) {
+        if (!message.node || message.node->text() == name) nodes.push_back(key);
+    }
+    if (nodes.empty()) return;
+    answer.next = page(message.cursor, releases.size() * nodes.size(), [&](std::uint64_t i) {
+        answer.status.push_back(status_row(*releases[i / nodes.size()], nodes[i % nodes.size()]));
+    });
+}
+
+StatusRow Broker::status_row(Release const& newest, PeerKey const& node) const {
+    auto const* peer = state_.peers.find(node);
+    LULL_INVARIANT(peer != nullptr);
+    StatusRow row;
+    row.software = newest.info.software;
+    row.version = newest.info.version;
+    row.seq = newest.entry.seq;
+    if (auto name = NodeName::parse(peer->name)) row.node = *name;
+    row.since = newest.entry.time;
+    auto const* known = state_.ledger.find(row.software, node);
+    if (known == nullptr) return row;
+    if (known->active) {
+        if (auto const* release = state_.catalogue.at(*known->active)) row.active = release->info.version;
+    }
+    if (known->seq != newest.entry.seq) return row;
+    row.state = known->state;
+    row.since = known->since;
+    row.why = known->why;
+    row.holders = known->holders;
+    auto const session = node_sessions_.find(node);
+    bool const fetching = row.state == NodeState::announced || row.state == NodeState::downloading;
+    if (session == node_sessions_.end() || !fetching) return row;
+    if (auto const position = sender_.position(session->second); position && *position > 0) {
+        row.state = NodeState::queued;
+        row.why = fmt::format("number {} in the queue", *position);
+    } else if (position) {
+        row.state = NodeState::downloading;
+        row.done = sender_.sent_for(session->second, row.software);
+    }
+    return row;
+}
+
+void Broker::answer_list(Admin const& message, Answer& answer) const {
+    std::vector<Release const*> releases;
+    for (auto const& release : state_.catalogue.log()) {
+        if (!message.software || *message.software == release.info.software) releases.push_back(&release);
+    }
+    std::stable_sort(releases.begin(), releases.end(), [](auto* a, auto* b) { return a->info.software < b->info.software; });
+    answer.next = page(message.cursor, releases.size(), [&](std::uint64_t i) {
+        auto const& release = *releases[i];
+        bool const newest = state_.catalogue.newest(release.info.software)->entry.seq == release.entry.seq;
+        auto const active = state_.ledger.active_on(release.info.software, release.entry.seq);
+        answer.releases.push_back({release.info.software, release.info.version, release.entry.seq, release.entry.time,
+                                   release.info.builds, active, newest});
+    });
+}
+
+void Broker::answer_nodes(Admin const& message, Answer& answer) const {
+    std::vector<std::pair<std::string, PeerKey>> nodes;
+    for (auto const& [name, key] : state_.peers.nodes()) {
+        if (!message.node || message.node->text() == name) nodes.emplace_back(name, key);
+    }
+    answer.next = page(message.cursor, nodes.size(), [&](std::uint64_t i) {
+        NodeRow row;
+        if (auto name = NodeName::parse(nodes[i].first)) row.node = *name;
+        row.key = nodes[i].second;
+        row.connected = node_sessions_.contains(row.key);
+        if (auto const seen = seen_.find(row.key); seen != seen_.end()) {
+            row.seen = seen->second.when;
+            row.program = seen->second.program;
+        }
+        answer.nodes.push_back(std::move(row));
+    });
+}
+
+}  // namespace lull::broker

@@ -1,0 +1,289 @@
+#include "broker/broker.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "schema/roles.hpp"
+
+namespace lull::broker {
+
+namespace {
+
+constexpr Duration ping_after = std::chrono::seconds(30);
+constexpr Duration ping_uploads_after = std::chrono::seconds(5);
+constexpr std::size_t most_waiting_updates = 1024;
+constexpr Bytes log_page = KiB(512);
+
+}  // namespace
+
+Broker::Broker(BrokerState state, ObjectIndex const& index, BrokerSettings settings)
+    : state_(std::move(state)), index_(index), settings_(settings), offers_(index, settings.offers), sender_(settings.sender) {}
+
+Actions Broker::on(Event event, Moment now) {
+    out_.clear();
+    std::visit([&](auto& concrete) { on_event(std::move(concrete), now); }, event);
+    for (auto& frame : sender_.next()) out_.push_back(std::move(frame));
+    return std::exchange(out_, {});
+}
+
+Head Broker::head(WallTime now) const {
+    auto const spread = state_.peers.nodes().size() * 1000 / settings_.catch_up_rate;
+    return {state_.catalogue.epoch(), state_.catalogue.head(), now, spread};
+}
+
+// ---- sessions ----
+
+// A key that is enrolled, a role that may send this, and a session that was begun properly; null: answered already.
+Broker::Session* Broker::admit(MessageArrived const& event, Moment now) {
+    auto const* peer = state_.peers.find(event.peer);
+    auto const type = type_of(event.message);
+    if (peer == nullptr || !may_send(peer->role, type)) {
+        refuse(event.session, Refusal::not_allowed,
+               fmt::format("{} may not send {}", peer == nullptr ? "an unknown key" : to_text(peer->role), to_text(type)));
+        return nullptr;
+    }
+    auto [entry, fresh] = sessions_.try_emplace(event.session);
+    auto& session = entry->second;
+    if (fresh) {
+        session.peer = event.peer;
+        session.role = peer->role;
+        session.pinged = now.point;
+    }
+    session.heard = now.point;
+    seen_[event.peer].when = now.wall;
+    bool const begins = type == MessageType::hello || type == MessageType::offer || type == MessageType::admin || type == MessageType::ping;
+    if (!session.greeted && !begins) {
+        refuse(event.session, Refusal::no_session, fmt::format("{} before HELLO: begin a new session", to_text(type)));
+        return nullptr;
+    }
+    if (type != MessageType::ping) session.greeted = true;
+    return &session;
+}
+
+void Broker::on_event(MessageArrived event, Moment now) {
+    if (std::holds_alternative<Pong>(event.message)) {
+        if (auto const found = sessions_.find(event.session); found != sessions_.end()) found->second.heard = now.point;
+        return;
+    }
+    auto* session = admit(event, now);
+    if (session == nullptr) return;
+    if (auto* put = std::get_if<Put>(&event.message)) return append(offers_.put(event.session, *put, std::move(event.payload)));
+    std::visit(
+        [&](auto& message) {
+            using Concrete = std::remove_reference_t<decltype(message)>;
+            if constexpr (requires(Session& s) { on_message(SessionId{}, s, std::declval<Concrete>(), now); }) {
+                on_message(event.session, *session, std::move(message), now);
+            } else {
+                refuse(event.session, Refusal::not_allowed, fmt::format("{} does not belong here", to_text(type_of(event.message))));
+            }
+        },
+        event.message);
+}
+
+void Broker::on_event(NonsenseArrived event, Moment) {
+    refuse(event.session, Refusal::unknown_type, event.error.message);
+    say(LogLevel::warn, fmt::format("key {}: {}", event.peer.hex().substr(0, 16), event.error.message));
+}
+
+void Broker::on_event(SessionGone event, Moment) { close(event.session); }
+
+void Broker::close(SessionId session) {
+    auto const found = sessions_.find(session);
+    if (found != sessions_.end()) {
+        auto const node = node_sessions_.find(found->second.peer);
+        if (node != node_sessions_.end() && node->second == session) node_sessions_.erase(node);
+        sessions_.erase(found);
+    }
+    sender_.drop(session);
+    append(offers_.drop(session));
+    out_.push_back(CloseSession{session});
+}
+
+void Broker::on_event(Tick, Moment now) {
+    if (now.point >= next_beacon_) {
+        next_beacon_ = now.point + settings_.beacon;
+        out_.push_back(Announce{head(now.wall)});
+    }
+    std::vector<SessionId> silent;
+    for (auto& [id, session] : sessions_) {
+        auto const quiet = now.point - session.heard;
+        if (quiet > settings_.silence) {
+            silent.push_back(id);
+        } else if (auto const after = offers_.has(id) ? ping_uploads_after : ping_after;
+                   quiet > after && now.point - session.pinged > after) {
+            session.pinged = now.point;  // a ROUTER learns that a peer is gone only by sending
+            send(id, Ping{});
+        }
+    }
+    for (auto const id : silent) close(id);
+}
+
+// ---- nodes ----
+
+void Broker::on_message(SessionId id, Session& session, Hello message, Moment now) {
+    if (auto const older = node_sessions_.find(session.peer); older != node_sessions_.end() && older->second != id) {
+        auto const stale = older->second;  // the node has connected anew; its old connection is dead
+        close(stale);
+    }
+    node_sessions_[session.peer] = id;
+    sender_.drop(id);
+    seen_[session.peer].program = message.program;
+    if (message.epoch == state_.catalogue.epoch() && message.cursor > state_.catalogue.head()) {
+        say(LogLevel::error, fmt::format("node {} has seen release {} of a log that ends at {} here: was an old backup restored?",
+                                         message.node.text(), message.cursor.value, state_.catalogue.head().value));
+    }
+    send(id, Welcome{state_.catalogue.epoch(), state_.catalogue.head(), now.wall});
+}
+
+void Broker::on_message(SessionId id, Session&, Sync const& message, Moment) {
+    auto const& catalogue = state_.catalogue;
+    Seq const from = message.epoch == catalogue.epoch() ? message.cursor : Seq{};
+    send(id, LogPage{catalogue.epoch(), from, catalogue.page_after(from, limits::log_entries_per_message, log_page), catalogue.head()});
+}
+
+void Broker::on_message(SessionId id, Session&, Fetch const& message, Moment) {
+    if (message.items.size() > limits::objects_per_message) {
+        return refuse(id, Refusal::invalid, fmt::format("FETCH names at most {} objects", limits::objects_per_message));
+    }
+    bool queued = false;
+    for (auto const& item : message.items) {
+        auto const place = index_.find(item.object);
+        if (!place || item.offset >= place->shape.stored) {
+            send(id, Absent{item.object});
+            continue;
+        }
+        auto const outcome = sender_.enqueue(id, {*place, item.offset, message.software});
+        if (outcome == Sender::Place::overfull) {
+            return refuse(id, Refusal::invalid, fmt::format("at most {} objects may wait in a session", limits::objects_per_session));
+        }
+        queued |= outcome == Sender::Place::queued;
+    }
+    if (auto const position = sender_.position(id); queued && position && *position > 0) {
+        send(id, Queued{*position, fmt::format("{} transfers are being served", settings_.sender.transfers)});
+    }
+}
+
+void Broker::on_message(SessionId id, Session&, Ack const& message, Moment) {
+    if (sender_.acknowledge(id, message.received)) return;
+    refuse(id, Refusal::invalid, "ACK for bytes that were not sent: begin a new session");
+    close(id);
+}
+
+void Broker::on_message(SessionId id, Session&, Credit const& message, Moment) { sender_.permit(id, message.permitted); }
+
+void Broker::on_message(SessionId id, Session& session, Report const& message, Moment) {
+    auto const* release = state_.catalogue.at(message.seq);
+    if (release == nullptr || release->info.software != message.software) {
+        return refuse(id, Refusal::invalid, fmt::format("release {} is not one of {}", message.seq.value, message.software.text()));
+    }
+    auto const peer = session.peer;
+    auto& ledger = state_.ledger;
+    if (ledger.take(peer, message) == Ledger::Outcome::stale) {
+        // Repeated: note it if it is durable; else its own batch will.
+        if (message.revision <= ledger.durable_revision(message.software, peer)) send(id, Noted{message.software, message.revision});
+        return;
+    }
+    persist({ledger.change(message.software, peer)},
+            [this, id, peer, software = message.software, revision = message.revision](Status const& status, Moment) {
+                if (!status) return say(LogLevel::error, fmt::format("cannot record a report: {}", status.error().message));
+                state_.ledger.mark_durable(software, peer, revision);
+                if (sessions_.contains(id)) send(id, Noted{software, revision});
+            });
+}
+
+void Broker::on_message(SessionId id, Session&, Ping const& message, Moment) { send(id, Pong{message.nonce}); }
+
+// ---- publishers ----
+
+void Broker::on_message(SessionId id, Session& session, Offer message, Moment) {
+    if (auto const* release = state_.catalogue.find(message.software, message.version)) {
+        if (release->info.builds == message.builds) {
+            return send(id, Committed{message.software, message.version, state_.catalogue.epoch(), release->entry.seq,
+                                      release->entry.time, true});
+        }
+        return refuse(id, Refusal::conflict,
+                      fmt::format("{} {} was published before with other contents or by another key (release {}); choose a new version",
+                                  message.software.text(), message.version.text(), release->entry.seq.value));
+    }
+    append(offers_.begin(id, session.peer, std::move(message), state_.peers.publishers()));
+}
+
+void Broker::on_event(ObjectKept event, Moment) { append(offers_.object_kept(event)); }
+
+void Broker::on_event(ManifestOpened event, Moment) { append(offers_.manifest_opened(std::move(event))); }
+
+void Broker::on_event(UpdateArrived event, Moment now) {
+    auto const* peer = state_.peers.find(event.peer);
+    if (peer == nullptr || !may_send(peer->role, MessageType::update)) {
+        return say(LogLevel::warn, fmt::format("UPDATE from key {}, which may not publish", event.peer.hex().substr(0, 16)));
+    }
+    auto info = open_update_info(event.update.entry.update, state_.peers.publishers());
+    if (!info) return say(LogLevel::warn, fmt::format("UPDATE from '{}': {}", peer->name, info.error().message));
+
+    if (auto const* release = state_.catalogue.find(info->software, info->version)) {
+        if (release->info.builds == info->builds) return tell_publishers(event.peer, *release, false);
+        for (auto const id : offers_.sessions_for(event.peer, *info)) {
+            refuse(id, Refusal::conflict, "this version was published meanwhile with other contents; choose a new version");
+            append(offers_.drop(id));
+        }
+        return;
+    }
+    if (!offers_.complete(event.peer, *info)) return;  // the publisher's session is not at that point: it will begin again
+    enter_log(std::move(event), std::move(*info), now);
+}
+
+// One publication enters the log at a time; a further one waits for its turn and is looked at again then.
+void Broker::enter_log(UpdateArrived event, UpdateInfo info, Moment now) {
+    if (state_.catalogue.reserved()) {
+        if (waiting_updates_.size() < most_waiting_updates) waiting_updates_.push_back(std::move(event));
+        return;
+    }
+    auto const peer = event.peer;
+    auto const sessions = offers_.sessions_for(peer, info);
+    auto const entry = state_.catalogue.reserve(std::move(event.update.entry.update), std::move(info), now.wall);
+    persist({Catalogue::change(entry)}, [this, peer, sessions](Status const& status, Moment then) {
+        if (!status) {
+            state_.catalogue.abandon();
+            for (auto const id : sessions) {
+                refuse(id, Refusal::no_space, fmt::format("the broker could not record the release: {}", status.error().message));
+                append(offers_.drop(id));
+            }
+        } else {
+            auto const& release = state_.catalogue.confirm();
+            tell_publishers(peer, release, false);
+            out_.push_back(Announce{Update{state_.catalogue.epoch(), release.entry}});
+            out_.push_back(SetWelcome{head(then.wall)});
+            say(LogLevel::info, fmt::format("release {}: {} {}", release.entry.seq.value, release.info.software.text(),
+                                            release.info.version.text()));
+        }
+        auto waiting = std::exchange(waiting_updates_, {});
+        for (auto& update : waiting) on_event(std::move(update), then);
+    });
+}
+
+void Broker::tell_publishers(PeerKey const& peer, Release const& release, bool before) {
+    for (auto const id : offers_.sessions_for(peer, release.info)) {
+        send(id, Committed{release.info.software, release.info.version, state_.catalogue.epoch(), release.entry.seq,
+                           release.entry.time, before});
+    }
+}
+
+// ---- the disk ----
+
+void Broker::persist(store::Batch batch, Continuation then) {
+    auto const ticket = next_ticket_++;
+    continuations_.emplace(ticket, std::move(then));
+    out_.push_back(Persist{ticket, std::move(batch)});
+}
+
+void Broker::on_event(BatchDone event, Moment now) {
+    auto const found = continuations_.find(event.ticket);
+    LULL_INVARIANT(found != continuations_.end());
+    auto const then = std::move(found->second);
+    continuations_.erase(found);
+    then(event.status, now);
+}
+
+void Broker::append(Actions actions) { std::move(actions.begin(), actions.end(), std::back_inserter(out_)); }
+
+}  // namespace lull::broker

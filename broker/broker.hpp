@@ -1,0 +1,116 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "broker/catalogue.hpp"
+#include "broker/ledger.hpp"
+#include "broker/offers.hpp"
+#include "broker/peers.hpp"
+#include "broker/sender.hpp"
+#include "core/clock.hpp"
+
+namespace lull::broker {
+
+struct BrokerSettings {
+    Duration beacon = std::chrono::seconds(15);         // how often HEAD is announced
+    Duration silence = std::chrono::seconds(180);       // sessions that say nothing this long are dropped
+    std::uint64_t catch_up_rate = 500;                  // nodes a second that may ask for the log after a beacon; sets `spread`
+    SenderLimits sender;
+    OfferLimits offers;
+};
+
+// What the broker knows for good: as it stands in its tables.
+struct BrokerState {
+    explicit BrokerState(Epoch epoch) : catalogue(epoch) {}
+    Peers peers;
+    Catalogue catalogue;
+    Ledger ledger;
+};
+
+// The heart of the broker, free of I/O: it is told events and says what to do. State on disk always lags behind nothing that was
+// acknowledged: what depends on a batch happens only after BatchDone.
+class Broker {
+public:
+    Broker(BrokerState state, ObjectIndex const& index, BrokerSettings settings);
+
+    [[nodiscard]] Actions on(Event event, Moment now);
+
+    // What a new subscriber must be told before anything else.
+    [[nodiscard]] Head head(WallTime now) const;
+    [[nodiscard]] BrokerState const& state() const { return state_; }
+
+    // For ADMIN and for tests: the row of the table software x node as an operator sees it.
+    [[nodiscard]] StatusRow status_row(Release const& newest, PeerKey const& node) const;
+    [[nodiscard]] bool connected(PeerKey const& node) const { return node_sessions_.contains(node); }
+
+private:
+    struct Session {
+        PeerKey peer;
+        Role role = Role::node;
+        bool greeted = false;
+        TimePoint heard;
+        TimePoint pinged;
+    };
+    struct Seen {
+        WallTime when;
+        std::string program;
+    };
+    using Continuation = std::function<void(Status const&, Moment)>;
+
+    void on_event(MessageArrived event, Moment now);
+    void on_event(UpdateArrived event, Moment now);
+    void on_event(NonsenseArrived event, Moment now);
+    void on_event(SessionGone event, Moment now);
+    void on_event(BatchDone event, Moment now);
+    void on_event(ObjectKept event, Moment now);
+    void on_event(ManifestOpened event, Moment now);
+    void on_event(Tick event, Moment now);
+
+    // One for each message that a peer may send; the others never get past the table of roles.
+    void on_message(SessionId id, Session& session, Offer message, Moment now);
+    void on_message(SessionId id, Session& session, Hello message, Moment now);
+    void on_message(SessionId id, Session& session, Sync const& message, Moment now);
+    void on_message(SessionId id, Session& session, Fetch const& message, Moment now);
+    void on_message(SessionId id, Session& session, Ack const& message, Moment now);
+    void on_message(SessionId id, Session& session, Credit const& message, Moment now);
+    void on_message(SessionId id, Session& session, Report const& message, Moment now);
+    void on_message(SessionId id, Session& session, Ping const& message, Moment now);
+    void on_message(SessionId id, Session& session, Admin const& message, Moment now);
+
+    [[nodiscard]] Session* admit(MessageArrived const& event, Moment now);
+    void enter_log(UpdateArrived event, UpdateInfo info, Moment now);
+    void tell_publishers(PeerKey const& peer, Release const& release, bool before);
+    void enrol(SessionId id, Admin const& message, Moment now);
+    [[nodiscard]] Answer answer(Admin const& message, WallTime now) const;
+    void answer_status(Admin const& message, Answer& answer) const;
+    void answer_list(Admin const& message, Answer& answer) const;
+    void answer_nodes(Admin const& message, Answer& answer) const;
+
+    void send(SessionId session, Message message) { out_.push_back(Send{session, std::move(message)}); }
+    void refuse(SessionId session, Refusal reason, std::string text) { send(session, Refused{reason, std::move(text)}); }
+    void say(LogLevel level, std::string text) { out_.push_back(Say{level, std::move(text)}); }
+    void append(Actions actions);
+    void persist(store::Batch batch, Continuation then);
+    void close(SessionId session);
+
+    BrokerState state_;
+    ObjectIndex const& index_;
+    BrokerSettings settings_;
+    Offers offers_;
+    Sender sender_;
+    std::map<SessionId, Session> sessions_;
+    std::map<PeerKey, SessionId> node_sessions_;
+    std::map<PeerKey, Seen> seen_;
+    std::set<std::string> enrolling_;            // names of nodes on their way to the disk
+    std::map<Ticket, Continuation> continuations_;
+    std::deque<UpdateArrived> waiting_updates_;  // while another one enters the log
+    Ticket next_ticket_ = 1;
+    TimePoint next_beacon_{};
+    Actions out_;
+};
+
+}  // namespace lull::broker

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <variant>
+
+#include "schema/manifest.hpp"
+#include "schema/messages.hpp"
+
+// What the broker's decision code is told. The shell (daemon.hpp) makes these from sockets, workers and the writer.
+
+namespace lull::broker {
+
+// A live connection on the exchange, named by the shell; never reused.
+using SessionId = std::uint64_t;
+
+// Names a batch on its way to the disk.
+using Ticket = std::uint64_t;
+
+struct MessageArrived {
+    SessionId session = 0;
+    PeerKey peer;  // by the channel (ZAP User-Id), not by the message
+    Message message;
+    Buffer payload;
+};
+
+// An UPDATE on the ingest socket.
+struct UpdateArrived {
+    PeerKey peer;
+    Update update;
+};
+
+// A frame that was no message of this protocol version.
+struct NonsenseArrived {
+    SessionId session = 0;
+    PeerKey peer;
+    Error error;
+};
+
+// The connection is known to be gone.
+struct SessionGone {
+    SessionId session = 0;
+};
+
+// The batch of this ticket is durable, or nothing of it is written.
+struct BatchDone {
+    Ticket ticket = 0;
+    Status status;
+};
+
+// An object that a publisher sent is verified, in a pack, and durable; or why not.
+struct ObjectKept {
+    SessionId session = 0;
+    Digest object;
+    Bytes stored{};
+    Status status;
+};
+
+// A manifest that is stored here, opened and checked against the publishers' keys.
+struct ManifestOpened {
+    SessionId session = 0;
+    Digest manifest;
+    Result<Manifest> content;
+};
+
+// Time has passed; comes about once a second.
+struct Tick {};
+
+using Event = std::variant<MessageArrived, UpdateArrived, NonsenseArrived, SessionGone, BatchDone, ObjectKept, ManifestOpened, Tick>;
+
+}  // namespace lull::broker

@@ -1,0 +1,182 @@
+#include "broker/offers.hpp"
+
+#include <algorithm>
+
+namespace lull::broker {
+
+namespace {
+
+bool same_release(Offer const& offer, UpdateInfo const& info) {
+    return offer.software == info.software && offer.version == info.version && offer.builds == info.builds;
+}
+
+Refusal reason_of(Fault fault) {
+    switch (fault) {
+        case Fault::no_space: return Refusal::no_space;
+        case Fault::damaged: return Refusal::damaged;
+        case Fault::refused: return Refusal::bad_signature;
+        default: return Refusal::invalid;
+    }
+}
+
+}  // namespace
+
+Actions Offers::begin(SessionId session, PeerKey const& peer, Offer offer, TrustedKeys const& trusted) {
+    if (offer.builds.empty() || offer.builds.size() > limits::builds_per_release) {
+        return refuse(session, Refusal::invalid,
+                      fmt::format("a release has 1 to {} builds, this one has {}", limits::builds_per_release, offer.builds.size()));
+    }
+    auto& progress = offers_[session];
+    bool const credited = progress.credited;
+    Bytes const permitted = progress.permitted;
+    progress = InProgress{peer, std::move(offer), trusted, {}, {}, {}, std::nullopt, credited, false, permitted};
+    for (auto const& build : progress.offer.builds) progress.unopened.insert(build.manifest);
+    return advance(session, progress);
+}
+
+// Manifests first; when all are stored they are opened; then the segments that they name.
+Actions Offers::advance(SessionId session, InProgress& offer) {
+    std::map<Digest, Bytes> missing;
+    for (auto const& build : offer.offer.builds) {
+        if (!index_.find(build.manifest)) missing[build.manifest] = build.manifest_size;
+    }
+    if (!missing.empty()) return ask_for(session, offer, missing);
+
+    if (!offer.unopened.empty()) {
+        Actions actions;
+        for (auto const& digest : offer.unopened) actions.push_back(OpenManifest{session, digest, offer.trusted});
+        return actions;
+    }
+    for (auto const& [digest, size] : offer.segments) {
+        if (!index_.find(digest)) missing[digest] = size;
+    }
+    offer.complete = missing.empty();
+    return ask_for(session, offer, missing);
+}
+
+Actions Offers::ask_for(SessionId session, InProgress& offer, std::map<Digest, Bytes> const& missing) {
+    Need need{offer.offer.software, offer.offer.version, {}, 0};
+    offer.expected.clear();
+    for (auto const& [digest, size] : missing) {
+        if (need.objects.size() == limits::objects_per_message) break;
+        need.objects.push_back(digest);
+        offer.expected[digest] = size;
+    }
+    need.more = missing.size() - need.objects.size();
+    Actions actions{Send{session, std::move(need)}};
+    give_credit(actions);
+    return actions;
+}
+
+void Offers::give_credit(Actions& actions) {
+    auto credited = std::count_if(offers_.begin(), offers_.end(), [](auto const& entry) { return entry.second.credited; });
+    for (auto& [session, offer] : offers_) {
+        if (offer.credited || offer.expected.empty()) continue;
+        if (static_cast<std::size_t>(credited) >= limits_.uploads) return;
+        ++credited;
+        offer.credited = true;
+        offer.permitted += limits_.window;
+        actions.push_back(Send{session, Credit{offer.permitted}});
+    }
+}
+
+Actions Offers::put(SessionId session, Put const& put, Buffer payload) {
+    auto const found = offers_.find(session);
+    if (found == offers_.end()) return refuse(session, Refusal::no_session, "send OFFER before PUT");
+    auto& offer = found->second;
+    auto const expected = offer.expected.find(put.shape.object);
+    if (expected == offer.expected.end()) return refuse(session, Refusal::invalid, "this object was not asked for");
+    bool const plausible = put.shape.plain == expected->second && !put.shape.stored.zero() &&
+                           put.shape.stored <= limits::stored_object && !payload.empty();
+    if (!plausible) return refuse(session, Refusal::invalid, "the object's sizes are not those of the manifest");
+
+    if (put.offset.zero()) offer.incoming = Incoming{put.shape, {}};
+    if (!offer.incoming || offer.incoming->shape != put.shape || offer.incoming->bytes.size() != put.offset.count() ||
+        put.offset.count() + payload.size() > put.shape.stored.count()) {
+        return refuse(session, Refusal::invalid, "the frames of an object must come in order, without gaps");
+    }
+    auto& bytes = offer.incoming->bytes;
+    if (bytes.empty()) bytes.reserve(put.shape.stored.count());
+    bytes.insert(bytes.end(), payload.begin(), payload.end());
+    if (bytes.size() < put.shape.stored.count()) return {};
+
+    Actions actions{KeepObject{session, put.shape, std::move(bytes)}};
+    offer.incoming.reset();
+    return actions;
+}
+
+Actions Offers::object_kept(ObjectKept const& event) {
+    auto const found = offers_.find(event.session);
+    if (found == offers_.end()) return {};
+    if (!event.status) return refuse(event.session, reason_of(event.status.error().fault), event.status.error().message);
+    auto& offer = found->second;
+    offer.permitted += event.stored;
+    Actions actions{Send{event.session, Credit{offer.permitted}}};
+    if (offer.expected.erase(event.object) == 0 || !offer.expected.empty()) return actions;
+    auto further = advance(event.session, offer);
+    std::move(further.begin(), further.end(), std::back_inserter(actions));
+    return actions;
+}
+
+Status Offers::check_manifest(Offer const& offer, Digest const& digest, Manifest const& manifest) {
+    auto const build = std::find_if(offer.builds.begin(), offer.builds.end(), [&](auto const& b) { return b.manifest == digest; });
+    LULL_INVARIANT(build != offer.builds.end());
+    if (manifest.software != offer.software || manifest.version != offer.version || manifest.architecture != build->architecture) {
+        return fail(Fault::usage, "the manifest is that of {} {} for {}", manifest.software.text(), manifest.version.text(),
+                    manifest.architecture.text());
+    }
+    if (manifest.content_size() != build->size || manifest.file_count() != build->files) {
+        return fail(Fault::usage, "the manifest has {} files of {} bytes, the offer says {} of {}", manifest.file_count(),
+                    manifest.content_size().count(), build->files, build->size.count());
+    }
+    return {};
+}
+
+Actions Offers::manifest_opened(ManifestOpened event) {
+    auto const found = offers_.find(event.session);
+    if (found == offers_.end() || !found->second.unopened.contains(event.manifest)) return {};
+    auto& offer = found->second;
+    if (!event.content) return refuse(event.session, reason_of(event.content.error().fault), event.content.error().message);
+    if (auto checked = check_manifest(offer.offer, event.manifest, *event.content); !checked) {
+        return refuse(event.session, Refusal::invalid, checked.error().message);
+    }
+    for (auto const& segment : event.content->segments) offer.segments[segment.digest] = segment.size;
+    offer.unopened.erase(event.manifest);
+    if (!offer.unopened.empty()) return {};
+    return advance(event.session, offer);
+}
+
+Actions Offers::refuse(SessionId session, Refusal reason, std::string text) {
+    Actions actions{Send{session, Refused{reason, std::move(text)}}};
+    auto further = drop(session);
+    std::move(further.begin(), further.end(), std::back_inserter(actions));
+    return actions;
+}
+
+Actions Offers::drop(SessionId session) {
+    Actions actions;
+    if (offers_.erase(session) > 0) give_credit(actions);
+    return actions;
+}
+
+std::vector<SessionId> Offers::sessions_for(PeerKey const& peer, UpdateInfo const& info) const {
+    std::vector<SessionId> sessions;
+    for (auto const& [session, offer] : offers_) {
+        if (offer.peer == peer && same_release(offer.offer, info)) sessions.push_back(session);
+    }
+    return sessions;
+}
+
+bool Offers::complete(PeerKey const& peer, UpdateInfo const& info) const {
+    return std::any_of(offers_.begin(), offers_.end(), [&](auto const& entry) {
+        return entry.second.complete && entry.second.peer == peer && same_release(entry.second.offer, info);
+    });
+}
+
+std::vector<SessionId> Offers::sessions() const {
+    std::vector<SessionId> all;
+    for (auto const& [session, offer] : offers_) all.push_back(session);
+    return all;
+}
+
+}  // namespace lull::broker

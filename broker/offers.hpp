@@ -1,0 +1,74 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "broker/actions.hpp"
+
+namespace lull::broker {
+
+// Which objects are stored here, durably.
+class ObjectIndex {
+public:
+    virtual ~ObjectIndex() = default;
+    [[nodiscard]] virtual std::optional<store::ObjectPlace> find(Digest const& object) const = 0;
+};
+
+struct OfferLimits {
+    Bytes window = MiB(36);         // upload bytes in memory, an upload; at least limits::stored_object
+    std::size_t uploads = 2;        // publishers that get credit at once; the others wait for theirs
+};
+
+// Publications in progress: one an exchange session. Asks for what is missing, gathers frames to objects within credit, and knows when
+// everything is durable, so that the update-info may enter the log.
+class Offers {
+public:
+    Offers(ObjectIndex const& index, OfferLimits limits) : index_(index), limits_(limits) {}
+
+    // Begins, or begins again.
+    [[nodiscard]] Actions begin(SessionId session, PeerKey const& peer, Offer offer, TrustedKeys const& trusted);
+    [[nodiscard]] Actions put(SessionId session, Put const& put, Buffer payload);
+    [[nodiscard]] Actions object_kept(ObjectKept const& event);
+    [[nodiscard]] Actions manifest_opened(ManifestOpened event);
+    [[nodiscard]] Actions drop(SessionId session);
+
+    // Sessions of this peer that offered this release with these builds.
+    [[nodiscard]] std::vector<SessionId> sessions_for(PeerKey const& peer, UpdateInfo const& info) const;
+    // Whether one of them has everything stored and checked.
+    [[nodiscard]] bool complete(PeerKey const& peer, UpdateInfo const& info) const;
+    [[nodiscard]] bool has(SessionId session) const { return offers_.contains(session); }
+    [[nodiscard]] std::vector<SessionId> sessions() const;
+
+private:
+    // An object of which frames arrive, in order.
+    struct Incoming {
+        ObjectShape shape;
+        Buffer bytes;
+    };
+    struct InProgress {
+        PeerKey peer;
+        Offer offer;
+        TrustedKeys trusted;
+        std::map<Digest, Bytes> expected;   // asked for and not yet durable -> plain size
+        std::map<Digest, Bytes> segments;   // of the opened manifests -> plain size
+        std::set<Digest> unopened;          // manifests
+        std::optional<Incoming> incoming;
+        bool credited = false;
+        bool complete = false;
+        Bytes permitted{};
+    };
+
+    [[nodiscard]] Actions advance(SessionId session, InProgress& offer);
+    [[nodiscard]] Actions ask_for(SessionId session, InProgress& offer, std::map<Digest, Bytes> const& missing);
+    void give_credit(Actions& actions);
+    [[nodiscard]] Actions refuse(SessionId session, Refusal reason, std::string text);
+    [[nodiscard]] static Status check_manifest(Offer const& offer, Digest const& digest, Manifest const& manifest);
+
+    ObjectIndex const& index_;
+    OfferLimits limits_;
+    std::map<SessionId, InProgress> offers_;
+};
+
+}  // namespace lull::broker

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <optional>
 
+#include "schema/text.hpp"
+
 namespace lull {
 
 namespace {
@@ -65,13 +67,10 @@ std::optional<std::uint16_t> take_port(std::string_view& rest) {
 }
 
 tl::unexpected<Error> refuse(std::string_view text, std::string_view what) {
-    std::string shown(text.substr(0, most_shown));
-    std::replace_if(
-        shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
     return fail(Fault::usage,
-                "'{}{}' is no broker address: {}; write it like tcp://broker.example:7700/KEY or tcp://[2001:db8::1]:7700/KEY, "
+                "{} is no broker address: {}; write it like tcp://broker.example:7700/KEY or tcp://[2001:db8::1]:7700/KEY, "
                 "with the 64 hexadecimal digits that 'lull-broker init' printed as KEY",
-                shown, text.size() > most_shown ? "..." : "", what);
+                quoted(text, most_shown), what);
 }
 
 }  // namespace

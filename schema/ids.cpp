@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "schema/text.hpp"
+
 namespace lull {
 
 namespace {
@@ -10,16 +12,6 @@ constexpr std::size_t most_shown = 40;
 
 bool is_alphanumeric(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-// What was given, short and without anything that could disturb a terminal.
-std::string shown(std::string_view text) {
-    std::string out;
-    for (char const c : text.substr(0, most_shown)) {
-        bool const plain = c >= ' ' && c <= '~' && c != '\'' && c != '\\';
-        out += plain ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    }
-    return out + (text.size() > most_shown ? "..." : "");
 }
 
 }  // namespace
@@ -33,8 +25,8 @@ Result<std::string> parse_name(std::string_view text, std::string_view what, std
                       std::all_of(text.begin(), text.end(), allowed);
     if (good) return std::string(text);
     return fail(Fault::usage,
-                "'{}' is no {}: it takes 1 to {} characters, first a letter or digit (a-z, A-Z, 0-9), then also {}; for example {}",
-                shown(text), what, most, also, example);
+                "{} is no {}: it takes 1 to {} characters, first a letter or digit (a-z, A-Z, 0-9), then also {}; for example {}",
+                quoted(text, most_shown), what, most, also, example);
 }
 
 }  // namespace detail

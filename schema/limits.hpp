@@ -22,6 +22,7 @@ inline constexpr std::size_t files_per_manifest = 1'000'000;
 inline constexpr std::size_t segments_per_manifest = 262'144;
 inline constexpr std::size_t path_bytes = 1024;        // a path in a manifest
 inline constexpr std::size_t path_component = 255;
+inline constexpr std::size_t start_words = 64;         // program and arguments of Manifest::start
 inline constexpr std::size_t builds_per_release = 32;
 inline constexpr std::size_t signatures = 16;
 inline constexpr std::size_t objects_per_message = 1024;  // FETCH, NEED

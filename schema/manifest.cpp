@@ -1,0 +1,253 @@
+#include "schema/manifest.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "schema/text.hpp"
+
+namespace lull {
+
+namespace {
+
+tl::unexpected<Error> refuse(std::string_view path, std::string_view reason) {
+    return fail(Fault::refused, "the release cannot hold {}: {}", quoted(path), reason);
+}
+
+tl::unexpected<Error> refuse_manifest(std::string_view reason) { return fail(Fault::refused, "the manifest breaks a rule: {}", reason); }
+
+std::string_view parent_of(std::string_view path) {
+    auto const slash = path.rfind('/');
+    return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
+}
+
+// Takes the part up to the next '/' off the front.
+std::string_view take_component(std::string_view& path) {
+    auto const slash = path.find('/');
+    auto const component = path.substr(0, slash);
+    path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+    return component;
+}
+
+Status validate_component(std::string_view path, std::string_view component) {
+    if (component.empty()) return refuse(path, "it has an empty component ('/' at an end, or '//')");
+    if (component == "." || component == "..") return refuse(path, "it has a component '.' or '..'");
+    if (component.size() > limits::path_component) {
+        return refuse(path, fmt::format("a component is longer than {} bytes", limits::path_component));
+    }
+    return {};
+}
+
+// The entry with this path, or null. Entries before `end` are sorted.
+Entry const* find_entry(std::span<Entry const> sorted, std::string_view path) {
+    auto const found = std::lower_bound(sorted.begin(), sorted.end(), path,
+                                        [](Entry const& entry, std::string_view wanted) { return entry.path < wanted; });
+    return found != sorted.end() && found->path == path ? &*found : nullptr;
+}
+
+// Where each segment begins in the contents laid end to end, and which segments files use.
+class Contents {
+public:
+    explicit Contents(std::vector<Segment> const& segments) : begins_(segments.size() + 1), uses_(segments.size() + 1) {
+        // Cannot wrap: counts and sizes were checked before, and give at most 2^42 bytes.
+        for (std::size_t i = 0; i < segments.size(); ++i) begins_[i + 1] = begins_[i] + segments[i].size.count();
+    }
+
+    // Makes sure that `size` bytes from `offset` of segment number `first` are there, and notes the segments they lie in.
+    [[nodiscard]] Status use(Entry const& file, std::uint64_t first, std::uint64_t offset) {
+        auto const segments = begins_.size() - 1;
+        if (first >= segments) return refuse(file.path, fmt::format("it begins in segment {} of {}", first, segments));
+        auto const start = begins_[first];
+        if (offset >= begins_[first + 1] - start) return refuse(file.path, "it begins behind the end of its segment");
+        if (file.size.count() > begins_.back() - start - offset) return refuse(file.path, "the segments end before it does");
+        auto const end = start + offset + file.size.count();
+        auto const behind = std::lower_bound(begins_.begin(), begins_.end(), end);
+        ++uses_[first];
+        --uses_[static_cast<std::size_t>(behind - begins_.begin())];
+        return {};
+    }
+
+    [[nodiscard]] Status all_used() const {
+        std::int64_t files = 0;
+        for (std::size_t i = 0; i + 1 < begins_.size(); ++i) {
+            files += uses_[i];
+            if (files == 0) return refuse_manifest(fmt::format("no file uses segment {}", i));
+        }
+        return {};
+    }
+
+private:
+    std::vector<std::uint64_t> begins_;
+    std::vector<std::int64_t> uses_;  // files that begin in a segment, less those that ended before it
+};
+
+Status validate_head(Manifest const& manifest) {
+    if (manifest.software.unset() || manifest.version.unset() || manifest.architecture.unset()) {
+        return refuse_manifest("software, version or architecture is not set");
+    }
+    if (manifest.entries.size() > limits::files_per_manifest) {
+        return refuse_manifest(fmt::format("{} paths are more than {}", manifest.entries.size(), limits::files_per_manifest));
+    }
+    if (manifest.segments.size() > limits::segments_per_manifest) {
+        return refuse_manifest(fmt::format("{} segments are more than {}", manifest.segments.size(), limits::segments_per_manifest));
+    }
+    return {};
+}
+
+Status validate_segments(std::vector<Segment> const& segments) {
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+        auto const& segment = segments[i];
+        if (segment.digest.unset()) return refuse_manifest(fmt::format("segment {} has no digest", i));
+        if (segment.size.zero() || segment.size > limits::segment) {
+            return refuse_manifest(
+                fmt::format("segment {} has {} bytes instead of 1 to {}", i, segment.size.count(), limits::segment.count()));
+        }
+    }
+    // The same contents may stand there several times, but they have one size.
+    std::vector<std::size_t> order(segments.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return segments[a].digest < segments[b].digest; });
+    auto const clash = std::adjacent_find(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return segments[a].digest == segments[b].digest && segments[a].size != segments[b].size;
+    });
+    if (clash == order.end()) return {};
+    return refuse_manifest(fmt::format("segments {} and {} have one digest and two sizes", clash[0], clash[1]));
+}
+
+Status validate_file(Entry const& file, Contents& contents) {
+    if (file.target) return refuse(file.path, "a file has no link target");
+    if (!file.digest || file.digest->unset()) return refuse(file.path, "a file needs the digest of its contents");
+    if (file.size.zero()) {
+        if (file.segment || file.offset) return refuse(file.path, "an empty file lies in no segment");
+        return {};
+    }
+    if (!file.segment || !file.offset) return refuse(file.path, "a file with contents needs a segment and an offset");
+    return contents.use(file, *file.segment, file.offset->count());
+}
+
+Status validate_entry(Entry const& entry, Contents& contents) {
+    if (entry.type == EntryType::file) return validate_file(entry, contents);
+    if (entry.executable || !entry.size.zero() || entry.digest || entry.segment || entry.offset) {
+        return refuse(entry.path, "only a file has a size, contents or the executable bit");
+    }
+    if (entry.type == EntryType::directory) {
+        if (entry.target) return refuse(entry.path, "a directory has no link target");
+        return {};
+    }
+    if (entry.type != EntryType::symlink) return refuse(entry.path, "it is neither file, directory nor symlink");
+    if (!entry.target) return refuse(entry.path, "a symlink needs a target");
+    return validate_link(entry.path, *entry.target);
+}
+
+// `before` is what the manifest lists before this path.
+Status validate_place(std::span<Entry const> before, std::string_view path) {
+    if (!before.empty() && before.back().path == path) return refuse(path, "it is listed twice");
+    if (!before.empty() && before.back().path > path) {
+        return refuse(path, fmt::format("it is listed behind {}; paths have to be sorted bytewise", quoted(before.back().path)));
+    }
+    auto const parent = parent_of(path);
+    // Most paths lie beside the one before them.
+    if (parent.empty() || (!before.empty() && parent_of(before.back().path) == parent)) return {};
+    auto const* const found = find_entry(before, parent);
+    if (found == nullptr) return refuse(path, "the directory that it lies in is not listed");
+    if (found->type != EntryType::directory) return refuse(path, fmt::format("{} is no directory", quoted(parent)));
+    return {};
+}
+
+Status validate_start(Manifest const& manifest) {
+    auto const& start = manifest.start;
+    if (start.empty()) return {};
+    if (start.size() > limits::start_words) {
+        return refuse_manifest(fmt::format("the start command has {} words, more than {}", start.size(), limits::start_words));
+    }
+    for (auto const& word : start) {
+        bool const good = word.size() <= limits::text && is_utf8(word) && word.find('\0') == std::string::npos;
+        if (!good) return refuse_manifest(fmt::format("the start command holds {}, which is too long or no text", quoted(word)));
+    }
+    auto const* const program = find_entry(manifest.entries, start.front());
+    if (program == nullptr) {
+        return refuse_manifest(fmt::format("the program to start, {}, is not in the release; name its path in the tree", quoted(start.front())));
+    }
+    if (program->type == EntryType::symlink || (program->type == EntryType::file && program->executable)) return {};
+    return refuse_manifest(fmt::format("the program to start, {}, is no executable file; run: chmod +x", quoted(start.front())));
+}
+
+}  // namespace
+
+Bytes Manifest::content_size() const {
+    Bytes sum;
+    for (auto const& entry : entries) sum += entry.size;
+    return sum;
+}
+
+std::size_t Manifest::file_count() const {
+    auto const count = std::count_if(entries.begin(), entries.end(), [](Entry const& e) { return e.type == EntryType::file; });
+    return static_cast<std::size_t>(count);
+}
+
+Status validate_path(std::string_view path) {
+    if (path.empty()) return refuse(path, "the path is empty");
+    if (path.size() > limits::path_bytes) return refuse(path, fmt::format("the path is longer than {} bytes", limits::path_bytes));
+    if (path.front() == '/') return refuse(path, "the path is absolute");
+    if (!is_utf8(path)) return refuse(path, "the path is not UTF-8; rename it");
+    if (has_controls(path)) return refuse(path, "the path holds a control character; rename it");
+    if (path.back() == '/') return validate_component(path, "");
+    for (auto rest = path; !rest.empty();) {
+        if (auto status = validate_component(path, take_component(rest)); !status) return status;
+    }
+    return {};
+}
+
+// Since no listed path leads through a link, the link's own directory is real; ".." at the front only therefore means the
+// same to the kernel as here, and what follows can only lead down or through links that keep the same rule.
+Status validate_link(std::string_view path, std::string_view target) {
+    auto const bad = [&](std::string_view why) { return refuse(path, fmt::format("it points to {}, and {}", quoted(target), why)); };
+    if (target.empty()) return refuse(path, "it is a symlink to nothing");
+    if (target.size() > limits::path_bytes) return bad(fmt::format("that is longer than {} bytes", limits::path_bytes));
+    if (!is_utf8(target) || has_controls(target)) return bad("that is not UTF-8, or holds a control character");
+    if (target.front() == '/') return bad("a symlink has to be relative; make it so with: ln -sr");
+    auto levels = std::count(path.begin(), path.end(), '/');  // between the tree's root and the link
+    bool downward = false;
+    for (auto rest = target; !rest.empty();) {
+        auto const component = take_component(rest);
+        if (component.size() > limits::path_component) return bad("a component of that is too long");
+        if (component.empty() || component == ".") continue;
+        if (component != "..") {
+            downward = true;
+        } else if (downward) {
+            return bad("'..' is allowed only at the front; shorten it");
+        } else if (levels-- == 0) {
+            return bad("that is outside of the release");
+        }
+    }
+    return {};
+}
+
+Status validate(Manifest const& manifest) {
+    if (auto status = validate_head(manifest); !status) return status;
+    if (auto status = validate_segments(manifest.segments); !status) return status;
+    Contents contents(manifest.segments);
+    std::span<Entry const> const entries(manifest.entries);
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        if (auto status = validate_path(entries[i].path); !status) return status;
+        if (auto status = validate_place(entries.first(i), entries[i].path); !status) return status;
+        if (auto status = validate_entry(entries[i], contents); !status) return status;
+    }
+    if (auto status = contents.all_used(); !status) return status;
+    return validate_start(manifest);
+}
+
+Result<Manifest> open_manifest(View envelope, Digest const& digest, TrustedKeys const& trusted) {
+    if (envelope.size() > limits::envelope.count()) {
+        return fail(Fault::damaged, "a manifest of {} bytes is larger than {}", envelope.size(), limits::envelope.count());
+    }
+    if (sha256(envelope) != digest) return fail(Fault::damaged, "a manifest does not have the digest {} that was announced", digest.hex());
+    auto const opened = decode<Envelope>(envelope, limits::envelope);
+    if (!opened) return pass(opened.error());
+    if (auto const status = check_signature(*opened, domain::manifest, trusted); !status) return pass(status.error());
+    auto manifest = decode<Manifest>(opened->payload, limits::manifest_payload);
+    if (!manifest) return manifest;
+    if (auto const status = validate(*manifest); !status) return pass(status.error());
+    return manifest;
+}
+
+}  // namespace lull

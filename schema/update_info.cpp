@@ -1,0 +1,62 @@
+#include "schema/update_info.hpp"
+
+#include <algorithm>
+
+namespace lull {
+
+namespace {
+
+Status validate_build(Build const& build, std::string_view release) {
+    bool const manifest_fits = !build.manifest.unset() && !build.manifest_size.zero() && build.manifest_size <= limits::envelope;
+    if (!manifest_fits || build.architecture.unset()) {
+        return fail(Fault::refused, "{}: a build lacks its architecture or a manifest of 1 to {} bytes", release,
+                    limits::envelope.count());
+    }
+    if (build.files > limits::files_per_manifest) {
+        return fail(Fault::refused, "{}: {} files are more than {}", release, build.files, limits::files_per_manifest);
+    }
+    return {};
+}
+
+Status validate(UpdateInfo const& info) {
+    auto const release = fmt::format("{} {}", info.software.text(), info.version.text());
+    if (info.builds.empty() || info.builds.size() > limits::builds_per_release) {
+        return fail(Fault::refused, "{} has {} builds instead of 1 to {}", release, info.builds.size(), limits::builds_per_release);
+    }
+    for (auto build = info.builds.begin(); build != info.builds.end(); ++build) {
+        if (auto status = validate_build(*build, release); !status) return status;
+        auto const same = [&](Build const& other) { return other.architecture == build->architecture; };
+        if (std::any_of(info.builds.begin(), build, same)) {
+            return fail(Fault::refused, "{} has two builds for {}", release, build->architecture.text());
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+Build const* UpdateInfo::build_for(ArchitectureName const& architecture) const {
+    auto const find = [this](std::string_view wanted) -> Build const* {
+        auto const found = std::find_if(builds.begin(), builds.end(), [&](Build const& b) { return b.architecture.text() == wanted; });
+        return found == builds.end() ? nullptr : &*found;
+    };
+    auto const* const exact = find(architecture.text());
+    return exact != nullptr ? exact : find("any");
+}
+
+Result<UpdateInfo> open_update_info(Envelope const& envelope, TrustedKeys const& trusted) {
+    if (envelope.payload.size() > limits::update_info.count()) {
+        return fail(Fault::damaged, "update-info of {} bytes is larger than {}", envelope.payload.size(), limits::update_info.count());
+    }
+    if (auto const status = check_signature(envelope, domain::update_info, trusted); !status) return pass(status.error());
+    return decode_update_info(envelope.payload);
+}
+
+Result<UpdateInfo> decode_update_info(View payload) {
+    auto info = decode<UpdateInfo>(payload, limits::update_info);
+    if (!info) return info;
+    if (auto const status = validate(*info); !status) return pass(status.error());
+    return info;
+}
+
+}  // namespace lull

@@ -1,0 +1,111 @@
+#include "schema/wire.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace lull::wire {
+
+namespace {
+
+constexpr std::size_t known_types = std::variant_size_v<Message>;
+
+template <std::size_t... I>
+constexpr std::array<MessageType, known_types> list_types(std::index_sequence<I...>) {
+    return {std::variant_alternative_t<I, Message>::type...};
+}
+constexpr auto types = list_types(std::make_index_sequence<known_types>());
+
+// Bounds on counts, which the size of the body alone leaves too wide.
+Status bound(std::string_view what, std::size_t count, std::size_t most) {
+    if (count <= most) return {};
+    return fail(Fault::damaged, "{} {} are more than {}", count, what, most);
+}
+
+Status check_counts(Update const& m) { return bound("signatures", m.entry.update.signatures.size(), limits::signatures); }
+Status check_counts(Offer const& m) { return bound("builds", m.builds.size(), limits::builds_per_release); }
+Status check_counts(Need const& m) { return bound("objects", m.objects.size(), limits::objects_per_message); }
+Status check_counts(LogPage const& m) { return bound("log entries", m.entries.size(), limits::log_entries_per_message); }
+Status check_counts(Fetch const& m) { return bound("objects", m.items.size(), limits::objects_per_message); }
+Status check_counts(Report const& m) { return bound("holders", m.holders.size(), limits::holders_per_report); }
+Status check_counts(Answer const& m) {
+    return bound("rows", m.status.size() + m.releases.size() + m.nodes.size(), limits::rows_per_answer);
+}
+template <class M>
+Status check_counts(M const&) {
+    return {};
+}
+
+template <class M>
+Result<Message> decode_as(View body) {
+    auto message = decode<M>(body, limits::control_message);
+    auto status = message ? check_counts(*message) : Status(pass(message.error()));
+    if (!status) return fail(Fault::damaged, "cannot read {}: {}", to_text(M::type), status.error().message);
+    return Message(std::move(*message));
+}
+
+template <std::size_t... I>
+Result<Message> decode_known(MessageType type, View body, std::index_sequence<I...>) {
+    using Decode = Result<Message> (*)(View);
+    constexpr std::array<Decode, known_types> decoders = {decode_as<std::variant_alternative_t<I, Message>>...};
+    auto const index = std::find(types.begin(), types.end(), type) - types.begin();
+    return decoders[static_cast<std::size_t>(index)](body);
+}
+
+bool is_known(MessageType type) { return std::find(types.begin(), types.end(), type) != types.end(); }
+
+tl::unexpected<Error> unknown(MessageType type) {
+    return fail(Fault::damaged, "message type {} is unknown to protocol version {}", static_cast<unsigned>(type), version);
+}
+
+bool is_announced(MessageType type) { return type == MessageType::update || type == MessageType::head; }
+
+}  // namespace
+
+Buffer encode_header(MessageType type) { return {std::byte{version}, static_cast<std::byte>(type), std::byte{0}}; }
+
+Result<MessageType> decode_header(View frame) {
+    if (frame.empty()) return fail(Fault::damaged, "a header is empty");
+    auto const spoken = std::to_integer<unsigned>(frame[0]);
+    if (spoken != version) {
+        return fail(Fault::damaged, "the other side speaks protocol version {}, this is version {}: update lull on the older side",
+                    spoken, version);
+    }
+    if (frame.size() != header_size) return fail(Fault::damaged, "a header has {} bytes instead of {}", frame.size(), header_size);
+    auto const flags = std::to_integer<unsigned>(frame[2]);
+    if (flags != 0) return fail(Fault::damaged, "a header has unknown flags ({:#04x})", flags);
+    auto const type = static_cast<MessageType>(frame[1]);
+    if (!is_known(type)) return unknown(type);
+    return type;
+}
+
+Buffer encode_announcement(Message const& message) {
+    auto const type = type_of(message);
+    LULL_INVARIANT(is_announced(type));
+    auto frame = to_buffer(as_view(everybody));
+    auto const header = encode_header(type);
+    auto const body = encode_body(message);
+    frame.insert(frame.end(), header.begin(), header.end());
+    frame.insert(frame.end(), body.begin(), body.end());
+    return frame;
+}
+
+Result<Message> decode_announcement(View frame) {
+    if (!as_text(frame).starts_with(everybody)) return fail(Fault::damaged, "an announcement does not begin with '{}'", everybody);
+    auto const rest = frame.subspan(everybody.size());
+    if (rest.size() < header_size) return fail(Fault::damaged, "an announcement ends within its header");
+    auto const type = decode_header(rest.first(header_size));
+    if (!type) return pass(type.error());
+    if (!is_announced(*type)) return fail(Fault::damaged, "{} is no announcement", to_text(*type));
+    return decode_body(*type, rest.subspan(header_size));
+}
+
+Buffer encode_body(Message const& message) {
+    return std::visit([](auto const& m) { return encode(m); }, message);
+}
+
+Result<Message> decode_body(MessageType type, View body) {
+    if (!is_known(type)) return unknown(type);
+    return decode_known(type, body, std::make_index_sequence<known_types>());
+}
+
+}  // namespace lull::wire

@@ -67,10 +67,11 @@ std::optional<std::uint16_t> take_port(std::string_view& rest) {
 }
 
 tl::unexpected<Error> refuse(std::string_view text, std::string_view what) {
-    return fail(Fault::usage,
-                "{} is no broker address: {}; write it like tcp://broker.example:7700/KEY or tcp://[2001:db8::1]:7700/KEY, "
-                "with the 64 hexadecimal digits that 'lull-broker init' printed as KEY",
-                quoted(text, most_shown), what);
+    return fail(
+        Fault::usage,
+        "{} is no broker address: {}; write it like tcp://broker.example:7700/KEY or tcp://[2001:db8::1]:7700/KEY, "
+        "with the 64 hexadecimal digits that 'lull-broker init' printed as KEY",
+        quoted(text, most_shown), what);
 }
 
 }  // namespace

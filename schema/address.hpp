@@ -14,7 +14,8 @@ struct BrokerAddress {
     std::uint16_t port = 0;  // of ingest; 1..65532
     PeerKey key;             // the broker's CURVE public key
 
-    // Reads "tcp://HOST:PORT/KEY" with KEY in 64 hexadecimal digits; HOST is a name, IPv4 or [IPv6]. Fault::usage otherwise.
+    // Reads "tcp://HOST:PORT/KEY" with KEY in 64 hexadecimal digits; HOST is a name, IPv4 or [IPv6]. Fault::usage
+    // otherwise.
     [[nodiscard]] static Result<BrokerAddress> parse(std::string_view text);
     // The reverse.
     [[nodiscard]] std::string to_text() const;

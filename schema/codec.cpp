@@ -43,7 +43,9 @@ public:
     bool end_array() { return leave(); }
     bool end_map() { return leave(); }
     bool visit_ext(char const*, std::uint32_t) { return refuse("it holds an extension type, and there are none"); }
-    void parse_error(std::size_t at, std::size_t) { static_cast<void>(refuse(fmt::format("byte {} is no MessagePack", at))); }
+    void parse_error(std::size_t at, std::size_t) {
+        static_cast<void>(refuse(fmt::format("byte {} is no MessagePack", at)));
+    }
     void insufficient_bytes(std::size_t, std::size_t) { static_cast<void>(refuse("it ends early")); }
 
     [[nodiscard]] std::string const& reason() const { return reason_; }
@@ -86,7 +88,8 @@ void Encoder::array(std::size_t elements) {
 }
 
 void Encoder::text(std::string_view value) {
-    pack(out_, [&](auto& packer) { packer.pack_str(fit(value.size())).pack_str_body(value.data(), fit(value.size())); });
+    pack(out_,
+         [&](auto& packer) { packer.pack_str(fit(value.size())).pack_str_body(value.data(), fit(value.size())); });
 }
 
 void Encoder::binary(View value) {
@@ -226,7 +229,9 @@ Status read(Item item, std::uint64_t& into) {
 Status read(Item item, std::uint32_t& into) {
     auto const value = item.number();
     if (!value) return pass(value.error());
-    if (*value > std::numeric_limits<std::uint32_t>::max()) return fail(Fault::damaged, "{} does not fit 32 bits", *value);
+    if (*value > std::numeric_limits<std::uint32_t>::max()) {
+        return fail(Fault::damaged, "{} does not fit 32 bits", *value);
+    }
     into = static_cast<std::uint32_t>(*value);
     return {};
 }

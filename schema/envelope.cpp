@@ -29,7 +29,8 @@ Envelope seal(Buffer payload, std::string_view domain, SigningKey const& key) {
 Status check_signature(Envelope const& envelope, std::string_view domain, TrustedKeys const& trusted) {
     if (envelope.signatures.empty()) return fail(Fault::refused, "the {} is not signed; publish it again", domain);
     if (envelope.signatures.size() > limits::signatures) {
-        return fail(Fault::refused, "the {} has {} signatures, more than {}", domain, envelope.signatures.size(), limits::signatures);
+        return fail(Fault::refused, "the {} has {} signatures, more than {}", domain, envelope.signatures.size(),
+                    limits::signatures);
     }
     auto const bytes = signed_bytes(envelope.payload, domain);
     bool any_trusted = false;
@@ -40,10 +41,13 @@ Status check_signature(Envelope const& envelope, std::string_view domain, Truste
     }
     auto const first = to_hex(envelope.signatures.front().key);
     if (!any_trusted) {
-        return fail(Fault::refused, "the {} is signed by key {}, which is not trusted here; publish with a key that is, or add this one",
-                    domain, first);
+        return fail(
+            Fault::refused,
+            "the {} is signed by key {}, which is not trusted here; publish with a key that is, or add this one",
+            domain, first);
     }
-    return fail(Fault::refused, "the {} does not match its signature by key {}: it was altered, or signed as something else", domain,
+    return fail(Fault::refused,
+                "the {} does not match its signature by key {}: it was altered, or signed as something else", domain,
                 first);
 }
 

@@ -85,7 +85,9 @@ Status save_json(fs::path const& path, Json const& json, mode_t mode) {
     return write_file_durably(path, as_view(json.dump(2) + "\n"), mode);
 }
 
-std::string advise_keygen(fs::path const& directory) { return fmt::format("run: lull keygen --keys {}", directory.string()); }
+std::string advise_keygen(fs::path const& directory) {
+    return fmt::format("run: lull keygen --keys {}", directory.string());
+}
 
 // A secret from a file that must be closed to others.
 Result<std::string> read_secret(fs::path const& path, fs::path const& directory) {
@@ -102,7 +104,8 @@ Result<PeerKey> read_curve_secret(fs::path const& directory) {
     while (text->ends_with('\n')) text->pop_back();
     auto const key = PeerKey::parse(*text);
     if (!key) {
-        return fail(Fault::damaged, "cannot use {}: it is not 64 hexadecimal digits; restore it from a copy, or move {} away and {}",
+        return fail(Fault::damaged,
+                    "cannot use {}: it is not 64 hexadecimal digits; restore it from a copy, or move {} away and {}",
                     path.string(), directory.string(), advise_keygen(directory));
     }
     return *key;
@@ -122,8 +125,8 @@ Status refuse_existing(fs::path const& directory) {
         std::error_code ignored;
         if (fs::symlink_status(directory / name, ignored).type() == fs::file_type::not_found) continue;
         return fail(Fault::refused,
-                    "cannot write keys to {}: {} is there already, and whoever trusts it would be lost; choose another directory, "
-                    "or move that file away first",
+                    "cannot write keys to {}: {} is there already, and whoever trusts it would be lost; "
+                    "choose another directory, or move that file away first",
                     directory.string(), name);
     }
     return {};
@@ -153,7 +156,8 @@ Status PublicIdentity::save(fs::path const& path) const {
 Result<Identity> SecretIdentity::load(fs::path const& directory, std::string_view passphrase) {
     std::error_code ignored;
     if (!fs::is_directory(directory, ignored)) {
-        return fail(Fault::not_found, "cannot load keys: there is no directory {}; {}", directory.string(), advise_keygen(directory));
+        return fail(Fault::not_found, "cannot load keys: there is no directory {}; {}", directory.string(),
+                    advise_keygen(directory));
     }
     if (auto const status = require_private(directory); !status) return pass(status.error());
     auto const curve = read_curve_secret(directory);
@@ -163,7 +167,8 @@ Result<Identity> SecretIdentity::load(fs::path const& directory, std::string_vie
     auto open = PublicIdentity::load(directory / "public.key");
     if (!open) return pass(std::move(open.error()));
     if (open->signing != signing->public_key()) {
-        return fail(Fault::damaged, "the files public.key and signing.pem in {} do not belong together; restore both from one copy",
+        return fail(Fault::damaged,
+                    "the files public.key and signing.pem in {} do not belong together; restore both from one copy",
                     directory.string());
     }
     auto name = open->name;
@@ -196,7 +201,8 @@ Result<JoinBundle> JoinBundle::load(fs::path const& path) {
     auto const trusted = record->texts("trusted");
     if (!trusted) return pass(trusted.error());
     if (trusted->empty() || trusted->size() > limits::signatures) {
-        return record->bad(fmt::format("\"trusted\" holds {} keys instead of 1 to {}", trusted->size(), limits::signatures));
+        return record->bad(
+            fmt::format("\"trusted\" holds {} keys instead of 1 to {}", trusted->size(), limits::signatures));
     }
     JoinBundle bundle{*node, *broker, secret->bytes(), {}};
     for (auto const& hex : *trusted) {
@@ -209,7 +215,10 @@ Result<JoinBundle> JoinBundle::load(fs::path const& path) {
 
 Status JoinBundle::save(fs::path const& path) const {
     LULL_INVARIANT(!node.unset() && !trusted.empty() && trusted.size() <= limits::signatures);
-    Json json = {{"kind", bundle_kind}, {"node", node.text()}, {"broker", broker.to_text()}, {"curve_secret", to_hex(curve_secret)}};
+    Json json = {{"kind", bundle_kind},
+                 {"node", node.text()},
+                 {"broker", broker.to_text()},
+                 {"curve_secret", to_hex(curve_secret)}};
     json["trusted"] = Json::array();
     for (auto const& key : trusted) json["trusted"].push_back(to_hex(key));
     return save_json(path, json, secret_file);

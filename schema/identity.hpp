@@ -10,7 +10,8 @@
 #include "schema/address.hpp"
 #include "schema/ids.hpp"
 
-// Keys as files: JSON for what programs exchange, PKCS#8 PEM for signing keys. What holds secrets is 0600 in a 0700 directory.
+// Keys as files: JSON for what programs exchange, PKCS#8 PEM for signing keys. What holds secrets is 0600 in a 0700
+// directory.
 
 namespace lull {
 
@@ -33,11 +34,12 @@ struct SecretIdentity {
     std::array<std::byte, 32> curve_secret{};
     SigningKey signing;
 
-    // Reads both halves. Fault::not_found names the command that makes keys; Fault::refused: open to others, wrong passphrase.
+    // Reads both halves. Fault::not_found names the command that makes keys; Fault::refused: open to others, wrong
+    // passphrase.
     [[nodiscard]] static Result<Identity> load(fs::path const& directory, std::string_view passphrase);
 
-    // Writes both halves durably, `public.key` last; the caller derives the CURVE public key. Keys that are there already are
-    // never overwritten: Fault::refused.
+    // Writes both halves durably, `public.key` last; the caller derives the CURVE public key. Keys that are there
+    // already are never overwritten: Fault::refused.
     [[nodiscard]] Status save(fs::path const& directory, std::string_view passphrase, PublicIdentity const& open) const;
 };
 
@@ -47,7 +49,8 @@ struct Identity {
     SecretIdentity secret;
 };
 
-// Everything that a node needs to join: who it is, where the broker is, whose signatures count. File kind "lull join bundle 1".
+// Everything that a node needs to join: who it is, where the broker is, whose signatures count. File kind "lull join
+// bundle 1".
 struct JoinBundle {
     NodeName node;
     BrokerAddress broker;

@@ -10,9 +10,7 @@ namespace {
 
 constexpr std::size_t most_shown = 40;
 
-bool is_alphanumeric(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
+bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
 }  // namespace
 
@@ -25,7 +23,8 @@ Result<std::string> parse_name(std::string_view text, std::string_view what, std
                       std::all_of(text.begin(), text.end(), allowed);
     if (good) return std::string(text);
     return fail(Fault::usage,
-                "{} is no {}: it takes 1 to {} characters, first a letter or digit (a-z, A-Z, 0-9), then also {}; for example {}",
+                "{} is no {}: it takes 1 to {} characters, first a letter or digit (a-z, A-Z, 0-9), then also {}; for "
+                "example {}",
                 quoted(text, most_shown), what, most, also, example);
 }
 

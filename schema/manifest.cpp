@@ -13,7 +13,9 @@ tl::unexpected<Error> refuse(std::string_view path, std::string_view reason) {
     return fail(Fault::refused, "the release cannot hold {}: {}", quoted(path), reason);
 }
 
-tl::unexpected<Error> refuse_manifest(std::string_view reason) { return fail(Fault::refused, "the manifest breaks a rule: {}", reason); }
+tl::unexpected<Error> refuse_manifest(std::string_view reason) {
+    return fail(Fault::refused, "the manifest breaks a rule: {}", reason);
+}
 
 std::string_view parent_of(std::string_view path) {
     auto const slash = path.rfind('/');
@@ -39,8 +41,9 @@ Status validate_component(std::string_view path, std::string_view component) {
 
 // The entry with this path, or null. Entries before `end` are sorted.
 Entry const* find_entry(std::span<Entry const> sorted, std::string_view path) {
-    auto const found = std::lower_bound(sorted.begin(), sorted.end(), path,
-                                        [](Entry const& entry, std::string_view wanted) { return entry.path < wanted; });
+    auto const found =
+        std::lower_bound(sorted.begin(), sorted.end(), path,
+                         [](Entry const& entry, std::string_view wanted) { return entry.path < wanted; });
     return found != sorted.end() && found->path == path ? &*found : nullptr;
 }
 
@@ -52,13 +55,16 @@ public:
         for (std::size_t i = 0; i < segments.size(); ++i) begins_[i + 1] = begins_[i] + segments[i].size.count();
     }
 
-    // Makes sure that `size` bytes from `offset` of segment number `first` are there, and notes the segments they lie in.
+    // Makes sure that `size` bytes from `offset` of segment number `first` are there, and notes the segments they lie
+    // in.
     [[nodiscard]] Status use(Entry const& file, std::uint64_t first, std::uint64_t offset) {
         auto const segments = begins_.size() - 1;
         if (first >= segments) return refuse(file.path, fmt::format("it begins in segment {} of {}", first, segments));
         auto const start = begins_[first];
         if (offset >= begins_[first + 1] - start) return refuse(file.path, "it begins behind the end of its segment");
-        if (file.size.count() > begins_.back() - start - offset) return refuse(file.path, "the segments end before it does");
+        if (file.size.count() > begins_.back() - start - offset) {
+            return refuse(file.path, "the segments end before it does");
+        }
         auto const end = start + offset + file.size.count();
         auto const behind = std::lower_bound(begins_.begin(), begins_.end(), end);
         ++uses_[first];
@@ -85,10 +91,12 @@ Status validate_head(Manifest const& manifest) {
         return refuse_manifest("software, version or architecture is not set");
     }
     if (manifest.entries.size() > limits::files_per_manifest) {
-        return refuse_manifest(fmt::format("{} paths are more than {}", manifest.entries.size(), limits::files_per_manifest));
+        return refuse_manifest(
+            fmt::format("{} paths are more than {}", manifest.entries.size(), limits::files_per_manifest));
     }
     if (manifest.segments.size() > limits::segments_per_manifest) {
-        return refuse_manifest(fmt::format("{} segments are more than {}", manifest.segments.size(), limits::segments_per_manifest));
+        return refuse_manifest(
+            fmt::format("{} segments are more than {}", manifest.segments.size(), limits::segments_per_manifest));
     }
     return {};
 }
@@ -98,14 +106,15 @@ Status validate_segments(std::vector<Segment> const& segments) {
         auto const& segment = segments[i];
         if (segment.digest.unset()) return refuse_manifest(fmt::format("segment {} has no digest", i));
         if (segment.size.zero() || segment.size > limits::segment) {
-            return refuse_manifest(
-                fmt::format("segment {} has {} bytes instead of 1 to {}", i, segment.size.count(), limits::segment.count()));
+            return refuse_manifest(fmt::format("segment {} has {} bytes instead of 1 to {}", i, segment.size.count(),
+                                               limits::segment.count()));
         }
     }
     // The same contents may stand there several times, but they have one size.
     std::vector<std::size_t> order(segments.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return segments[a].digest < segments[b].digest; });
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return segments[a].digest < segments[b].digest; });
     auto const clash = std::adjacent_find(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
         return segments[a].digest == segments[b].digest && segments[a].size != segments[b].size;
     });
@@ -142,7 +151,8 @@ Status validate_entry(Entry const& entry, Contents& contents) {
 Status validate_place(std::span<Entry const> before, std::string_view path) {
     if (!before.empty() && before.back().path == path) return refuse(path, "it is listed twice");
     if (!before.empty() && before.back().path > path) {
-        return refuse(path, fmt::format("it is listed behind {}; paths have to be sorted bytewise", quoted(before.back().path)));
+        return refuse(
+            path, fmt::format("it is listed behind {}; paths have to be sorted bytewise", quoted(before.back().path)));
     }
     auto const parent = parent_of(path);
     // Most paths lie beside the one before them.
@@ -157,18 +167,24 @@ Status validate_start(Manifest const& manifest) {
     auto const& start = manifest.start;
     if (start.empty()) return {};
     if (start.size() > limits::start_words) {
-        return refuse_manifest(fmt::format("the start command has {} words, more than {}", start.size(), limits::start_words));
+        return refuse_manifest(
+            fmt::format("the start command has {} words, more than {}", start.size(), limits::start_words));
     }
     for (auto const& word : start) {
         bool const good = word.size() <= limits::text && is_utf8(word) && word.find('\0') == std::string::npos;
-        if (!good) return refuse_manifest(fmt::format("the start command holds {}, which is too long or no text", quoted(word)));
+        if (!good) {
+            return refuse_manifest(
+                fmt::format("the start command holds {}, which is too long or no text", quoted(word)));
+        }
     }
     auto const* const program = find_entry(manifest.entries, start.front());
     if (program == nullptr) {
-        return refuse_manifest(fmt::format("the program to start, {}, is not in the release; name its path in the tree", quoted(start.front())));
+        return refuse_manifest(fmt::format("the program to start, {}, is not in the release; name its path in the tree",
+                                           quoted(start.front())));
     }
     if (program->type == EntryType::symlink || (program->type == EntryType::file && program->executable)) return {};
-    return refuse_manifest(fmt::format("the program to start, {}, is no executable file; run: chmod +x", quoted(start.front())));
+    return refuse_manifest(
+        fmt::format("the program to start, {}, is no executable file; run: chmod +x", quoted(start.front())));
 }
 
 }  // namespace
@@ -180,13 +196,16 @@ Bytes Manifest::content_size() const {
 }
 
 std::size_t Manifest::file_count() const {
-    auto const count = std::count_if(entries.begin(), entries.end(), [](Entry const& e) { return e.type == EntryType::file; });
+    auto const count =
+        std::count_if(entries.begin(), entries.end(), [](Entry const& e) { return e.type == EntryType::file; });
     return static_cast<std::size_t>(count);
 }
 
 Status validate_path(std::string_view path) {
     if (path.empty()) return refuse(path, "the path is empty");
-    if (path.size() > limits::path_bytes) return refuse(path, fmt::format("the path is longer than {} bytes", limits::path_bytes));
+    if (path.size() > limits::path_bytes) {
+        return refuse(path, fmt::format("the path is longer than {} bytes", limits::path_bytes));
+    }
     if (path.front() == '/') return refuse(path, "the path is absolute");
     if (!is_utf8(path)) return refuse(path, "the path is not UTF-8; rename it");
     if (has_controls(path)) return refuse(path, "the path holds a control character; rename it");
@@ -197,10 +216,12 @@ Status validate_path(std::string_view path) {
     return {};
 }
 
-// Since no listed path leads through a link, the link's own directory is real; ".." at the front only therefore means the
-// same to the kernel as here, and what follows can only lead down or through links that keep the same rule.
+// Since no listed path leads through a link, the link's own directory is real; ".." at the front only therefore means
+// the same to the kernel as here, and what follows can only lead down or through links that keep the same rule.
 Status validate_link(std::string_view path, std::string_view target) {
-    auto const bad = [&](std::string_view why) { return refuse(path, fmt::format("it points to {}, and {}", quoted(target), why)); };
+    auto const bad = [&](std::string_view why) {
+        return refuse(path, fmt::format("it points to {}, and {}", quoted(target), why));
+    };
     if (target.empty()) return refuse(path, "it is a symlink to nothing");
     if (target.size() > limits::path_bytes) return bad(fmt::format("that is longer than {} bytes", limits::path_bytes));
     if (!is_utf8(target) || has_controls(target)) return bad("that is not UTF-8, or holds a control character");
@@ -238,9 +259,12 @@ Status validate(Manifest const& manifest) {
 
 Result<Manifest> open_manifest(View envelope, Digest const& digest, TrustedKeys const& trusted) {
     if (envelope.size() > limits::envelope.count()) {
-        return fail(Fault::damaged, "a manifest of {} bytes is larger than {}", envelope.size(), limits::envelope.count());
+        return fail(Fault::damaged, "a manifest of {} bytes is larger than {}", envelope.size(),
+                    limits::envelope.count());
     }
-    if (sha256(envelope) != digest) return fail(Fault::damaged, "a manifest does not have the digest {} that was announced", digest.hex());
+    if (sha256(envelope) != digest) {
+        return fail(Fault::damaged, "a manifest does not have the digest {} that was announced", digest.hex());
+    }
     auto const opened = decode<Envelope>(envelope, limits::envelope);
     if (!opened) return pass(opened.error());
     if (auto const status = check_signature(*opened, domain::manifest, trusted); !status) return pass(status.error());

@@ -7,7 +7,8 @@ namespace lull {
 namespace {
 
 Status validate_build(Build const& build, std::string_view release) {
-    bool const manifest_fits = !build.manifest.unset() && !build.manifest_size.zero() && build.manifest_size <= limits::envelope;
+    bool const manifest_fits =
+        !build.manifest.unset() && !build.manifest_size.zero() && build.manifest_size <= limits::envelope;
     if (!manifest_fits || build.architecture.unset()) {
         return fail(Fault::refused, "{}: a build lacks its architecture or a manifest of 1 to {} bytes", release,
                     limits::envelope.count());
@@ -21,7 +22,8 @@ Status validate_build(Build const& build, std::string_view release) {
 Status validate(UpdateInfo const& info) {
     auto const release = fmt::format("{} {}", info.software.text(), info.version.text());
     if (info.builds.empty() || info.builds.size() > limits::builds_per_release) {
-        return fail(Fault::refused, "{} has {} builds instead of 1 to {}", release, info.builds.size(), limits::builds_per_release);
+        return fail(Fault::refused, "{} has {} builds instead of 1 to {}", release, info.builds.size(),
+                    limits::builds_per_release);
     }
     for (auto build = info.builds.begin(); build != info.builds.end(); ++build) {
         if (auto status = validate_build(*build, release); !status) return status;
@@ -37,7 +39,8 @@ Status validate(UpdateInfo const& info) {
 
 Build const* UpdateInfo::build_for(ArchitectureName const& architecture) const {
     auto const find = [this](std::string_view wanted) -> Build const* {
-        auto const found = std::find_if(builds.begin(), builds.end(), [&](Build const& b) { return b.architecture.text() == wanted; });
+        auto const found =
+            std::find_if(builds.begin(), builds.end(), [&](Build const& b) { return b.architecture.text() == wanted; });
         return found == builds.end() ? nullptr : &*found;
     };
     auto const* const exact = find(architecture.text());
@@ -46,9 +49,12 @@ Build const* UpdateInfo::build_for(ArchitectureName const& architecture) const {
 
 Result<UpdateInfo> open_update_info(Envelope const& envelope, TrustedKeys const& trusted) {
     if (envelope.payload.size() > limits::update_info.count()) {
-        return fail(Fault::damaged, "update-info of {} bytes is larger than {}", envelope.payload.size(), limits::update_info.count());
+        return fail(Fault::damaged, "update-info of {} bytes is larger than {}", envelope.payload.size(),
+                    limits::update_info.count());
     }
-    if (auto const status = check_signature(envelope, domain::update_info, trusted); !status) return pass(status.error());
+    if (auto const status = check_signature(envelope, domain::update_info, trusted); !status) {
+        return pass(status.error());
+    }
     return decode_update_info(envelope.payload);
 }
 

@@ -21,10 +21,14 @@ Status bound(std::string_view what, std::size_t count, std::size_t most) {
     return fail(Fault::damaged, "{} {} are more than {}", count, what, most);
 }
 
-Status check_counts(Update const& m) { return bound("signatures", m.entry.update.signatures.size(), limits::signatures); }
+Status check_counts(Update const& m) {
+    return bound("signatures", m.entry.update.signatures.size(), limits::signatures);
+}
 Status check_counts(Offer const& m) { return bound("builds", m.builds.size(), limits::builds_per_release); }
 Status check_counts(Need const& m) { return bound("objects", m.objects.size(), limits::objects_per_message); }
-Status check_counts(LogPage const& m) { return bound("log entries", m.entries.size(), limits::log_entries_per_message); }
+Status check_counts(LogPage const& m) {
+    return bound("log entries", m.entries.size(), limits::log_entries_per_message);
+}
 Status check_counts(Fetch const& m) { return bound("objects", m.items.size(), limits::objects_per_message); }
 Status check_counts(Report const& m) { return bound("holders", m.holders.size(), limits::holders_per_report); }
 Status check_counts(Answer const& m) {
@@ -54,7 +58,8 @@ Result<Message> decode_known(MessageType type, View body, std::index_sequence<I.
 bool is_known(MessageType type) { return std::find(types.begin(), types.end(), type) != types.end(); }
 
 tl::unexpected<Error> unknown(MessageType type) {
-    return fail(Fault::damaged, "message type {} is unknown to protocol version {}", static_cast<unsigned>(type), version);
+    return fail(Fault::damaged, "message type {} is unknown to protocol version {}", static_cast<unsigned>(type),
+                version);
 }
 
 bool is_announced(MessageType type) { return type == MessageType::update || type == MessageType::head; }
@@ -67,10 +72,13 @@ Result<MessageType> decode_header(View frame) {
     if (frame.empty()) return fail(Fault::damaged, "a header is empty");
     auto const spoken = std::to_integer<unsigned>(frame[0]);
     if (spoken != version) {
-        return fail(Fault::damaged, "the other side speaks protocol version {}, this is version {}: update lull on the older side",
+        return fail(Fault::damaged,
+                    "the other side speaks protocol version {}, this is version {}: update lull on the older side",
                     spoken, version);
     }
-    if (frame.size() != header_size) return fail(Fault::damaged, "a header has {} bytes instead of {}", frame.size(), header_size);
+    if (frame.size() != header_size) {
+        return fail(Fault::damaged, "a header has {} bytes instead of {}", frame.size(), header_size);
+    }
     auto const flags = std::to_integer<unsigned>(frame[2]);
     if (flags != 0) return fail(Fault::damaged, "a header has unknown flags ({:#04x})", flags);
     auto const type = static_cast<MessageType>(frame[1]);
@@ -90,7 +98,9 @@ Buffer encode_announcement(Message const& message) {
 }
 
 Result<Message> decode_announcement(View frame) {
-    if (!as_text(frame).starts_with(everybody)) return fail(Fault::damaged, "an announcement does not begin with '{}'", everybody);
+    if (!as_text(frame).starts_with(everybody)) {
+        return fail(Fault::damaged, "an announcement does not begin with '{}'", everybody);
+    }
     auto const rest = frame.subspan(everybody.size());
     if (rest.size() < header_size) return fail(Fault::damaged, "an announcement ends within its header");
     auto const type = decode_header(rest.first(header_size));

@@ -53,8 +53,8 @@ std::string example_lines(std::string const& example) {
 std::string CommandLine::help() const {
     std::vector<std::pair<std::string, std::string>> rows;
     for (auto const& command : commands_) rows.emplace_back(command.name, command.summary);
-    return fmt::format("{}: {}\n\nusage: {} COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n{}", program_, summary_, program_,
-                       table(rows)) +
+    return fmt::format("{}: {}\n\nusage: {} COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n{}", program_, summary_,
+                       program_, table(rows)) +
            options_table("options of every command", common_) +
            (commands_.empty() ? "" : example_lines(commands_.front().example)) +
            fmt::format("\nmore:\n  {} COMMAND --help\n  {} --version\n", program_, program_);

@@ -24,7 +24,8 @@ constexpr char config_option[] = "config";
 constexpr Bytes most_config = MiB(1);
 
 Option const* find_option(Options const& options, std::string const& name) {
-    auto const found = std::find_if(options.begin(), options.end(), [&](Option const& known) { return known.name == name; });
+    auto const found =
+        std::find_if(options.begin(), options.end(), [&](Option const& known) { return known.name == name; });
     return found == options.end() ? nullptr : &*found;
 }
 
@@ -66,8 +67,8 @@ Status take_option(po::option const& given, Options const& options, Values& valu
     LULL_INVARIANT(option != nullptr);
     auto const& tokens = given.original_tokens;
     if (!is_switch(*option) && tokens.size() > 1 && tokens[1].starts_with("--")) {
-        return fail(Fault::usage, "--{} needs a value; if {} is meant, write --{}={}", option->name, tokens[1], option->name,
-                    tokens[1]);
+        return fail(Fault::usage, "--{} needs a value; if {} is meant, write --{}={}", option->name, tokens[1],
+                    option->name, tokens[1]);
     }
     auto& into = values[option->name];
     into.insert(into.end(), given.value.begin(), given.value.end());
@@ -298,7 +299,8 @@ Result<std::uint64_t> Arguments::number(std::string const& name) const {
     auto const end = digits.data() + digits.size();
     auto const [stop, problem] = std::from_chars(digits.data(), end, number);
     if (digits.empty() || problem != std::errc() || stop != end) {
-        return fail(Fault::usage, "--{} is '{}', and has to be a whole number from 0 to 18446744073709551615", name, digits);
+        return fail(Fault::usage, "--{} is '{}', and has to be a whole number from 0 to 18446744073709551615", name,
+                    digits);
     }
     return number;
 }

@@ -62,8 +62,9 @@ bool write_plain(BIO* out, EVP_PKEY* key) {
 bool write_encrypted(BIO* out, EVP_PKEY* key, std::string_view passphrase) {
     Pkcs8 const plain(EVP_PKEY2PKCS8(key));
     if (!plain) return false;
-    EncryptedPkcs8 const sealed(PKCS8_encrypt(-1, EVP_aes_256_cbc(), passphrase.data(), static_cast<int>(passphrase.size()),
-                                              nullptr, salt_size, passphrase_rounds, plain.get()));
+    EncryptedPkcs8 const sealed(PKCS8_encrypt(-1, EVP_aes_256_cbc(), passphrase.data(),
+                                              static_cast<int>(passphrase.size()), nullptr, salt_size,
+                                              passphrase_rounds, plain.get()));
     return sealed && PEM_write_bio_PKCS8(out, sealed.get()) == 1;
 }
 
@@ -80,7 +81,8 @@ Result<Digest> Digest::from_bytes(View bytes) {
 
 Result<Digest> Digest::parse(std::string_view hex) {
     if (hex.size() != 2 * size) {
-        return fail(Fault::damaged, "cannot read a SHA-256 digest: {} hexadecimal digits instead of {}", hex.size(), 2 * size);
+        return fail(Fault::damaged, "cannot read a SHA-256 digest: {} hexadecimal digits instead of {}", hex.size(),
+                    2 * size);
     }
     auto const bytes = from_hex(hex);
     if (!bytes) return pass(bytes.error());
@@ -133,7 +135,9 @@ SigningKey SigningKey::generate() {
 }
 
 Result<SigningKey> SigningKey::from_pem(std::string_view pem, std::string_view passphrase) {
-    if (pem.size() > most_pem) return fail(Fault::damaged, "cannot read a private key: {} bytes are too many", pem.size());
+    if (pem.size() > most_pem) {
+        return fail(Fault::damaged, "cannot read the private key: {} bytes are too many", pem.size());
+    }
     Bio const in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
     LULL_INVARIANT(in != nullptr);
     PassphraseQuestion question{passphrase};

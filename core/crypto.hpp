@@ -64,7 +64,8 @@ public:
     [[nodiscard]] static SigningKey generate();
     // Reads PKCS#8 PEM; `passphrase` is used where the PEM is encrypted. Fault::refused if it is wrong or missing.
     [[nodiscard]] static Result<SigningKey> from_pem(std::string_view pem, std::string_view passphrase);
-    // Writes PKCS#8 PEM, encrypted with AES-256-CBC if the passphrase is not empty. Aborts if it is longer than most_passphrase.
+    // Writes PKCS#8 PEM, encrypted with AES-256-CBC if the passphrase is not empty. Aborts if it is longer than
+    // most_passphrase.
     [[nodiscard]] std::string to_pem(std::string_view passphrase) const;
 
     [[nodiscard]] Ed25519Public public_key() const;

@@ -49,7 +49,8 @@ auto uninterrupted(Call call) {
 }
 
 [[noreturn]] void die_of_lost_write(char const* what, fs::path const& path, int number) {
-    std::fprintf(stderr, "cannot %s %s: %s; what was written may be lost, so this process ends and has to be started again\n",
+    std::fprintf(stderr,
+                 "cannot %s %s: %s; what was written may be lost, so this process ends and has to be started again\n",
                  what, path.c_str(), reason(number));
     std::fflush(stderr);
     _exit(exit_after_lost_write);
@@ -232,7 +233,8 @@ Status read_exactly(int fd, std::uint64_t offset, std::span<std::byte> into, fs:
 
 Status write_exactly(int fd, std::uint64_t offset, View bytes, fs::path const& path) {
     while (!bytes.empty()) {
-        auto const put = uninterrupted([&] { return pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+        auto const put =
+            uninterrupted([&] { return pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
         if (put == 0) errno = EIO;  // does not happen to files; would go round for ever
         if (put <= 0) return fail_errno("write", path);
         bytes = bytes.subspan(static_cast<std::size_t>(put));
@@ -294,7 +296,8 @@ Result<FreeSpace> free_space(fs::path const& path) {
         return fail_errno("find out the free space of", path);
     }
     // A file system that makes inodes as it needs them (btrfs) counts none at all.
-    auto const inodes = status.f_files == 0 ? std::numeric_limits<std::uint64_t>::max() : std::uint64_t{status.f_favail};
+    auto const inodes =
+        status.f_files == 0 ? std::numeric_limits<std::uint64_t>::max() : std::uint64_t{status.f_favail};
     return FreeSpace{Bytes(std::uint64_t{status.f_bavail} * status.f_frsize), inodes};
 }
 
@@ -319,12 +322,13 @@ Status require_private(fs::path const& path) {
     }
     auto const wanted = S_ISDIR(status.st_mode) ? "700" : "600";
     if (status.st_uid != geteuid()) {
-        return fail(Fault::refused, "{} holds secrets and belongs to user {}, not to user {}, who runs this; run: chown {} {}",
+        return fail(Fault::refused,
+                    "{} holds secrets and belongs to user {}, not to user {}, who runs this; run: chown {} {}",
                     path.string(), status.st_uid, geteuid(), geteuid(), path.string());
     }
     if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        return fail(Fault::refused, "{} holds secrets and is open to others (mode {:04o}); run: chmod {} {}", path.string(),
-                    status.st_mode & 07777, wanted, path.string());
+        return fail(Fault::refused, "{} holds secrets and is open to others (mode {:04o}); run: chmod {} {}",
+                    path.string(), status.st_mode & 07777, wanted, path.string());
     }
     return {};
 }

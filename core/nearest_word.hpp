@@ -11,6 +11,7 @@ namespace lull {
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
 // The candidate that a mistyped word most likely meant; none if nothing is near.
-[[nodiscard]] std::optional<std::string> nearest_word(std::string_view word, std::vector<std::string> const& candidates);
+[[nodiscard]] std::optional<std::string> nearest_word(std::string_view word,
+                                                      std::vector<std::string> const& candidates);
 
 }  // namespace lull

@@ -24,7 +24,8 @@ TEST_CASE("every byte value survives the way to text and back") {
 }
 
 TEST_CASE("odd lengths and characters that are no digits are refused") {
-    for (std::string_view const text : {"0", "abc", "0g", "g0", "0x12", " 1", "1 ", "/0", ":0", "@0", "G0", "`0", "-1"}) {
+    for (std::string_view const text :
+         {"0", "abc", "0g", "g0", "0x12", " 1", "1 ", "/0", ":0", "@0", "G0", "`0", "-1"}) {
         auto const bytes = from_hex(text);
         INFO(text);
         REQUIRE_FALSE(bytes);

@@ -41,14 +41,27 @@ std::vector<Command> commands_that_note_into(Outcome& outcome, Status const& res
         };
     };
     std::vector<Option> const publish_options = {
-        {.name = "name", .help = "the software", .placeholder = "NAME", .environment = "LULL_TEST_NAME", .required = true},
+        {.name = "name",
+         .help = "the software",
+         .placeholder = "NAME",
+         .environment = "LULL_TEST_NAME",
+         .required = true},
         {.name = "group", .help = "a group of nodes", .placeholder = "GROUP", .many = true},
-        {.name = "rate", .help = "bytes a second", .placeholder = "N", .fallback = "100", .environment = "LULL_TEST_RATE"},
+        {.name = "rate",
+         .help = "bytes a second",
+         .placeholder = "N",
+         .fallback = "100",
+         .environment = "LULL_TEST_RATE"},
         {.name = "json", .help = "print JSON", .environment = "LULL_TEST_JSON"},
     };
     return {
         {"publish", "publish a release", {"PATH"}, publish_options, "prog publish ./dist --name app", note("publish")},
-        {"status", "show the nodes", {"[SOFTWARE]"}, {{.name = "wide", .help = "all columns"}}, "prog status", note("status")},
+        {"status",
+         "show the nodes",
+         {"[SOFTWARE]"},
+         {{.name = "wide", .help = "all columns"}},
+         "prog status",
+         note("status")},
         {"nodes new", "make a node", {"NAME"}, {}, "prog nodes new lab-3", note("nodes new")},
         {"nodes list", "list nodes", {}, {}, "prog nodes list", note("nodes list")},
         {"run", "run a program", {"PROGRAM", "[WORDS...]"}, {}, "prog run app", note("run")},
@@ -56,7 +69,8 @@ std::vector<Command> commands_that_note_into(Outcome& outcome, Status const& res
     };
 }
 
-Outcome run(std::vector<char const*> words, Status const& result = {}, std::string const& usual_config = "/absent/lull.conf") {
+Outcome run(std::vector<char const*> words, Status const& result = {},
+            std::string const& usual_config = "/absent/lull.conf") {
     Outcome outcome;
     CommandLine line("prog", "keeps software current", commands_that_note_into(outcome, result));
     line.add_common({.name = "config", .help = "a file", .placeholder = "FILE", .fallback = usual_config,
@@ -176,8 +190,8 @@ TEST_CASE("an empty variable counts as none, and a switch can be set by one") {
 
 TEST_CASE("a config file has comments, switches, repeated options, and options of other commands") {
     TemporaryDirectory dir;
-    auto const path =
-        write_config(dir, "# for all\n\nname = app # the product\ngroup = a\ngroup = b\njson = true\nwide = no\nlog-level=debug\n");
+    auto const path = write_config(
+        dir, "# for all\n\nname = app # the product\ngroup = a\ngroup = b\njson = true\nwide = no\nlog-level=debug\n");
     auto const outcome = run({"publish", "x", "--config", path.c_str()});
     REQUIRE(outcome.status == 0);
     CHECK(outcome.arguments->text("name") == "app");
@@ -201,7 +215,8 @@ TEST_CASE("what is wrong in a config file is told with file and name") {
     TemporaryDirectory dir;
     auto const refused = [&](std::string const& text, std::string const& part) {
         auto const path = write_config(dir, text);
-        check_refused({"publish", "x", "--name", "n", "--config", path.c_str()}, "config file " + path + ": ", "prog publish");
+        check_refused({"publish", "x", "--name", "n", "--config", path.c_str()}, "config file " + path + ": ",
+                      "prog publish");
         check_refused({"publish", "x", "--name", "n", "--config", path.c_str()}, part, "prog publish");
     };
     refused("rat = 3\n", "unknown option rat; did you mean rate?");
@@ -259,7 +274,8 @@ TEST_CASE("unknown options are usage errors that suggest the nearest one") {
 }
 
 TEST_CASE("wrong use of options is a usage error that names the option") {
-    check_refused({"publish", "x"}, "--name is missing (the software): add --name NAME, or set LULL_TEST_NAME", "prog publish");
+    check_refused({"publish", "x"}, "--name is missing (the software): add --name NAME, or set LULL_TEST_NAME",
+                  "prog publish");
     check_refused({"publish", "x", "--name"}, "--name", "prog publish");
     check_refused({"publish", "x", "--name="}, "--name", "prog publish");
     check_refused({"publish", "x", "--name", "a", "--name", "b"}, "--name is given more than once", "prog publish");
@@ -270,7 +286,8 @@ TEST_CASE("wrong use of options is a usage error that names the option") {
 }
 
 TEST_CASE("missing and surplus arguments are usage errors") {
-    check_refused({"publish", "--name", "app"}, "PATH is missing; for example: prog publish ./dist --name app", "prog publish");
+    check_refused({"publish", "--name", "app"}, "PATH is missing; for example: prog publish ./dist --name app",
+                  "prog publish");
     check_refused({"publish", "a", "b", "--name", "app"}, "'b' is one argument too many", "prog publish");
     check_refused({"status", "a", "b"}, "'b' is one argument too many", "prog status");
     check_refused({"copy"}, "FILE... is missing\n", "prog copy");
@@ -286,7 +303,9 @@ TEST_CASE("optional arguments may be left out, and a last one takes the rest") {
 }
 
 TEST_CASE("numbers are whole, unsigned and bounded") {
-    auto const number = [](char const* text) { return run({"publish", "x", "--name", "n", "--rate", text}).arguments->number("rate"); };
+    auto const number = [](char const* text) {
+        return run({"publish", "x", "--name", "n", "--rate", text}).arguments->number("rate");
+    };
     CHECK(*number("0") == 0);
     CHECK(*number("18446744073709551615") == 18446744073709551615ULL);
     for (auto const* const text : {"", "-1", "+1", " 1", "1 ", "1.5", "0x1", "ten", "18446744073709551616"}) {
@@ -304,9 +323,10 @@ TEST_CASE("the program's help lists commands and common options and shows an exa
     CHECK(outcome.status == 0);
     CHECK(outcome.err.empty());
     CHECK(outcome.ran.empty());
-    for (auto const* const part : {"prog: keeps software current", "usage: prog COMMAND", "publish     publish a release",
-                                   "nodes new   make a node", "--config FILE", "--log-level LEVEL", "(default: info)",
-                                   "example:\n  prog publish ./dist --name app", "prog COMMAND --help"}) {
+    for (auto const* const part :
+         {"prog: keeps software current", "usage: prog COMMAND", "publish     publish a release",
+          "nodes new   make a node", "--config FILE", "--log-level LEVEL", "(default: info)",
+          "example:\n  prog publish ./dist --name app", "prog COMMAND --help"}) {
         CHECK_THAT(outcome.out, Catch::Contains(part));
     }
     CHECK(run({"-h"}).out == outcome.out);
@@ -319,9 +339,9 @@ TEST_CASE("a command's help shows its arguments, options and an example, whateve
     CHECK(outcome.err.empty());
     CHECK(outcome.ran.empty());
     for (auto const* const part :
-         {"usage: prog publish PATH [OPTIONS]", "publish a release", "--name NAME", "(required; environment: LULL_TEST_NAME)",
-          "(may be repeated)", "(default: 100; environment: LULL_TEST_RATE)", "--json ", "--config FILE",
-          "example:\n  prog publish ./dist --name app"}) {
+         {"usage: prog publish PATH [OPTIONS]", "publish a release", "--name NAME",
+          "(required; environment: LULL_TEST_NAME)", "(may be repeated)", "(default: 100; environment: LULL_TEST_RATE)",
+          "--json ", "--config FILE", "example:\n  prog publish ./dist --name app"}) {
         CHECK_THAT(outcome.out, Catch::Contains(part));
     }
 }
@@ -339,9 +359,9 @@ TEST_CASE("--version tells program and version") {
 }
 
 TEST_CASE("what a command fails with becomes message and exit status") {
-    std::vector<std::pair<Fault, int>> const statuses = {{Fault::failed, 1},  {Fault::not_found, 1}, {Fault::damaged, 1},
-                                                         {Fault::no_space, 1}, {Fault::usage, 2},     {Fault::unreachable, 3},
-                                                         {Fault::refused, 4}};
+    std::vector<std::pair<Fault, int>> const statuses = {
+        {Fault::failed, 1}, {Fault::not_found, 1},   {Fault::damaged, 1}, {Fault::no_space, 1},
+        {Fault::usage, 2},  {Fault::unreachable, 3}, {Fault::refused, 4}};
     for (auto const& [fault, status] : statuses) {
         auto const outcome = run({"status"}, fail(fault, "it is {}", "so"));
         CHECK(outcome.status == status);

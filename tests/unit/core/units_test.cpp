@@ -41,8 +41,9 @@ TEST_CASE("the largest numbers of bytes are exact and one more is refused") {
 }
 
 TEST_CASE("what is no number of bytes is a usage error that shows how to write one") {
-    for (std::string_view const text : {"", " ", "B", "KiB", "-1", "+1", "1.", ".5 K", "1.5", "1.5 B", "1..5 K", "1 2", "1 XiB",
-                                        "1 KiBs", "1e3", "0x10", "1,5 K", "1.1234567 K", "1 K K", "12 i"}) {
+    for (std::string_view const text :
+         {"",       " ",   "B",     "KiB",    "-1",  "+1",   "1.",    ".5 K",        "1.5",   "1.5 B",
+          "1..5 K", "1 2", "1 XiB", "1 KiBs", "1e3", "0x10", "1,5 K", "1.1234567 K", "1 K K", "12 i"}) {
         auto const bytes = parse_bytes(text);
         INFO(text);
         REQUIRE_FALSE(bytes);

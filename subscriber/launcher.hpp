@@ -12,7 +12,7 @@ namespace lull::subscriber {
 // What `lull-node run NAME [--program PATH] [-- ARGUMENTS]` asks for.
 struct LaunchRequest {
     SoftwareName software;
-    std::optional<std::string> program;   // path inside the tree; else what the manifest starts, else bin/NAME, else NAME
+    std::optional<std::string> program;   // path in the tree; else what the manifest starts, else bin/NAME, else NAME
     std::vector<std::string> arguments;
 };
 

@@ -41,7 +41,8 @@ private:
 
     fs::path directory_;
     std::list<OpenFile> open_;    // the most recently used first
-    bool new_names_ = false;      // a file was made since the directory was synced
+    // A file was made since the directory was synced; at first by an earlier process, for all we know.
+    bool new_names_ = true;
 };
 
 }  // namespace lull::subscriber

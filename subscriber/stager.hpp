@@ -8,7 +8,9 @@
 #include "schema/manifest.hpp"
 #include "schema/messages.hpp"
 #include "subscriber/layout.hpp"
+#include "subscriber/manifest_files.hpp"
 #include "subscriber/object_files.hpp"
+#include "subscriber/segment_runs.hpp"
 
 namespace lull::subscriber {
 
@@ -43,16 +45,7 @@ struct StageFailure {
 // beside it. After a crash at any point the same call starts over or accepts what is finished; an existing tree
 // that is not intact is replaced in one step. A failure leaves no staging directory behind. Keeps `reserve` of the
 // disk free. Memory: one segment and one object.
-[[nodiscard]] tl::expected<StageReport, StageFailure> stage(StageJob const& job, Layout const& layout, ObjectFiles& objects,
-                                                            Bytes reserve);
-
-// Indices of the segments that are needed for files of which `seed` has no equal one, ascending.
-[[nodiscard]] std::vector<std::uint32_t> wanted_segments(Manifest const& manifest, std::optional<Manifest> const& seed);
-
-// The manifest of a release from releases/, decoded and validated, and for this software and version. Who signed it
-// is not asked.
-[[nodiscard]] Result<Manifest> load_manifest(Layout const& layout, ReleaseId const& release);
-// The same, and signed by a trusted key.
-[[nodiscard]] Result<Manifest> load_manifest(Layout const& layout, ReleaseId const& release, TrustedKeys const& trusted);
+[[nodiscard]] tl::expected<StageReport, StageFailure> stage(StageJob const& job, Layout const& layout,
+                                                            ObjectFiles& objects, Bytes reserve);
 
 }  // namespace lull::subscriber

@@ -25,7 +25,8 @@ struct Difference {
 [[nodiscard]] Result<std::vector<Difference>> compare_tree(fs::path const& tree, Manifest const& manifest);
 
 // compare_tree() for an installed version.
-[[nodiscard]] Result<std::vector<Difference>> verify_tree(Layout const& layout, ReleaseId const& release, Manifest const& manifest);
+[[nodiscard]] Result<std::vector<Difference>> verify_tree(Layout const& layout, ReleaseId const& release,
+                                                          Manifest const& manifest);
 
 // SHA-256 of a file's bytes, read from the descriptor in pieces.
 [[nodiscard]] Result<Digest> hash_file(int file, fs::path const& path);

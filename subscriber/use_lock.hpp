@@ -53,7 +53,7 @@ public:
 
 private:
     struct State;
-    std::shared_ptr<State> state_;  // shared with the thread and with the task that it posts, either of which may end last
+    std::shared_ptr<State> state_;  // shared with the task that hands over, which may run after the waiter is gone
 };
 
 }  // namespace lull::subscriber

@@ -1,0 +1,396 @@
+#include "subscriber/stager.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <unordered_map>
+
+#include "store/compression.hpp"
+#include "subscriber/tree_check.hpp"
+
+namespace lull::subscriber {
+
+namespace {
+
+constexpr std::uint64_t block = 4096;          // the allocation unit that we reckon with
+constexpr std::uint64_t inodes_kept = 64;      // the reserve of what `reserve` is for bytes
+constexpr std::uint64_t inodes_around = 4;     // staging directory, manifest, lock file, a temporary file
+
+Bytes on_disk(Bytes size) {
+    return Bytes((size.count() + block - 1) / block * block);
+}
+
+// The release's own files can be seen by everybody on the node; the umask must not matter.
+Status set_mode(int file, mode_t mode, fs::path const& path) {
+    if (fchmod(file, mode) != 0) return fail_errno("set the mode of", path);
+    return {};
+}
+
+// Several segments of a manifest may have the same contents.
+std::vector<Digest> each_once(std::vector<Digest> digests) {
+    std::sort(digests.begin(), digests.end());
+    digests.erase(std::unique(digests.begin(), digests.end()), digests.end());
+    return digests;
+}
+
+// One attempt to build one tree.
+class Staging {
+public:
+    Staging(StageJob const& job, Layout const& layout, ObjectFiles& objects)
+        : job_(job),
+          manifest_(job.manifest),
+          layout_(layout),
+          objects_(objects),
+          directory_(layout.staging(job.release)) {}
+
+    // Everything up to the complete, durable tree in the staging directory.
+    Status build(Bytes reserve) {
+        if (auto status = check_space(reserve); !status) return status;
+        if (auto status = open_staging(); !status) return status;
+        if (auto status = make_entries(EntryType::directory); !status) return status;
+        if (auto status = make_entries(EntryType::file); !status) return status;
+        if (auto status = clone_from_seed(); !status) return status;
+        if (auto status = check_objects_known(); !status) return status;
+        if (auto status = unpack_segments(); !status) return status;
+        if (auto status = make_entries(EntryType::symlink); !status) return status;
+        if (auto status = check_against_manifest(); !status) return status;
+        return make_durable();
+    }
+
+    [[nodiscard]] StageReport const& report() const { return report_; }
+    [[nodiscard]] StageFailure failure(Error error) && {
+        return {std::move(error), each_once(std::move(damaged_)), each_once(std::move(missing_))};
+    }
+
+private:
+    [[nodiscard]] fs::path full(Entry const& entry) const { return directory_ / entry.path; }
+
+    tl::unexpected<Error> too_little_room(Bytes needed, Bytes reserve) const {
+        auto const free = free_space(layout_.root());
+        return fail(Fault::no_space,
+                    "cannot stage {} {} in {}: it needs {} and {} inodes; {} and {} inodes are free, of which {} and "
+                    "{} inodes stay in reserve; make room there",
+                    manifest_.software.text(), manifest_.version.text(), directory_.parent_path().string(),
+                    to_text(needed), inodes_needed(), to_text(free ? free->bytes : Bytes(0)), free ? free->inodes : 0,
+                    to_text(reserve), inodes_kept);
+    }
+
+    [[nodiscard]] std::uint64_t inodes_needed() const { return manifest_.entries.size() + inodes_around; }
+
+    [[nodiscard]] Bytes bytes_needed() const {
+        Bytes sum = on_disk(Bytes(job_.manifest_envelope.size()));
+        for (auto const& entry : manifest_.entries) {
+            sum += entry.type == EntryType::file ? on_disk(entry.size) : Bytes(block);
+        }
+        return sum;
+    }
+
+    Status check_space(Bytes reserve) {
+        auto const free = free_space(layout_.versions(job_.release.software));
+        if (!free) return pass(free.error());
+        needed_ = bytes_needed();
+        reserve_ = reserve;
+        bool const enough = free->bytes >= needed_ + reserve && free->inodes >= inodes_needed() + inodes_kept;
+        return enough ? Status() : too_little_room(needed_, reserve);
+    }
+
+    Status open_staging() {
+        if (mkdir(directory_.c_str(), 0755) != 0) return fail_errno("make the directory", directory_);
+        auto handle = open_file(directory_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (!handle) return pass(handle.error());
+        handle_ = *std::move(handle);
+        return set_mode(handle_.get(), 0755, directory_);
+    }
+
+    [[nodiscard]] Result<FileDescriptor> open_in_staging(Entry const& entry, int flags) const {
+        return open_beneath(handle_.get(), entry.path, flags | O_NOFOLLOW, 0644);
+    }
+
+    Status make_entries(EntryType type) {
+        for (std::size_t i = 0; i < manifest_.entries.size(); ++i) {
+            auto const& entry = manifest_.entries[i];
+            if (entry.type != type) continue;
+            auto const status = type == EntryType::file ? make_file(entry, i) : make_directory_or_link(entry);
+            if (!status) return status;
+        }
+        return {};
+    }
+
+    // mkdirat and symlinkat have no RESOLVE_BENEATH: the parent is opened with it, and the last component is made
+    // in there.
+    Status make_directory_or_link(Entry const& entry) {
+        auto const path = fs::path(entry.path);
+        auto const parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
+        auto const handle = open_beneath(handle_.get(), parent, O_RDONLY | O_DIRECTORY);
+        if (!handle) return pass(handle.error());
+        auto const name = path.filename();
+        if (entry.type == EntryType::symlink) {
+            if (symlinkat(entry.target->c_str(), handle->get(), name.c_str()) == 0) return {};
+            return fail_errno("make the link", full(entry));
+        }
+        if (mkdirat(handle->get(), name.c_str(), 0755) != 0) return fail_errno("make the directory", full(entry));
+        auto const made = open_in_staging(entry, O_RDONLY | O_DIRECTORY);
+        if (!made) return pass(made.error());
+        return set_mode(made->get(), 0755, full(entry));
+    }
+
+    // Makes an empty file with its final mode and its blocks reserved.
+    Status make_file(Entry const& entry, std::size_t index) {
+        auto const file = open_in_staging(entry, O_WRONLY | O_CREAT | O_EXCL);
+        if (!file) return pass(file.error());
+        if (auto status = set_mode(file->get(), entry.executable ? 0755 : 0644, full(entry)); !status) return status;
+        ++report_.files;
+        to_unpack_.push_back(index);
+        return reserve_blocks(file->get(), entry);
+    }
+
+    Status reserve_blocks(int file, Entry const& entry) const {
+        if (entry.size.zero()) return {};
+        int result = 0;
+        do {
+            result = fallocate(file, 0, 0, static_cast<off_t>(entry.size.count()));
+        } while (result != 0 && errno == EINTR);
+        // Where the file system cannot reserve, writing finds out.
+        if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS) return {};
+        if (errno == ENOSPC || errno == EDQUOT) return too_little_room(needed_, reserve_);
+        return fail_errno("reserve the blocks of", full(entry));
+    }
+
+    // Takes out of to_unpack_ what the seed's files provide. A seed that cannot be used is no failure: segments
+    // take its place.
+    Status clone_from_seed() {
+        if (!job_.seed) return {};
+        auto const seed_tree = layout_.tree(*job_.seed);
+        auto const seed_manifest = load_manifest(layout_, *job_.seed);
+        auto const seed = open_file(seed_tree, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+        if (!seed_manifest || !seed) return {};
+        std::unordered_map<Digest, Entry const*, DigestHash> provided;
+        for (auto const& entry : seed_manifest->entries) {
+            if (entry.type == EntryType::file && !entry.size.zero()) provided.emplace(*entry.digest, &entry);
+        }
+        std::vector<std::size_t> left;
+        for (auto const index : to_unpack_) {
+            auto const& entry = manifest_.entries[index];
+            auto const found = provided.find(*entry.digest);
+            auto const cloned = found == provided.end() ? false : clone(seed->get(), *found->second, entry);
+            if (!cloned) return pass(cloned.error());
+            if (!*cloned) left.push_back(index);
+        }
+        to_unpack_ = std::move(left);
+        return {};
+    }
+
+    // False if the seed's file is not what its manifest says.
+    [[nodiscard]] Result<bool> clone(int seed_tree, Entry const& from, Entry const& entry) {
+        auto const source = open_beneath(seed_tree, from.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+        struct stat status {};
+        bool const fits = source && fstat(source->get(), &status) == 0 && S_ISREG(status.st_mode) &&
+                          static_cast<std::uint64_t>(status.st_size) == entry.size.count();
+        if (!fits) return false;
+        auto const target = open_in_staging(entry, O_RDWR);
+        if (!target) return pass(target.error());
+        if (auto copied = clone_or_copy(source->get(), target->get(), full(entry)); !copied) {
+            if (copied.error().fault == Fault::no_space) return too_little_room(needed_, reserve_);
+            return false;
+        }
+        auto const digest = hash_file(target->get(), full(entry));
+        if (!digest) return pass(digest.error());
+        if (*digest == entry.digest) {
+            report_.cloned += entry.size;
+            return true;
+        }
+        // Segments are written over it; what a growing source has put behind the end must not stay.
+        if (ftruncate(target->get(), static_cast<off_t>(entry.size.count())) != 0) {
+            return fail_errno("shorten", full(entry));
+        }
+        if (auto reserved = reserve_blocks(target->get(), entry); !reserved) return pass(reserved.error());
+        return false;
+    }
+
+    // Before the long work: is every segment here?
+    Status check_objects_known() {
+        SegmentRuns segments(manifest_, to_unpack_);
+        while (auto const index = segments.next()) {
+            auto const& digest = manifest_.segments[*index].digest;
+            if (!job_.objects.contains(digest)) missing_.push_back(digest);
+        }
+        if (missing_.empty()) return {};
+        return fail(Fault::not_found, "cannot stage {} {}: {} of its segments have not been fetched, the first is {}",
+                    manifest_.software.text(), manifest_.version.text(), missing_.size(), missing_.front().hex());
+    }
+
+    // Goes on after a damaged object, so that all of them are known at the end.
+    Status unpack_segments() {
+        SegmentRuns segments(manifest_, to_unpack_);
+        Status first_problem;
+        while (auto const index = segments.next()) {
+            auto const& segment = manifest_.segments[*index];
+            auto const plain = read_segment(segment);
+            if (!plain) {
+                if (damaged_.empty() && missing_.empty()) return pass(plain.error());
+                if (first_problem) first_problem = pass(plain.error());
+                continue;
+            }
+            for (auto const& run : segments.runs()) {
+                if (auto status = write_run(run, *plain); !status) return status;
+            }
+        }
+        return first_problem;
+    }
+
+    [[nodiscard]] Result<Buffer> read_segment(Segment const& segment) {
+        auto const& shape = job_.objects.at(segment.digest);
+        auto const stored = objects_.read(segment.digest, limits::stored_object);
+        if (!stored) {
+            if (stored.error().fault == Fault::not_found) missing_.push_back(segment.digest);
+            if (stored.error().fault == Fault::damaged) damaged_.push_back(segment.digest);
+            return pass(stored.error());
+        }
+        if (shape.object != segment.digest || shape.plain != segment.size) {
+            damaged_.push_back(segment.digest);
+            return fail(Fault::damaged, "object {} does not have the size of its segment", segment.digest.hex());
+        }
+        auto plain = store::unpack_object(shape, *stored, limits::segment);
+        if (!plain && plain.error().fault == Fault::damaged) damaged_.push_back(segment.digest);
+        return plain;
+    }
+
+    Status write_run(SegmentRun const& run, Buffer const& plain) {
+        auto const& entry = manifest_.entries[run.entry];
+        auto const file = open_in_staging(entry, O_WRONLY);
+        if (!file) return pass(file.error());
+        auto const bytes = View(plain).subspan(run.in_segment.count(), run.length.count());
+        report_.unpacked += run.length;
+        return write_exactly(file->get(), run.in_file.count(), bytes, full(entry));
+    }
+
+    Status check_against_manifest() const {
+        auto const differences = compare_tree(directory_, manifest_);
+        if (!differences) return pass(differences.error());
+        if (differences->empty()) return {};
+        return fail(Fault::damaged,
+                    "cannot stage {} {}: what its objects give is not what its manifest says, in {} places; the first "
+                    "is {}",
+                    manifest_.software.text(), manifest_.version.text(), differences->size(),
+                    to_text(differences->front()));
+    }
+
+    // Files, then directories with the inner ones first, then the tree itself.
+    Status make_durable() const {
+        for (auto const type : {EntryType::file, EntryType::directory}) {
+            for (auto entry = manifest_.entries.rbegin(); entry != manifest_.entries.rend(); ++entry) {
+                if (entry->type != type) continue;
+                auto const file = open_in_staging(*entry, O_RDONLY);
+                if (!file) return pass(file.error());
+                sync_file_or_die(file->get(), full(*entry));
+            }
+        }
+        sync_file_or_die(handle_.get(), directory_);
+        return {};
+    }
+
+    StageJob const& job_;
+    Manifest const& manifest_;
+    Layout const& layout_;
+    ObjectFiles& objects_;
+    fs::path directory_;
+    FileDescriptor handle_;                // of the staging directory
+    std::vector<std::size_t> to_unpack_;   // indices of files that segments have to provide
+    Bytes needed_{};
+    Bytes reserve_{};
+    StageReport report_;
+    std::vector<Digest> damaged_;
+    std::vector<Digest> missing_;
+};
+
+Status check_job(StageJob const& job) {
+    if (job.manifest.software != job.release.software || job.manifest.version != job.release.version) {
+        return fail(Fault::refused, "cannot stage {} {}: the manifest is that of {} {}", job.release.software.text(),
+                    job.release.version.text(), job.manifest.software.text(), job.manifest.version.text());
+    }
+    return validate(job.manifest);
+}
+
+// Manifest and lock file, both durable. The lock file stays the same one if there is one: somebody may have it locked.
+Status write_companions(StageJob const& job, Layout const& layout) {
+    if (auto status = save_manifest(layout, job.release, job.manifest_envelope); !status) return status;
+    auto const path = layout.lock(job.release);
+    auto const lock = open_file(path, O_RDONLY | O_CREAT | O_NOFOLLOW, 0644);
+    if (!lock) return pass(lock.error());
+    if (auto status = set_mode(lock->get(), 0644, path); !status) return status;
+    sync_file_or_die(lock->get(), path);
+    sync_directory_or_die(layout.locks(job.release.software));
+    return {};
+}
+
+bool is_there(fs::path const& path) {
+    struct stat status {};
+    return lstat(path.c_str(), &status) == 0;
+}
+
+// Puts the finished tree in its place. A damaged one that is there goes into the staging directory's name in the
+// same step and is deleted; whoever runs it keeps the files that it has open.
+Status move_into_place(Layout const& layout, ReleaseId const& release) {
+    auto const staging = layout.staging(release);
+    auto const tree = layout.tree(release);
+    bool const replace = is_there(tree);
+    auto const flags = replace ? RENAME_EXCHANGE : RENAME_NOREPLACE;
+    if (renameat2(AT_FDCWD, staging.c_str(), AT_FDCWD, tree.c_str(), flags) != 0) {
+        return fail_errno("put the finished tree at", tree);
+    }
+    sync_directory_or_die(layout.versions(release.software));
+    return replace ? remove_tree(staging) : Status();
+}
+
+// Whether the tree is there, complete and intact, from an earlier try.
+bool is_finished(StageJob const& job, Layout const& layout) {
+    if (!is_there(layout.tree(job.release))) return false;
+    auto const differences = verify_tree(layout, job.release, job.manifest);
+    return differences && differences->empty();
+}
+
+Result<StageReport> accept_finished(StageJob const& job, Layout const& layout) {
+    if (auto status = write_companions(job, layout); !status) return pass(status.error());
+    sync_directory_or_die(layout.versions(job.release.software));
+    StageReport report;
+    report.files = job.manifest.file_count();
+    report.was_there = true;
+    return report;
+}
+
+// Leaves nothing of a failed try but what belongs to a version that was there before.
+void clean_up(StageJob const& job, Layout const& layout) {
+    static_cast<void>(remove_tree(layout.staging(job.release)));
+    if (is_there(layout.tree(job.release))) return;
+    static_cast<void>(unlink(layout.manifest(job.release).c_str()));
+    static_cast<void>(unlink(layout.lock(job.release).c_str()));
+}
+
+}  // namespace
+
+tl::expected<StageReport, StageFailure> stage(StageJob const& job, Layout const& layout, ObjectFiles& objects,
+                                              Bytes reserve) {
+    auto const failed = [](Error error) {
+        return tl::unexpected<StageFailure>(StageFailure{std::move(error), {}, {}});
+    };
+    if (auto status = check_job(job); !status) return failed(status.error());
+    if (auto status = layout.prepare(job.release.software); !status) return failed(status.error());
+    if (auto status = remove_tree(layout.staging(job.release)); !status) return failed(status.error());
+    if (is_finished(job, layout)) {
+        auto report = accept_finished(job, layout);
+        if (!report) return failed(report.error());
+        return *std::move(report);
+    }
+    Staging staging(job, layout, objects);
+    auto status = staging.build(reserve);
+    if (status) status = write_companions(job, layout);
+    if (status) status = move_into_place(layout, job.release);
+    if (status) return staging.report();
+    clean_up(job, layout);
+    return tl::unexpected<StageFailure>(std::move(staging).failure(status.error()));
+}
+
+}  // namespace lull::subscriber

@@ -43,7 +43,7 @@ public:
     bool end_array() { return leave(); }
     bool end_map() { return leave(); }
     bool visit_ext(char const*, std::uint32_t) { return refuse("it holds an extension type, and there are none"); }
-    void parse_error(std::size_t at, std::size_t) {
+    void parse_error(std::size_t, std::size_t at) {
         static_cast<void>(refuse(fmt::format("byte {} is no MessagePack", at)));
     }
     void insufficient_bytes(std::size_t, std::size_t) { static_cast<void>(refuse("it ends early")); }

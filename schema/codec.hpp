@@ -226,9 +226,11 @@ struct FieldReader {
     void operator()(char const* key, T& into) {
         if (!status) return;
         auto found = item.field(key);
-        if (!found) {
+        if (!found) {  // not about this key: the item is no map, or the message names the key already
             status = pass(std::move(found.error()));
-        } else if constexpr (IsOptional<T>::value) {
+            return;
+        }
+        if constexpr (IsOptional<T>::value) {
             into.reset();
             if (*found) status = read(**found, into.emplace());
         } else if (!*found) {

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schema/manifest.hpp"
+#include "schema/messages.hpp"
+
+// One good value of everything that crosses the wire, with every field filled.
+
+namespace lull::test {
+
+// A name that is known to be good.
+template <class N>
+N named(std::string_view text) {
+    auto name = N::parse(text);
+    LULL_INVARIANT(name.has_value());
+    return *name;
+}
+
+// N bytes that count up from `first`.
+template <std::size_t N>
+std::array<std::byte, N> counted(unsigned first) {
+    std::array<std::byte, N> bytes{};
+    for (std::size_t i = 0; i < N; ++i) bytes[i] = static_cast<std::byte>(first + i);
+    return bytes;
+}
+
+inline Digest digest(unsigned first) { return Digest(counted<32>(first)); }
+
+inline Build build(std::string_view architecture = "amd64") {
+    return Build{named<ArchitectureName>(architecture), digest(1), Bytes(70'000), GiB(3), 20'000};
+}
+
+inline UpdateInfo update_info() {
+    return UpdateInfo{.software = named<SoftwareName>("kiosk-browser"),
+                      .version = named<VersionName>("1.4.2~rc1+b7"),
+                      .time = WallTime{1'780'000'000'123'456},
+                      .builds = {build("amd64"), build("arm64")},
+                      .groups = {named<GroupName>("canary"), named<GroupName>("tills")},
+                      .urgency = Urgency::urgent,
+                      .policy = Policy::restart};
+}
+
+inline Envelope envelope() { return Envelope{encode(update_info()), {Signature{counted<32>(3), counted<64>(4)}}}; }
+
+inline LogEntry log_entry() { return LogEntry{Seq{8}, Seq{7}, WallTime{-5}, envelope()}; }
+
+inline Holder holder() {
+    return Holder{4242, 1001, "kiosk", "kiosk-browser --full \xc3\xa9", WallTime{1'780'000'000'000'000}, WallTime{9}};
+}
+
+inline ObjectShape shape() { return ObjectShape{digest(9), ObjectCodec::zstd, MiB(5), MiB(16)}; }
+
+// One of every message.
+inline std::vector<Message> messages() {
+    auto const software = named<SoftwareName>("kiosk-browser");
+    auto const version = named<VersionName>("1.4.2");
+    auto const node = named<NodeName>("till-17");
+    auto const key = PeerKey(counted<32>(100));
+    WallTime const time{1'780'000'000'000'000};
+    Epoch const epoch{0xfeedfacecafebeef};
+    StatusRow const status{software, version,  Seq{8},     node,    NodeState::waiting,
+                           time,     "in use", {holder()}, version, Bytes(1)};
+    ReleaseRow const release{software, version, Seq{8}, time, {build()}, 17, true};
+    NodeRow const row{node, key, time, true, "lull-node 0.1.0"};
+    return {
+        Update{epoch, log_entry()},
+        Head{epoch, Seq{8}, time, 30'000},
+        Offer{software, version, {build()}},
+        Need{software, version, {digest(1), digest(2)}, 12},
+        Put{shape(), KiB(256)},
+        Committed{software, version, epoch, Seq{8}, time, true},
+        Refused{Refusal::conflict, "1.4.2 exists with other contents; choose another version"},
+        Hello{node, named<ArchitectureName>("arm64"), "lull-node 0.1.0", "7e0b", epoch, Seq{7}},
+        Welcome{epoch, Seq{8}, time},
+        Busy{15'000},
+        Sync{epoch, Seq{7}},
+        LogPage{epoch, Seq{7}, {log_entry(), log_entry()}, Seq{9}},
+        Fetch{software, Seq{8}, {FetchItem{digest(1), Bytes(77)}, FetchItem{digest(2), Bytes(0)}}},
+        Queued{3, "the line is busy"},
+        Data{shape(), KiB(512)},
+        Ack{GiB(6)},
+        Credit{GiB(7)},
+        Absent{digest(1)},
+        Report{software, Seq{8}, NodeState::waiting, 12, time, "in use", {holder(), holder()}, Seq{7}},
+        Noted{software, 12},
+        Ping{0xffffffffffffffff},
+        Pong{1},
+        Admin{AdminVerb::nodes_new, 500, software, node, key},
+        Answer{AdminVerb::status, {status}, {release}, {row}, 1000, time},
+    };
+}
+
+inline Entry directory_entry(std::string path) {
+    Entry entry;
+    entry.path = std::move(path);
+    entry.type = EntryType::directory;
+    return entry;
+}
+
+inline Entry link_entry(std::string path, std::string target) {
+    Entry entry;
+    entry.path = std::move(path);
+    entry.type = EntryType::symlink;
+    entry.target = std::move(target);
+    return entry;
+}
+
+inline Entry file_entry(std::string path, std::uint64_t size, std::uint32_t segment, std::uint64_t offset) {
+    Entry entry;
+    entry.path = std::move(path);
+    entry.size = Bytes(size);
+    entry.digest = digest(static_cast<unsigned>(size));
+    if (size > 0) {
+        entry.segment = segment;
+        entry.offset = Bytes(offset);
+    }
+    return entry;
+}
+
+// Three segments of 100, 50 and 16 MiB; files that share bytes, cross segments, and are empty; links up and across.
+inline Manifest manifest() {
+    Manifest m;
+    m.software = named<SoftwareName>("kiosk-browser");
+    m.version = named<VersionName>("1.4.2");
+    m.architecture = named<ArchitectureName>("amd64");
+    m.segments = {Segment{digest(10), Bytes(100)}, Segment{digest(20), Bytes(50)},
+                  Segment{digest(30), limits::segment}};
+    auto program = file_entry("bin/kiosk", 120, 0, 10);
+    program.executable = true;
+    m.entries = {
+        directory_entry("bin"),
+        program,
+        link_entry("bin/run", "./kiosk"),
+        file_entry("bin-notes", 100, 0, 0),  // '-' sorts before '/', so "bin/..." does not follow "bin" at once
+        directory_entry("lib"),
+        directory_entry("lib/deep"),
+        file_entry("lib/deep/big", limits::segment.count(), 2, 0),
+        link_entry("lib/deep/up", "../../bin/kiosk"),
+        file_entry("lib/empty", 0, 0, 0),
+        link_entry("lib/root", ".."),
+        file_entry("lib/\xc3\xbcml\xc3\xa4ut", 20, 1, 30)};
+    std::sort(m.entries.begin(), m.entries.end(), [](Entry const& a, Entry const& b) { return a.path < b.path; });
+    m.start = {"bin/kiosk", "--full", ""};
+    return m;
+}
+
+}  // namespace lull::test

@@ -34,21 +34,26 @@ struct EnvironmentOptions {
     bool read_only = false;         // a second process may look on while the owner writes
 };
 
-// An LMDB environment. All members may be called from one thread at a time, except get() and scan(), which may run beside apply().
+// An LMDB environment. All members may be called from one thread at a time, except get() and scan(), which may run
+// beside apply().
 class Environment {
 public:
-    // Makes the directory (0700) and the tables where they are missing. Fault::damaged with what to do (restore a backup) if the
-    // file is no LMDB database or its format version is not ours; Fault::refused if another process has it open for writing.
+    // Makes the directory (0700) and the tables where they are missing. Fault::damaged with what to do (restore a
+    // backup) if the file is no LMDB database or its format version is not ours; Fault::refused if another process has
+    // it open for writing.
     [[nodiscard]] static Result<Environment> open(EnvironmentOptions options);
 
     [[nodiscard]] Result<std::optional<Buffer>> get(std::string_view table, View key) const;
 
-    // Calls `visit` for each pair with key >= `from`, in order, until it returns false. Keys and values are valid only inside the call.
-    // One read transaction, closed before it returns.
-    [[nodiscard]] Status scan(std::string_view table, View from, std::function<bool(View key, View value)> const& visit) const;
+    // Calls `visit` for each pair with key >= `from`, in order, until it returns false. Keys and values are valid only
+    // inside the call. One read transaction, closed before it returns; `visit` must not call apply(), nor wait for a
+    // thread that does.
+    [[nodiscard]] Status scan(std::string_view table, View from,
+                              std::function<bool(View key, View value)> const& visit) const;
 
-    // One write transaction: all changes or none; durable when it returns. Grows the map and replays when it is full.
-    // Fault::no_space when disk or map end; a failed fsync ends the process.
+    // One write transaction: all changes, in this order, or none; durable when it returns. Grows the map and replays
+    // when it is full. Keys have 1 to 511 bytes (Fault::usage). Fault::no_space when disk or map end; a failed fsync
+    // ends the process.
     [[nodiscard]] Status apply(std::vector<Batch const*> const& batches);
     [[nodiscard]] Status apply(Batch const& batch) { return apply(std::vector<Batch const*>{&batch}); }
 

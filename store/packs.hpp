@@ -23,9 +23,14 @@ struct ObjectPlace {
 // shared_ptr because reads run on workers while the store may close the pack meanwhile.
 using PackFile = std::shared_ptr<FileDescriptor const>;
 
-// Append-only files of many objects ("packs"), named pack-00000001 and so on; FORMAT.md draws them. The index is a table of an
-// Environment (`Packs::table`): digest -> ObjectPlace. An object counts only once its index entry is committed; whatever a crash left
-// behind the last indexed byte is cut off at open.
+// Append-only files of many objects ("packs"), named pack-00000001 and so on; FORMAT.md draws them. The index is a
+// table of an Environment (`Packs::table`): digest -> ObjectPlace. An object counts only once its index entry is
+// committed; whatever a crash left behind the last indexed byte is cut off at open. The environment must be open for
+// writing, with the table, and for nobody else's packs.
+//
+// Two halves share nothing but constants: append() and sync() own the newest pack and the place where it is written,
+// everything else owns the index in memory and the descriptors for reading. So one thread may append while another one
+// finds, publishes and reads; what is passed between them is the ObjectPlace.
 class Packs {
 public:
     static constexpr char const* table = "objects";
@@ -42,8 +47,8 @@ public:
     // Stored objects whose index entries are durable.
     [[nodiscard]] std::optional<ObjectPlace> find(Digest const& object) const;
 
-    // Appends stored bytes (verified by the caller) to the newest pack; not durable, not visible yet. Fault::no_space leaves the pack as it
-    // was. Only one thread at a time may append; find() and open_pack() belong to the same thread or to one that synchronises with it.
+    // Appends stored bytes (verified by the caller) to the newest pack; not durable, not visible yet. Fault::no_space
+    // leaves the pack as it was. Only one thread at a time may call append() and sync().
     [[nodiscard]] Result<ObjectPlace> append(ObjectShape const& shape, View stored);
 
     // fsyncs everything appended so far; after it the changes below may be committed.

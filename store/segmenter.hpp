@@ -37,9 +37,10 @@ struct SegmentPlan {
     std::vector<FileStart> starts;  // parallel to the source files
 };
 
-// Cuts files (in manifest order) into segments: a file of 4 MiB or more gets segments of its own of at most 16 MiB; smaller ones are
-// batched up to 4 MiB. A batch also ends after a file whose digest begins with a 6-bit zero once it holds 512 KiB, so that inserting a
-// file moves the bounds of its own batch only. Equal contents appear once. Pure: depends on sizes and digests only.
+// Cuts files (in manifest order) into segments: a file of 4 MiB or more gets segments of its own of at most 16 MiB;
+// smaller ones are batched up to 4 MiB. A batch also ends after a file whose digest begins with a 6-bit zero once it
+// holds 512 KiB, so that inserting a file moves the bounds of its own batch only. Equal contents appear once. Pure:
+// depends on sizes and digests only.
 [[nodiscard]] SegmentPlan plan_segments(std::vector<SourceFile> const& files);
 
 }  // namespace lull::store

@@ -11,8 +11,8 @@
 
 namespace lull::store {
 
-// Group commit: a thread of its own applies whatever batches have gathered in one transaction and tells the loop afterwards.
-// Batches become durable in the order of submit(); none is reordered, none is split.
+// Group commit: a thread of its own applies whatever batches have gathered in one transaction and tells the loop
+// afterwards. Batches become durable in the order of submit(); none is reordered, none is split.
 class Writer {
 public:
     using Done = std::function<void(Status const&)>;
@@ -23,8 +23,9 @@ public:
     Writer(Writer const&) = delete;
     Writer& operator=(Writer const&) = delete;
 
-    // `done` runs on the loop once the batch is durable, or with the reason why nothing of it was written. If the commit of several
-    // gathered batches fails for lack of space, each is tried alone, so that a large one does not take a small one down.
+    // `done` runs on the loop once the batch is durable, or with the reason why nothing of it was written. If the
+    // commit of several gathered batches fails for lack of space, each is tried alone, so that a large one does not
+    // take a small one down.
     void submit(Batch batch, Done done);
 
 private:

@@ -1,0 +1,101 @@
+#include "store/compression.hpp"
+
+#include <zstd.h>
+
+#include <algorithm>
+#include <bit>
+#include <memory>
+
+namespace lull::store {
+
+namespace {
+
+constexpr std::uint64_t least_gain = 50;  // one part in 50: 2 %
+
+struct FreeCompressor {
+    void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+};
+struct FreeDecompressor {
+    void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+// The frame, or nothing where it would not fit into `most` bytes.
+Buffer compress(View plain, int level, std::size_t most) {
+    std::unique_ptr<ZSTD_CCtx, FreeCompressor> const context(ZSTD_createCCtx());
+    LULL_INVARIANT(context != nullptr);
+    LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level)) == 0);
+    Buffer frame(most);
+    auto const size = ZSTD_compress2(context.get(), frame.data(), frame.size(), plain.data(), plain.size());
+    if (ZSTD_isError(size) != 0) return {};
+    frame.resize(size);
+    frame.shrink_to_fit();
+    return frame;
+}
+
+// What the frame's header asks for (RFC 8878, 3.1.1.1): 0 where the frame says that its content is the window.
+std::uint64_t window_of(View frame) {
+    constexpr std::size_t descriptor_at = 4;
+    constexpr unsigned single_segment = 0x20;
+    if (frame.size() < descriptor_at + 2) return 0;
+    if ((std::to_integer<unsigned>(frame[descriptor_at]) & single_segment) != 0) return 0;
+    auto const window = std::to_integer<unsigned>(frame[descriptor_at + 1]);
+    auto const base = std::uint64_t{1} << (10 + (window >> 3));
+    return base + base / 8 * (window & 7);
+}
+
+// Why this is not exactly one frame with the promised content, or nullptr.
+char const* what_is_wrong(ObjectShape const& shape, View frame) {
+    auto const window_cap = std::bit_ceil(std::max<std::uint64_t>(shape.plain.count(), 1024));
+    if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != shape.plain.count())
+        return "its frame has another size";
+    if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size()) return "it is not one whole frame";
+    if (window_of(frame) > window_cap) return "its frame asks for a larger window than its contents need";
+    return nullptr;
+}
+
+Result<Buffer> decompress(ObjectShape const& shape, View frame) {
+    if (auto const* const wrong = what_is_wrong(shape, frame); wrong != nullptr) {
+        return fail(Fault::damaged, "object {} is damaged: {}", shape.object.hex(), wrong);
+    }
+    std::unique_ptr<ZSTD_DCtx, FreeDecompressor> const context(ZSTD_createDCtx());
+    LULL_INVARIANT(context != nullptr);
+    Buffer plain(shape.plain.count());
+    auto const size = ZSTD_decompressDCtx(context.get(), plain.data(), plain.size(), frame.data(), frame.size());
+    if (ZSTD_isError(size) != 0) {
+        return fail(Fault::damaged, "object {} is damaged: {}", shape.object.hex(), ZSTD_getErrorName(size));
+    }
+    if (size != plain.size()) return fail(Fault::damaged, "object {} is damaged: it ends early", shape.object.hex());
+    return plain;
+}
+
+}  // namespace
+
+StoredObject pack_object(View plain, int level) {
+    StoredObject object;
+    object.shape.object = sha256(plain);
+    object.shape.plain = Bytes(plain.size());
+    object.bytes = compress(plain, level, plain.size() - plain.size() / least_gain);
+    object.shape.codec = object.bytes.empty() ? ObjectCodec::raw : ObjectCodec::zstd;
+    if (object.bytes.empty()) object.bytes = to_buffer(plain);
+    object.shape.stored = Bytes(object.bytes.size());
+    return object;
+}
+
+Result<Buffer> unpack_object(ObjectShape const& shape, View stored, Bytes most) {
+    if (shape.plain > most) {
+        return fail(Fault::damaged, "object {} is refused: it has {}, and at most {} are allowed", shape.object.hex(),
+                    to_text(shape.plain), to_text(most));
+    }
+    bool const raw = shape.codec == ObjectCodec::raw;
+    if (stored.size() != shape.stored.count() || (raw && shape.plain != shape.stored)) {
+        return fail(Fault::damaged, "object {} is damaged: {} bytes where {} were promised", shape.object.hex(),
+                    stored.size(), raw ? shape.plain.count() : shape.stored.count());
+    }
+    auto plain = raw ? Result<Buffer>(to_buffer(stored)) : decompress(shape, stored);
+    if (plain && sha256(*plain) != shape.object) {
+        return fail(Fault::damaged, "object {} is damaged: its contents have another digest", shape.object.hex());
+    }
+    return plain;
+}
+
+}  // namespace lull::store

@@ -1,0 +1,170 @@
+#include "broker/commands.hpp"
+
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "broker/daemon.hpp"
+#include "broker/init.hpp"
+#include "core/command_line.hpp"
+
+namespace lull::broker {
+
+namespace {
+
+constexpr char const* usual_listen = "127.0.0.1:7700";
+
+Option data_option() {
+    return {.name = "data", .help = "the broker's directory", .placeholder = "DIR", .required = true};
+}
+
+// ---- init ----
+
+Result<std::vector<PublicIdentity>> load_operators(std::vector<std::string> const& paths) {
+    std::vector<PublicIdentity> operators;
+    for (auto const& path : paths) {
+        auto identity = PublicIdentity::load(path);
+        if (!identity) return pass(std::move(identity.error()));
+        operators.push_back(std::move(*identity));
+    }
+    return operators;
+}
+
+void print_outcome(InitOutcome const& outcome, DataDirectory const& directory) {
+    auto const root = directory.root().string();
+    if (outcome.before) fmt::print("the broker in {} was initialised before; its keys and releases are as they were\n", root);
+    for (auto const& name : outcome.added) fmt::print("enrolled operator '{}'\n", name);
+    if (outcome.before && outcome.added.empty()) fmt::print("these operators are enrolled already\n");
+    fmt::print("broker address (also in {}):\n  {}\n\nnext:\n", directory.address().string(), outcome.address.to_text());
+    fmt::print("  lull-broker run --data {}\n", root);
+    fmt::print("  lull nodes new NAME --broker {}\n", outcome.address.to_text());
+}
+
+Status init(Arguments const& arguments) {
+    auto operators = load_operators(arguments.all("operator"));
+    if (!operators) return pass(operators.error());
+    InitRequest const request{DataDirectory(arguments.text("data")), std::move(*operators), arguments.text("listen"),
+                              arguments.text("advertise")};
+    auto const outcome = initialise(request, SystemClock().wall());
+    if (!outcome) return pass(outcome.error());
+    print_outcome(*outcome, request.directory);
+    return {};
+}
+
+Command init_command() {
+    return {.name = "init",
+            .summary = "make a broker: keys, database, operators",
+            .positional = {},
+            .options = {data_option(),
+                        {.name = "operator", .help = "public.key of somebody who may administer and publish ('lull keygen' makes it)",
+                         .placeholder = "PUBLIC.KEY", .required = true, .many = true},
+                        {.name = "listen", .help = "address and first of three ports to listen on", .placeholder = "HOST:PORT",
+                         .fallback = usual_listen},
+                        {.name = "advertise", .help = "name or address by which nodes reach this machine; usually that of --listen",
+                         .placeholder = "HOST"}},
+            .example = "lull-broker init --data /var/lib/lull-broker --operator ~/.lull/keys/public.key --listen 0.0.0.0:7700 "
+                       "--advertise broker.example",
+            .run = init};
+}
+
+// ---- run ----
+
+Result<std::uint64_t> number_between(Arguments const& arguments, std::string const& name, std::uint64_t least, std::uint64_t most) {
+    auto const number = arguments.number(name);
+    if (number && *number >= least && *number <= most) return number;
+    return fail(Fault::usage, "--{} is '{}', and has to be a whole number from {} to {}", name, arguments.text(name), least, most);
+}
+
+Result<BrokerSettings> settings_of(Arguments const& arguments) {
+    BrokerSettings settings;
+    auto const beacon = number_between(arguments, "beacon", 1, 3600);
+    if (!beacon) return pass(beacon.error());
+    auto const transfers = number_between(arguments, "transfers", 1, 100'000);
+    if (!transfers) return pass(transfers.error());
+    auto const cap = parse_bytes(arguments.text("cap"));
+    if (!cap) return fail(Fault::usage, "--cap: {}", cap.error().message);
+    if (*cap < settings.sender.window) {
+        return fail(Fault::usage, "--cap is {}, and has to be at least {}", to_text(*cap), to_text(settings.sender.window));
+    }
+    settings.beacon = std::chrono::seconds(*beacon);
+    settings.sender.transfers = *transfers;
+    settings.sender.cap = *cap;
+    return settings;
+}
+
+// Each connection takes a descriptor, and at the limit ZeroMQ spins instead of accepting.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Status run(Arguments const& arguments) {
+    DataDirectory const directory(arguments.text("data"));
+    auto const level = parse_log_level(arguments.text("log-level"));
+    if (!level) return pass(level.error());
+    auto const settings = settings_of(arguments);
+    if (!settings) return pass(settings.error());
+    if (auto listen = parse_listen(arguments.text("listen"), PeerKey()); !listen) return pass(listen.error());
+    auto const keys = directory.load_keys();
+    if (!keys) return pass(keys.error());
+    auto const listen = parse_listen(arguments.text("listen"), PeerKey(keys->public_key));
+    auto const address = advertised(*listen, arguments.text("advertise"));
+    if (!address) return pass(address.error());
+
+    raise_descriptor_limit();
+    Log log("lull-broker", *level);
+    EventLoop loop;
+    loop.on_signal({SIGINT, SIGTERM}, [&](int signal) {
+        log.info("stopping on {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
+        loop.stop();
+    });
+    auto const daemon = Daemon::open({directory, *listen, *settings}, loop, log);
+    if (!daemon) return pass(daemon.error());
+    if (auto status = directory.save_address(*address); !status) return status;
+    return (*daemon)->run();
+}
+
+Command run_command(std::optional<std::string> config) {
+    return {.name = "run",
+            .summary = "serve publishers and nodes until SIGTERM",
+            .positional = {},
+            .options = {data_option(),
+                        {.name = "listen", .help = "address and first of three ports to listen on", .placeholder = "HOST:PORT",
+                         .fallback = usual_listen},
+                        {.name = "advertise", .help = "name or address by which nodes reach this machine; usually that of --listen",
+                         .placeholder = "HOST"},
+                        {.name = "beacon", .help = "how often the head of the log is announced", .placeholder = "SECONDS",
+                         .fallback = "15"},
+                        {.name = "transfers", .help = "nodes that are served at once; the others queue", .placeholder = "N",
+                         .fallback = "64"},
+                        {.name = "cap", .help = "bytes on their way to nodes, all together", .placeholder = "SIZE",
+                         .fallback = "64 MiB"},
+                        {.name = "log-level", .help = "debug, info, warn or error", .placeholder = "LEVEL", .fallback = "info"},
+                        {.name = "config", .help = "file with these options; broker.conf in DIR if there is one",
+                         .placeholder = "FILE", .fallback = std::move(config)}},
+            .example = "lull-broker run --data /var/lib/lull-broker",
+            .run = run};
+}
+
+// The broker's own config file lies in its directory, which is an option itself.
+std::optional<std::string> usual_config(int argc, char const* const* argv) {
+    std::string_view const name = "--data";
+    for (int i = 1; i < argc; ++i) {
+        std::string_view const word = argv[i];
+        if (word == name && i + 1 < argc) return DataDirectory(argv[i + 1]).config().string();
+        if (word.starts_with("--data=")) return DataDirectory(word.substr(name.size() + 1)).config().string();
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+int run_program(int argc, char const* const* argv) {
+    CommandLine program("lull-broker", "announces releases to nodes and hands them out",
+                        {init_command(), run_command(usual_config(argc, argv))});
+    return program.run(argc, argv);
+}
+
+}  // namespace lull::broker

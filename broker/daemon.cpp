@@ -1,0 +1,239 @@
+#include "broker/daemon.hpp"
+
+#include "broker/stored_manifest.hpp"
+#include "schema/wire.hpp"
+
+namespace lull::broker {
+
+namespace {
+
+constexpr std::size_t most_connections = 200'000;
+constexpr int messages_a_turn = 64;       // of one socket, so that the others get their turn
+constexpr unsigned hashing_threads = 2;
+constexpr unsigned check_readers_every = 60;  // ticks
+constexpr Duration between_ticks = std::chrono::seconds(1);
+
+std::string_view text_of(Frame const& frame) { return {frame.data<char>(), frame.size()}; }
+
+}  // namespace
+
+Result<std::unique_ptr<Daemon>> Daemon::open(DaemonSettings const& settings, EventLoop& loop, Log& log) {
+    auto const& directory = settings.directory;
+    auto const keys = directory.load_keys();
+    if (!keys) return pass(keys.error());
+    std::error_code ignored;
+    if (!fs::exists(directory.database(), ignored)) {
+        return fail(Fault::damaged, "the database {} is missing: restore the data directory from a backup, or move {} away and begin "
+                    "anew with: lull-broker init", directory.database().string(), directory.root().string());
+    }
+    auto database = directory.open_database();
+    if (!database) return pass(database.error());
+    auto state = load_state(*database, directory);
+    if (!state) return pass(state.error());
+    auto packs = store::Packs::open({.directory = directory.packs()}, *database);
+    if (!packs) return pass(packs.error());
+
+    Opened opened{*keys, std::move(*database), std::move(*packs), std::move(*state)};
+    std::unique_ptr<Daemon> daemon(new Daemon(std::move(opened), settings, loop, log));
+    if (auto status = daemon->open_ports(settings.listen); !status) return pass(status.error());
+    return daemon;
+}
+
+Daemon::Daemon(Opened opened, DaemonSettings const& settings, EventLoop& loop, Log& log)
+    : loop_(loop),
+      log_(log),
+      keys_(opened.keys),
+      listen_(settings.listen),
+      database_(std::move(opened.database)),
+      packs_(std::move(opened.packs)),
+      objects_(packs_),
+      broker_(std::move(opened.state), objects_, settings.broker),
+      connections_(most_connections),
+      gatekeeper_(broker_.state().peers, log),
+      gate_(context_, [this](CurveKey const& key, std::string_view address) {
+          return gatekeeper_.decide(key, address, clock_.now());
+      }),
+      writer_(database_, loop),
+      hashing_(loop, hashing_threads),
+      keeper_(loop, hashing_, packs_, writer_),
+      reader_(loop, packs_) {}
+
+Status Daemon::open_ports(BrokerAddress const& listen) {
+    auto ports = Ports::open(context_, keys_, listen, wire::encode_announcement(broker_.head(clock_.wall())));
+    if (!ports) return pass(ports.error());
+    ports_.emplace(std::move(*ports));
+    return {};
+}
+
+Status Daemon::run() {
+    loop_.watch(gate_.socket(), [this] { gate_.serve(); });
+    test_with_stranger();
+    loop_.run();
+    log_.info("stopped at release {}", broker_.state().catalogue.head().value);
+    return outcome_;
+}
+
+// Nobody is served before it is certain that strangers are kept out.
+void Daemon::test_with_stranger() {
+    auto const stranger = CurveKeyPair::generate();
+    gatekeeper_.expect_stranger(stranger.public_key);
+    StrangerTest::Door const door{ports_->exchange.last_endpoint(), keys_.public_key};
+    stranger_test_ = std::make_unique<StrangerTest>(context_, loop_, stranger, door);
+    stranger_test_->start([this] { return gatekeeper_.stranger_came(); },
+                          [this](Status status) {
+                              loop_.post([this] { stranger_test_.reset(); });
+                              outcome_ = std::move(status);
+                              if (outcome_) return begin();
+                              loop_.stop();
+                          });
+}
+
+void Daemon::begin() {
+    loop_.watch(ports_->exchange, [this] { serve_exchange(); });
+    loop_.watch(ports_->ingest, [this] { serve_ingest(); });
+    loop_.watch(ports_->announce, [this] { serve_announce(); });
+    tick();
+    log_.info("listening on {}:{} (ingest), :{} (announce), :{} (exchange); log at release {}", listen_.host, listen_.port,
+              listen_.port + 1, listen_.port + 2, broker_.state().catalogue.head().value);
+}
+
+void Daemon::tick() {
+    raise(Tick{});
+    if (++ticks_ % check_readers_every == 0) database_.drop_stale_readers();
+    loop_.after(between_ticks, [this] { tick(); });
+}
+
+// ---- what arrives ----
+
+void Daemon::serve_exchange() {
+    for (int i = 0; i < messages_a_turn; ++i) {
+        auto received = ports_->exchange.receive();
+        if (!received) return;
+        receive(std::move(*received));
+    }
+}
+
+// Frames: routing id, header, body, payload where the message has one. An empty message is what DEALERs say when they connect.
+void Daemon::receive(Received received) {
+    auto& frames = received.frames;
+    auto const peer = PeerKey::parse(received.user_id);
+    if (!peer || frames.size() < 2 || (frames.size() == 2 && frames[1].size() == 0)) return;
+    auto const found = connections_.session_of(text_of(frames[0]), *peer);
+    if (!found) return log_.warn("a message was dropped: {} sessions are open", connections_.size());
+    if (found->ended) raise(SessionGone{*found->ended});
+    auto const session = found->session;
+
+    if (frames.size() != 3 && frames.size() != 4) {
+        return raise(NonsenseArrived{session, *peer, {Fault::damaged, fmt::format("a message has {} frames", frames.size() - 1)}});
+    }
+    auto const type = wire::decode_header(as_view(frames[1]));
+    auto message = type ? wire::decode_body(*type, as_view(frames[2])) : Result<Message>(pass(type.error()));
+    if (!message) return raise(NonsenseArrived{session, *peer, message.error()});
+    raise(MessageArrived{session, *peer, std::move(*message), frames.size() == 4 ? to_buffer(as_view(frames[3])) : Buffer()});
+}
+
+void Daemon::serve_ingest() {
+    for (int i = 0; i < messages_a_turn; ++i) {
+        auto const received = ports_->ingest.receive();
+        if (!received) return;
+        auto const peer = PeerKey::parse(received->user_id);
+        if (!peer || received->frames.size() != 1) continue;
+        auto message = wire::decode_announcement(as_view(received->frames[0]));
+        auto* const update = message ? std::get_if<Update>(&*message) : nullptr;
+        if (update != nullptr) raise(UpdateArrived{*peer, std::move(*update)});
+    }
+}
+
+// Subscriptions. Nothing depends on them, but what is not read piles up.
+void Daemon::serve_announce() {
+    for (int i = 0; i < messages_a_turn; ++i) {
+        if (!ports_->announce.receive()) return;
+    }
+}
+
+// ---- what is to be done ----
+
+// Events that come up while actions are performed wait until all of those are done.
+void Daemon::raise(Event event) {
+    events_.push_back(std::move(event));
+    if (deciding_) return;
+    deciding_ = true;
+    while (!events_.empty()) {
+        auto next = std::move(events_.front());
+        events_.pop_front();
+        auto actions = broker_.on(std::move(next), clock_.moment());
+        for (auto& action : actions) {
+            std::visit([this](auto& concrete) { perform(concrete); }, action);
+        }
+    }
+    deciding_ = false;
+}
+
+void Daemon::send(SessionId session, Message const& message, std::optional<Frame> payload) {
+    auto const* const routing_id = connections_.routing_id(session);
+    if (routing_id == nullptr) return;  // closed meanwhile
+    std::vector<Frame> frames;
+    frames.reserve(4);
+    frames.push_back(to_frame(as_view(*routing_id)));
+    frames.push_back(to_frame(wire::encode_header(type_of(message))));
+    frames.push_back(to_frame(wire::encode_body(message)));
+    if (payload) frames.push_back(std::move(*payload));
+    if (ports_->exchange.send(std::move(frames)) != Socket::Sent::yes) raise(SessionGone{session});
+}
+
+void Daemon::perform(Send const& action) { send(action.session, action.message, std::nullopt); }
+
+void Daemon::perform(SendFrame const& action) {
+    reader_.read({action.place, action.offset, action.length}, [this, action](Result<Frame> frame) {
+        if (frame) return send(action.session, Data{action.place.shape, action.offset}, std::move(*frame));
+        log_.error("cannot send object {}: {}", action.place.shape.object.hex(), frame.error().message);
+        raise(SessionGone{action.session});
+    });
+}
+
+void Daemon::perform(CloseSession const& action) { connections_.forget(action.session); }
+
+void Daemon::perform(Announce const& action) {
+    std::vector<Frame> frames;
+    frames.push_back(to_frame(wire::encode_announcement(action.message)));
+    (void)ports_->announce.send(std::move(frames));  // a hint: whoever misses it sees the gap in the next HEAD
+}
+
+void Daemon::perform(SetWelcome const& action) { ports_->announce.set_welcome(wire::encode_announcement(action.head)); }
+
+void Daemon::perform(Persist& action) {
+    writer_.submit(std::move(action.batch), [this, ticket = action.ticket](Status const& status) { raise(BatchDone{ticket, status}); });
+}
+
+void Daemon::perform(KeepObject& action) {
+    auto const shape = action.shape;
+    keeper_.keep(shape, std::move(action.stored), [this, session = action.session, shape](Status const& status) {
+        if (!status) log_.warn("an uploaded object is refused: {}", status.error().message);
+        raise(ObjectKept{session, shape.object, shape.stored, status});
+    });
+}
+
+void Daemon::perform(OpenManifest& action) {
+    auto const place = packs_.find(action.manifest);
+    LULL_INVARIANT(place.has_value());  // objects are never removed while they are asked for
+    auto pack = packs_.open_pack(place->pack);
+    hashing_.submit(
+        [pack = std::move(pack), place = *place, trusted = std::move(action.trusted)]() -> Result<Manifest> {
+            if (!pack) return pass(pack.error());
+            return open_stored_manifest(*pack, place, trusted);
+        },
+        [this, session = action.session, manifest = action.manifest](Result<Manifest> content) {
+            raise(ManifestOpened{session, manifest, std::move(content)});
+        });
+}
+
+void Daemon::perform(Say const& action) {
+    switch (action.level) {
+        case LogLevel::debug: return log_.debug("{}", action.text);
+        case LogLevel::info: return log_.info("{}", action.text);
+        case LogLevel::warn: return log_.warn("{}", action.text);
+        case LogLevel::error: return log_.error("{}", action.text);
+    }
+}
+
+}  // namespace lull::broker

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "broker/broker.hpp"
+#include "broker/connections.hpp"
+#include "broker/data_directory.hpp"
+#include "broker/frame_reader.hpp"
+#include "broker/gatekeeper.hpp"
+#include "broker/keeper.hpp"
+#include "broker/ports.hpp"
+#include "broker/stranger_test.hpp"
+
+namespace lull::broker {
+
+struct DaemonSettings {
+    DataDirectory directory;
+    BrokerAddress listen;
+    BrokerSettings broker;
+};
+
+// The shell around the broker's decision code: makes events of what sockets, workers and the writer say, and performs the actions.
+// The decision code is reached from the loop's thread only.
+class Daemon {
+public:
+    // Opens database and packs, loads what the broker knows, binds the ports. `loop` and `log` outlive the daemon.
+    [[nodiscard]] static Result<std::unique_ptr<Daemon>> open(DaemonSettings const& settings, EventLoop& loop, Log& log);
+
+    // Serves until the loop is stopped; then commits what is queued. Fails if strangers are let in.
+    [[nodiscard]] Status run();
+
+    Daemon(Daemon const&) = delete;
+    Daemon& operator=(Daemon const&) = delete;
+
+private:
+    // What is stored, as the decision code asks for it.
+    class StoredObjects final : public ObjectIndex {
+    public:
+        explicit StoredObjects(store::Packs const& packs) : packs_(packs) {}
+        [[nodiscard]] std::optional<store::ObjectPlace> find(Digest const& object) const override { return packs_.find(object); }
+
+    private:
+        store::Packs const& packs_;
+    };
+    struct Opened {
+        CurveKeyPair keys;
+        store::Environment database;
+        store::Packs packs;
+        BrokerState state;
+    };
+
+    Daemon(Opened opened, DaemonSettings const& settings, EventLoop& loop, Log& log);
+    [[nodiscard]] Status open_ports(BrokerAddress const& listen);
+    void test_with_stranger();
+    void begin();
+    void tick();
+
+    void serve_exchange();
+    void serve_ingest();
+    void serve_announce();
+    void receive(Received received);
+
+    void raise(Event event);
+    void perform(Send const& action);
+    void perform(SendFrame const& action);
+    void perform(CloseSession const& action);
+    void perform(Announce const& action);
+    void perform(SetWelcome const& action);
+    void perform(Persist& action);
+    void perform(KeepObject& action);
+    void perform(OpenManifest& action);
+    void perform(Say const& action);
+    void send(SessionId session, Message const& message, std::optional<Frame> payload);
+
+    EventLoop& loop_;
+    Log& log_;
+    SystemClock clock_;
+    CurveKeyPair keys_;
+    BrokerAddress listen_;
+    store::Environment database_;
+    store::Packs packs_;
+    StoredObjects objects_;
+    Broker broker_;
+    Connections connections_;
+    std::deque<Event> events_;
+    bool deciding_ = false;
+    unsigned ticks_ = 0;
+    Status outcome_;
+
+    MessagingContext context_;
+    Gatekeeper gatekeeper_;
+    Gate gate_;
+    std::optional<Ports> ports_;
+    std::unique_ptr<StrangerTest> stranger_test_;
+
+    // Threads: they end first, the writer last of them.
+    store::Writer writer_;
+    Workers hashing_;
+    Keeper keeper_;
+    FrameReader reader_;
+};
+
+}  // namespace lull::broker

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "broker/broker.hpp"
+#include "core/messaging.hpp"
+#include "schema/address.hpp"
+
+namespace lull::broker {
+
+// Where a broker keeps what is its own. Made by `lull-broker init` (init.hpp), private to its user.
+class DataDirectory {
+public:
+    explicit DataDirectory(fs::path root) : root_(std::move(root)) {}
+
+    [[nodiscard]] fs::path const& root() const { return root_; }
+    [[nodiscard]] fs::path keys() const { return root_ / "keys"; }
+    [[nodiscard]] fs::path curve_secret() const { return keys() / "curve.secret"; }
+    [[nodiscard]] fs::path config() const { return root_ / "broker.conf"; }
+    [[nodiscard]] fs::path database() const { return root_ / "state"; }
+    [[nodiscard]] fs::path packs() const { return root_ / "packs"; }
+    [[nodiscard]] fs::path address() const { return root_ / "address"; }
+
+    // Fault::not_found with the command that makes one, Fault::refused with the chmod to run, Fault::damaged. Changes nothing.
+    [[nodiscard]] Result<CurveKeyPair> load_keys() const;
+    // Opens the database for writing, and makes it if it is missing: check that first where it must not be.
+    [[nodiscard]] Result<store::Environment> open_database() const;
+    // Writes the address that nodes and publishers are given, if it is not there already.
+    [[nodiscard]] Status save_address(BrokerAddress const& address) const;
+
+private:
+    fs::path root_;
+};
+
+// The identity of the log as the table `meta` has it; nothing before `init` is complete.
+[[nodiscard]] Result<std::optional<Epoch>> load_epoch(store::Environment const& database);
+[[nodiscard]] store::Change epoch_change(Epoch epoch);
+
+// Reads the register of keys. Fault::damaged names the table and what to do; so do the others.
+[[nodiscard]] Result<Peers> load_peers(store::Environment const& database);
+
+// Reads everything that the decision code starts with.
+[[nodiscard]] Result<BrokerState> load_state(store::Environment const& database, DataDirectory const& directory);
+
+// Reads the HOST:PORT of --listen. The key is that of the broker. Fault::usage otherwise.
+[[nodiscard]] Result<BrokerAddress> parse_listen(std::string_view text, PeerKey const& key);
+// The same address as others reach it: with another host, where one is given. Fault::usage if it is no host, or if none is given and
+// the broker listens on every address of its machine.
+[[nodiscard]] Result<BrokerAddress> advertised(BrokerAddress const& listen, std::string_view host);
+
+}  // namespace lull::broker

@@ -1,0 +1,122 @@
+#include "broker/init.hpp"
+
+#include <set>
+
+namespace lull::broker {
+
+namespace {
+
+constexpr mode_t private_directory = 0700;
+constexpr mode_t private_file = 0600;
+
+// A directory that is new, empty, or ours.
+Status prepare(DataDirectory const& directory) {
+    static std::set<std::string> const ours = {"keys", "broker.conf", "state", "packs", "address"};
+    std::error_code problem;
+    for (fs::directory_iterator entry(directory.root(), problem), end; !problem && entry != end; entry.increment(problem)) {
+        auto const name = entry->path().filename().string();
+        if (ours.contains(name) || name.starts_with(".lull-")) continue;  // the latter: files that a crash left
+        return fail(Fault::refused, "{} holds something else already ('{}'); choose a new directory for the broker",
+                    directory.root().string(), name);
+    }
+    if (problem && problem != std::errc::no_such_file_or_directory) {
+        return fail(Fault::failed, "cannot use {} for a broker: {}", directory.root().string(), problem.message());
+    }
+    for (auto const& path : {directory.root(), directory.keys()}) {
+        if (auto status = make_directories(path, private_directory); !status) return status;
+        if (auto status = require_private(path); !status) return status;
+    }
+    return {};
+}
+
+Result<CurveKeyPair> keys_of(DataDirectory const& directory, bool must_exist) {
+    std::error_code ignored;
+    if (fs::exists(directory.curve_secret(), ignored)) return directory.load_keys();
+    if (must_exist) {
+        return fail(Fault::damaged, "{} is missing: restore it from a backup, because every node knows this broker by that key",
+                    directory.curve_secret().string());
+    }
+    auto const keys = CurveKeyPair::generate();
+    auto const text = to_hex(keys.secret_key) + "\n";
+    auto status = write_file_durably(directory.curve_secret(), as_view(text), private_file);
+    if (!status) return pass(status.error());
+    sync_directory_or_die(directory.root());
+    return keys;
+}
+
+Status write_config(DataDirectory const& directory, BrokerAddress const& listen, BrokerAddress const& address) {
+    auto const host_of = [](BrokerAddress const& a) { return a.host.find(':') == a.host.npos ? a.host : "[" + a.host + "]"; };
+    auto const text = fmt::format(
+        "# Options of 'lull-broker run', one a line: name = value. What the command line says goes first.\n"
+        "# The broker uses three ports from this one on: ingest, announce, exchange.\n"
+        "listen = {}:{}\n"
+        "# The name or address by which nodes and publishers reach this machine.\n"
+        "advertise = {}\n",
+        host_of(listen), listen.port, host_of(address));
+    return write_file_durably(directory.config(), as_view(text), 0644);
+}
+
+// The records of operators that are not enrolled yet.
+Result<std::vector<std::string>> enrol(Peers& peers, InitRequest const& request, WallTime now, store::Batch& batch) {
+    std::vector<std::string> added;
+    for (auto const& identity : request.operators) {
+        Peer const peer{identity.name, Role::operator_, identity.signing, now};
+        auto const* known = peers.find(identity.curve);
+        if (known != nullptr && known->role == peer.role && known->name == peer.name && known->signing == peer.signing) continue;
+        if (known != nullptr && known->signing != peer.signing) {
+            return fail(Fault::refused, "the key of '{}' is enrolled already, with another signing key", identity.name);
+        }
+        if (auto status = peers.check_new(identity.curve, peer); !status) return pass(status.error());
+        peers.add(identity.curve, peer);
+        batch.push_back(Peers::change(identity.curve, peer));
+        added.push_back(identity.name);
+    }
+    return added;
+}
+
+// The address that an initialised broker was given before.
+Result<BrokerAddress> known_address(DataDirectory const& directory, BrokerAddress const& fallback) {
+    auto const bytes = read_file(directory.address(), KiB(4));
+    if (!bytes) return fallback;
+    auto text = as_text(*bytes);
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    return BrokerAddress::parse(text);
+}
+
+}  // namespace
+
+Result<InitOutcome> initialise(InitRequest const& request, WallTime now) {
+    auto const& directory = request.directory;
+    if (auto status = parse_listen(request.listen, PeerKey()).and_then([&](auto const& listen) {
+            return advertised(listen, request.advertise);
+        }); !status) {
+        return pass(status.error());
+    }
+    if (auto status = prepare(directory); !status) return pass(status.error());
+    auto database = directory.open_database();  // from here on we are alone
+    if (!database) return pass(database.error());
+    auto const epoch = load_epoch(*database);
+    if (!epoch) return pass(epoch.error());
+    auto const keys = keys_of(directory, epoch->has_value());
+    if (!keys) return pass(keys.error());
+
+    auto const listen = parse_listen(request.listen, PeerKey(keys->public_key));
+    auto address = advertised(*listen, request.advertise);
+    bool const before = epoch->has_value();
+    if (before) address = known_address(directory, *address);
+    if (!address) return pass(address.error());
+    if (!before) {
+        if (auto status = write_config(directory, *listen, *address); !status) return pass(status.error());
+    }
+    auto peers = load_peers(*database);
+    if (!peers) return pass(peers.error());
+    store::Batch batch;
+    auto added = enrol(*peers, request, now, batch);
+    if (!added) return pass(added.error());
+    if (!before) batch.push_back(epoch_change(Epoch{std::max<std::uint64_t>(1, random_u64())}));
+    if (auto status = database->apply(batch); !status) return pass(status.error());
+    if (auto status = directory.save_address(*address); !status) return pass(status.error());
+    return InitOutcome{*address, before, std::move(*added)};
+}
+
+}  // namespace lull::broker

@@ -51,12 +51,12 @@ Broker::Session* Broker::admit(MessageArrived const& event, Moment now) {
     }
     session.heard = now.point;
     seen_[event.peer].when = now.wall;
-    bool const begins = type == MessageType::hello || type == MessageType::offer || type == MessageType::admin || type == MessageType::ping;
+    bool const begins = type == MessageType::hello || type == MessageType::offer || type == MessageType::admin;
     if (!session.greeted && !begins) {
         refuse(event.session, Refusal::no_session, fmt::format("{} before HELLO: begin a new session", to_text(type)));
         return nullptr;
     }
-    if (type != MessageType::ping) session.greeted = true;
+    session.greeted = true;
     return &session;
 }
 

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "core/log.hpp"
+#include "store/environment.hpp"
+#include "subscriber/events.hpp"
+
+// What the agent's decision code wants done. The shell performs actions in their order.
+
+namespace lull::subscriber {
+
+// Make a fresh connection to the exchange; tells ExchangeReady or ExchangeLost.
+struct OpenExchange {};
+struct CloseExchange {};
+
+// Over the exchange.
+struct Send {
+    Message message;
+};
+
+// Make durable, then tell (BatchDone). Batches become durable in this order.
+struct Persist {
+    Ticket ticket = 0;
+    store::Batch batch;
+};
+
+// Write the payload of the DATA that this answers. Afterwards: nothing; or fsync and tell ObjectSynced; or, after
+// the last frame, fsync, check the whole object and tell ObjectFinished.
+struct StoreFrame {
+    enum class Then { nothing, sync, finish };
+    ObjectShape shape;
+    Bytes offset{};
+    Then then = Then::nothing;
+};
+
+// Delete these files of incoming/.
+struct DropObjects {
+    std::vector<Digest> objects;
+};
+
+// Open the manifest in incoming/, compare with the installed release, check that there is room; tell PlanMade.
+struct MakePlan {
+    ReleaseId release;
+    Digest manifest;
+    std::optional<ReleaseId> seed;
+    std::map<Digest, ObjectShape> objects;
+};
+
+// Build the tree; tell StageEnded.
+struct StageRelease {
+    ReleaseId release;
+    Digest manifest;
+    std::optional<ReleaseId> seed;
+    std::map<Digest, ObjectShape> objects;
+};
+
+// Find out whether this version is in use; tell UseFound.
+struct ProbeUse {
+    ReleaseId active;
+};
+
+// Wait, without polling, until it may no longer be in use; tell UseMayHaveEnded. Replaces an earlier watch of this
+// software.
+struct WatchUse {
+    ReleaseId active;
+    std::vector<Holder> holders;
+};
+
+// End the watch, and the lock that a probe left.
+struct LetGo {
+    SoftwareName software;
+};
+
+// Tell these holders on their terminals; tell HoldersTold.
+struct TellHolders {
+    ReleaseId active;
+    ReleaseId ready;
+    std::vector<Holder> holders;
+};
+
+// Point `current` to this release; tell SwitchEnded. Ends watch and lock.
+struct SwitchCurrent {
+    ReleaseId release;
+};
+
+// Delete versions that are none of these and that nobody uses.
+struct RemoveVersions {
+    SoftwareName software;
+    std::vector<ReleaseId> keep;
+};
+
+struct Say {
+    LogLevel level = LogLevel::info;
+    std::string text;
+};
+
+using Action = std::variant<OpenExchange, CloseExchange, Send, Persist, StoreFrame, DropObjects, MakePlan, StageRelease, ProbeUse,
+                            WatchUse, LetGo, TellHolders, SwitchCurrent, RemoveVersions, Say>;
+using Actions = std::vector<Action>;
+
+}  // namespace lull::subscriber

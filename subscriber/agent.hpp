@@ -1,0 +1,138 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "core/clock.hpp"
+#include "subscriber/actions.hpp"
+#include "subscriber/fetcher.hpp"
+#include "subscriber/link.hpp"
+#include "subscriber/records.hpp"
+
+namespace lull::subscriber {
+
+struct AgentSettings {
+    NodeName node;
+    ArchitectureName architecture;
+    std::string program;                      // "lull-node 0.1.0"
+    std::string boot;                         // boot id of the machine
+    TrustedKeys trusted;
+    std::uint64_t seed = 1;                   // for jitter
+    FetchLimits fetch;
+    LinkTimes link;
+    Duration first_retry = std::chrono::seconds(30);     // after a failure; doubles with each further one
+    Duration longest_retry = std::chrono::hours(1);
+};
+
+// The heart of a node, free of I/O: it is told events and says what to do. Whatever it has acknowledged or announced to others
+// is durable first: what depends on a batch happens only after BatchDone.
+class Agent {
+public:
+    // `installed`: what `current` points to, on disk, now. It outranks what the journal remembers.
+    Agent(AgentSettings settings, JournalState state, std::map<SoftwareName, ReleaseId> installed);
+
+    // What to do first, also after a crash: every release goes on from the phase that the journal has.
+    [[nodiscard]] Actions start(Moment now);
+    [[nodiscard]] Actions on(Event event, Moment now);
+
+    // When the agent wants a Tick.
+    [[nodiscard]] std::optional<TimePoint> wake() const;
+
+    [[nodiscard]] JournalState const& state() const { return state_; }
+    [[nodiscard]] Fetcher const& fetcher() const { return fetcher_; }
+    [[nodiscard]] Link const& link() const { return link_; }
+
+private:
+    // What is going on with a software at this moment; lost in a crash, and found again by pursue().
+    struct Work {
+        UpdateInfo info;                     // of the newest release
+        bool busy = false;                   // a plan, tree, probe or switch is being made
+        Seq busy_with;
+        std::optional<std::vector<Segment>> plan;
+        bool wanted = false;                 // the plan's segments are with the fetcher
+        std::optional<TimePoint> retry;
+    };
+    using Continuation = std::function<void(Moment)>;
+
+    void on_event(AnnouncementHeard event, Moment now);
+    void on_event(ExchangeReady event, Moment now);
+    void on_event(ExchangeLost event, Moment now);
+    void on_event(MessageHeard event, Moment now);
+    void on_event(BatchDone event, Moment now);
+    void on_event(ObjectSynced event, Moment now);
+    void on_event(ObjectFinished event, Moment now);
+    void on_event(ObjectUnwritten event, Moment now);
+    void on_event(PlanMade event, Moment now);
+    void on_event(StageEnded event, Moment now);
+    void on_event(UseFound event, Moment now);
+    void on_event(UseMayHaveEnded event, Moment now);
+    void on_event(HoldersTold event, Moment now);
+    void on_event(SwitchEnded event, Moment now);
+    void on_event(Tick event, Moment now);
+
+    void on_message(Update const& message, Moment now);
+    void on_message(Head const& message, Moment now);
+    void on_message(Welcome const& message, Moment now);
+    void on_message(LogPage const& message, Moment now);
+    void on_message(Data const& message, Bytes payload, Moment now);
+    void on_message(Queued const& message, Moment now);
+    void on_message(Absent const& message, Moment now);
+    void on_message(Noted const& message, Moment now);
+    void on_message(Busy const& message, Moment now);
+    void on_message(Refused const& message, Moment now);
+    void on_message(Ping const& message, Moment now);
+
+    // Recording: what is announced becomes durable, cursor and records in one batch.
+    void record(Epoch epoch, std::vector<LogEntry> const& entries, Moment now);
+    void record_entry(LogEntry const& entry, std::vector<SoftwareName>& fresh, Moment now);
+    [[nodiscard]] bool same_log(Epoch epoch);
+    void fall_behind(Seq head, Moment now);
+
+    // A release, one step at a time.
+    void pursue(SoftwareName const& software, Moment now);
+    void pursue_plan(SoftwareName const& software, Moment now);
+    void pursue_objects(SoftwareName const& software, Moment now);
+    void probe(SoftwareName const& software, Moment now);
+    void start_switch(SoftwareName const& software);
+    bool move(SoftwareName const& software, Happening what, std::string why, Moment now);
+    void give_up(SoftwareName const& software, Error const& error, Moment now);
+    void clean_up(SoftwareName const& software);
+    void collect_garbage();
+    void drop(std::vector<Digest> const& objects, Continuation then);
+    void give_up_wanting(Digest const& object, Error const& error, Moment now);
+    [[nodiscard]] bool is_target(ReleaseId const& release) const;
+    [[nodiscard]] ReleaseId target_of(SoftwareName const& software) const;
+    [[nodiscard]] std::optional<ReleaseId> active_of(SoftwareName const& software) const;
+
+    // Saying things.
+    std::uint64_t report(SoftwareName const& software, store::Batch& batch);
+    void mark_saved(SoftwareName const& software, std::uint64_t revision);
+    void save(SoftwareName const& software, Continuation then);
+    void keep_exchange_going(Moment now);
+    void say_reports(Moment now);
+    [[nodiscard]] Link::Need need() const;
+    void persist(store::Batch batch, Continuation then);
+    void send(Message message) { out_.push_back(Send{std::move(message)}); }
+    void say(LogLevel level, std::string text) { out_.push_back(Say{level, std::move(text)}); }
+
+    AgentSettings settings_;
+    JournalState state_;
+    std::map<SoftwareName, Work> work_;
+    Fetcher fetcher_;
+    Link link_;
+    Cursor recorded_;                 // the durable part of state_.cursor
+    Duration spread_{};               // from the last HEAD
+    Seq head_;                        // the highest that was heard of
+    TimePoint asked_at_{};            // when SYNC or a REPORT was sent last
+    bool sync_owed_ = false;          // SYNC was sent in this session and LOG has not come
+    std::map<Ticket, Continuation> continuations_;
+    std::map<SoftwareName, std::uint64_t> saved_;  // revision of the report that is durable
+    std::set<SoftwareName> unsaid_;                // reports to send in this session
+    Ticket next_ticket_ = 1;
+    bool epoch_complained_ = false;
+    Actions out_;
+};
+
+}  // namespace lull::subscriber

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "schema/manifest.hpp"
+#include "schema/messages.hpp"
+#include "subscriber/layout.hpp"
+
+// What the agent's decision code is told. The shell (daemon.hpp) makes these from sockets, workers and the writer.
+
+namespace lull::subscriber {
+
+using Ticket = std::uint64_t;
+
+// UPDATE or HEAD on the announce socket.
+struct AnnouncementHeard {
+    Message message;
+};
+
+// The exchange is connected and the handshake is done.
+struct ExchangeReady {};
+
+struct ExchangeLost {
+    std::string why;
+};
+
+// A message on the exchange. The payload of DATA stays with the shell until the agent says what to do with it.
+struct MessageHeard {
+    Message message;
+    Bytes payload{};
+};
+
+struct BatchDone {
+    Ticket ticket = 0;
+    Status status;
+};
+
+// Stored bytes up to `upto` of an object are durable in incoming/.
+struct ObjectSynced {
+    Digest object;
+    Bytes upto{};
+};
+
+// The object is durable in full and its plain bytes are what the digest says; or it is damaged.
+struct ObjectFinished {
+    Digest object;
+    Status status;
+};
+
+// A frame could not be written: disk full, or worse.
+struct ObjectUnwritten {
+    Digest object;
+    Error error;
+};
+
+// Segments that must be fetched for a release, given what is installed.
+struct Plan {
+    std::vector<Segment> segments;
+};
+
+struct PlanMade {
+    ReleaseId release;
+    Result<Plan> plan;
+};
+
+// What came of staging. After a failure these objects must be fetched again (or for the first time).
+struct StageEnded {
+    ReleaseId release;
+    Status status;
+    std::vector<Digest> refetch;
+};
+
+enum class UseAnswer { free, in_use, unknown };
+
+// Whether the active version is in use. If it is free the shell keeps it locked until SwitchCurrent or LetGo.
+struct UseFound {
+    SoftwareName software;
+    UseAnswer answer = UseAnswer::unknown;
+    std::vector<Holder> holders;
+    std::string why;
+};
+
+// Somebody stopped using it: worth another look.
+struct UseMayHaveEnded {
+    SoftwareName software;
+};
+
+// The same holders, with the time at which each was told.
+struct HoldersTold {
+    SoftwareName software;
+    std::vector<Holder> holders;
+};
+
+struct SwitchEnded {
+    ReleaseId release;
+    Status status;
+};
+
+// Time has passed: the time that Agent::wake() asked for, or later.
+struct Tick {};
+
+using Event = std::variant<AnnouncementHeard, ExchangeReady, ExchangeLost, MessageHeard, BatchDone, ObjectSynced, ObjectFinished,
+                           ObjectUnwritten, PlanMade, StageEnded, UseFound, UseMayHaveEnded, HoldersTold, SwitchEnded, Tick>;
+
+}  // namespace lull::subscriber

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <random>
+
+#include "core/units.hpp"
+#include "schema/ids.hpp"
+
+namespace lull::subscriber {
+
+struct LinkTimes {
+    Duration answer = std::chrono::seconds(15);        // for WELCOME, LOG, NOTED: then ask again in a new session
+    Duration ping = std::chrono::seconds(20);          // silence while something is owed to us: PING
+    Duration dead = std::chrono::seconds(60);          // silence after which the session is given up
+    Duration idle = std::chrono::seconds(60);          // nothing to say: close
+    Duration check_in = std::chrono::minutes(15);      // say HELLO at least this often (jittered)
+    Duration first_backoff = std::chrono::seconds(1);  // full jitter, doubling
+    Duration longest_backoff = std::chrono::minutes(2);
+};
+
+// Decides when the exchange is opened, given up, and closed. Holds no socket and no message.
+class Link {
+public:
+    enum class State { closed, connecting, greeting, open };
+
+    Link(LinkTimes times, std::uint64_t seed) : times_(times), random_(seed) {}
+
+    [[nodiscard]] State state() const { return state_; }
+    [[nodiscard]] bool open() const { return state_ == State::open; }
+
+    // What changes the state.
+    void opening(TimePoint now);   // OpenExchange was ordered
+    void ready(TimePoint now);     // connected: HELLO goes out
+    void welcomed(TimePoint now);
+    void heard(TimePoint now) { heard_ = now; }
+    void lost(TimePoint now);      // back off, with full jitter
+    void closed(TimePoint now);    // on purpose
+    void busy(TimePoint until) { not_before_ = until; }
+    void spoke(TimePoint now) { used_ = now; }
+
+    // A part of the log is missing: catch up within `spread`, at a random moment.
+    void gap(TimePoint now, Duration spread);
+    void no_gap() { catch_up_.reset(); }
+    [[nodiscard]] bool catching_up(TimePoint now) const { return catch_up_ && *catch_up_ <= now; }
+    [[nodiscard]] bool gap_known() const { return catch_up_.has_value(); }
+
+    enum class Advice { nothing, open, give_up, ping, close };
+    // What to do now; `wanted`: there is something to say or to fetch; `owed`: an answer is outstanding.
+    struct Need {
+        bool wanted = false;
+        bool owed = false;
+    };
+    [[nodiscard]] Advice advise(Need need, TimePoint now) const;
+    void pinged(TimePoint now) { pinged_ = now; }
+    // The next time at which advise() may say something new.
+    [[nodiscard]] TimePoint wake(Need need) const;
+
+private:
+    [[nodiscard]] Duration jitter(Duration most);
+
+    LinkTimes times_;
+    std::mt19937_64 random_;
+    State state_ = State::closed;
+    TimePoint since_{};       // of the state
+    TimePoint heard_{};
+    TimePoint used_{};
+    TimePoint pinged_{};
+    TimePoint not_before_{};
+    TimePoint check_in_{};
+    std::optional<TimePoint> catch_up_;
+    unsigned failures_ = 0;
+};
+
+}  // namespace lull::subscriber

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "schema/messages.hpp"
+
+namespace lull::subscriber {
+
+// How far a release has come on this node; durable.
+enum class Phase : std::uint8_t { announced, fetching, staged, waiting, switching, active, failed };
+constexpr Phase enum_last(Phase) { return Phase::failed; }
+[[nodiscard]] std::string_view to_text(Phase phase);
+
+// What can happen to a release.
+enum class Happening : std::uint8_t { plan_made, tree_staged, found_in_use, found_free, switched, tree_lost, given_up, try_again };
+[[nodiscard]] std::string_view to_text(Happening happening);
+
+// The table of transitions; nothing: this cannot happen in that phase. A newer release replaces the target in any
+// phase.
+[[nodiscard]] std::optional<Phase> next_phase(Phase phase, Happening happening);
+
+// What the ledger calls a phase.
+[[nodiscard]] NodeState ledger_state(Phase phase);
+
+}  // namespace lull::subscriber

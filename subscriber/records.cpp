@@ -1,0 +1,88 @@
+#include "subscriber/records.hpp"
+
+namespace lull::subscriber::journal {
+
+namespace {
+
+constexpr std::string_view cursor_key = "cursor";
+
+Buffer key_of_name(SoftwareName const& name) { return to_buffer(as_view(name.text())); }
+
+tl::unexpected<Error> damaged(char const* table, Error const& error) {
+    return fail(Fault::damaged, "the journal's table '{}': {}; move .lull/journal away and start again: what is installed stays",
+                table, error.message);
+}
+
+// Decodes each value of a table and hands it over with its key.
+template <class Record, class Take>
+Status load_table(store::Environment const& environment, char const* table, Take take) {
+    Status status;
+    auto const scanned = environment.scan(table, {}, [&](View key, View value) {
+        auto record = decode<Record>(value, limits::control_message);
+        status = record ? take(key, std::move(*record)) : Status(pass(std::move(record.error())));
+        return status.has_value();
+    });
+    if (!scanned) return scanned;
+    if (!status) return damaged(table, status.error());
+    return {};
+}
+
+}  // namespace
+
+store::Change put(Cursor const& cursor) { return {meta, to_buffer(as_view(cursor_key)), encode(cursor)}; }
+
+store::Change put(SoftwareName const& name, SoftwareRecord const& record) {
+    return {software, key_of_name(name), encode(record)};
+}
+
+store::Change put(Report const& report) { return {outbox, key_of_name(report.software), encode(report)}; }
+
+store::Change put(ObjectRecord const& record) {
+    return {objects, to_buffer(record.shape.object.view()), encode(record)};
+}
+
+store::Change drop_report(SoftwareName const& name) { return {outbox, key_of_name(name), std::nullopt}; }
+
+store::Change drop_object(Digest const& object) { return {objects, to_buffer(object.view()), std::nullopt}; }
+
+Result<JournalState> load(store::Environment const& environment) {
+    JournalState state;
+    auto cursor = environment.get(meta, as_view(cursor_key));
+    if (!cursor) return pass(std::move(cursor.error()));
+    if (*cursor) {
+        auto decoded = decode<Cursor>(**cursor, limits::control_message);
+        if (!decoded) return damaged(meta, decoded.error());
+        state.cursor = *decoded;
+    }
+    auto by_software = load_table<SoftwareRecord>(environment, software, [&](View key, SoftwareRecord record) -> Status {
+        auto name = SoftwareName::parse(as_text(key));
+        if (!name) return pass(std::move(name.error()));
+        state.software.emplace(std::move(*name), std::move(record));
+        return {};
+    });
+    if (!by_software) return pass(std::move(by_software.error()));
+    auto reports = load_table<Report>(environment, outbox, [&](View, Report report) -> Status {
+        auto const name = report.software;
+        state.outbox.emplace(name, std::move(report));
+        return {};
+    });
+    if (!reports) return pass(std::move(reports.error()));
+    auto stored = load_table<ObjectRecord>(environment, objects, [&](View, ObjectRecord record) -> Status {
+        state.objects.emplace(record.shape.object, record);
+        return {};
+    });
+    if (!stored) return pass(std::move(stored.error()));
+    return state;
+}
+
+Result<store::Environment> open(Layout const& layout, Access access) {
+    store::EnvironmentOptions options;
+    options.directory = layout.journal();
+    options.tables = {software, outbox, objects};
+    options.first_map = MiB(1);
+    options.largest_map = GiB(4);
+    options.read_only = access == Access::look;
+    return store::Environment::open(std::move(options));
+}
+
+}  // namespace lull::subscriber::journal

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "schema/messages.hpp"
+#include "store/environment.hpp"
+#include "subscriber/layout.hpp"
+#include "subscriber/phases.hpp"
+
+// What the journal holds: one struct a table (store/FORMAT.md describes them).
+
+namespace lull::subscriber {
+
+// How far this node has recorded the broker's log. Table `meta`, key "cursor"; changes only together with the
+// records of the releases that it passes.
+struct Cursor {
+    Epoch epoch;
+    Seq seq;
+    static void describe(auto& self, auto& visit) {
+        visit("e", self.epoch);
+        visit("s", self.seq);
+    }
+    bool operator==(Cursor const&) const = default;
+};
+
+// A release by its place and version; the software is the key of the record.
+struct ReleaseRef {
+    Seq seq;
+    VersionName version;
+    static void describe(auto& self, auto& visit) {
+        visit("q", self.seq);
+        visit("v", self.version);
+    }
+    bool operator==(ReleaseRef const&) const = default;
+};
+
+// Table `software`, key: name. The newest release that was announced and how far it has come, and what is installed.
+struct SoftwareRecord {
+    LogEntry entry;                      // as it was announced and signed
+    Phase phase = Phase::announced;
+    WallTime since;                      // of the phase
+    std::string why;
+    std::vector<Holder> holders;         // who keeps it waiting, and when they were told
+    std::uint64_t failures = 0;          // in a row, of this release
+    std::optional<ReleaseRef> active;    // what `current` points to
+    std::optional<ReleaseRef> previous;  // what it pointed to before
+    std::uint64_t revision = 0;          // of the last report; never falls
+
+    static void describe(auto& self, auto& visit) {
+        visit("e", self.entry);
+        visit("p", self.phase);
+        visit("i", self.since);
+        visit("w", self.why);
+        visit("h", self.holders);
+        visit("f", self.failures);
+        visit("a", self.active);
+        visit("b", self.previous);
+        visit("r", self.revision);
+    }
+};
+
+// Table `objects`, key: digest. Stored bytes of an object in incoming/ that are durable.
+struct ObjectRecord {
+    ObjectShape shape;
+    Bytes durable{};
+    bool complete = false;  // all there, and what the digest says
+    static void describe(auto& self, auto& visit) {
+        visit("h", self.shape);
+        visit("d", self.durable);
+        visit("c", self.complete);
+    }
+    bool operator==(ObjectRecord const&) const = default;
+};
+
+// Everything that the agent knows for good.
+struct JournalState {
+    Cursor cursor;
+    std::map<SoftwareName, SoftwareRecord> software;
+    std::map<SoftwareName, Report> outbox;  // table `outbox`, key: name; the last report that the broker has not noted
+    std::map<Digest, ObjectRecord> objects;
+};
+
+namespace journal {
+inline constexpr char const* meta = "meta";
+inline constexpr char const* software = "software";
+inline constexpr char const* outbox = "outbox";
+inline constexpr char const* objects = "objects";
+
+[[nodiscard]] store::Change put(Cursor const& cursor);
+[[nodiscard]] store::Change put(SoftwareName const& name, SoftwareRecord const& record);
+[[nodiscard]] store::Change put(Report const& report);
+[[nodiscard]] store::Change put(ObjectRecord const& record);
+[[nodiscard]] store::Change drop_report(SoftwareName const& name);
+[[nodiscard]] store::Change drop_object(Digest const& object);
+
+// Reads all tables. Fault::damaged names the table and what to do.
+[[nodiscard]] Result<JournalState> load(store::Environment const& environment);
+
+// Opens ROOT/.lull/journal, for the daemon (one a root) or to look on.
+enum class Access { write, look };
+[[nodiscard]] Result<store::Environment> open(Layout const& layout, Access access);
+}  // namespace journal
+
+}  // namespace lull::subscriber

@@ -1,0 +1,11 @@
+#include "publisher/commands.hpp"
+#include "publisher/settings.hpp"
+
+int main(int argc, char** argv) {
+    using namespace lull::publisher;
+    lull::CommandLine lull(
+        "lull", "publish software to a fleet of nodes, and see what became of it",
+        {publish_command(), status_command(), list_command(), nodes_command(), nodes_new_command(), keygen_command()});
+    for (auto& option : common_options()) lull.add_common(std::move(option));
+    return lull.run(argc, argv);
+}

@@ -1,0 +1,211 @@
+#include <array>
+
+#include "core/clock.hpp"
+#include "publisher/commands.hpp"
+#include "publisher/progress.hpp"
+#include "publisher/settings.hpp"
+#include "publisher/words.hpp"
+
+namespace lull::publisher {
+
+namespace {
+
+constexpr std::uint64_t longest_timeout = 7 * 24 * 3600;  // seconds
+constexpr std::array<std::string_view, 3> urgencies = {"background", "normal", "urgent"};
+constexpr std::array<std::string_view, 3> policies = {"wait", "restart", "now"};
+
+// What the arguments ask for, checked before anything is read or sent.
+struct Plan {
+    BuildRequest build;
+    Distribution distribution;
+    TopDirectory top = TopDirectory::keep;
+    Duration timeout{};
+};
+
+template <class Enum>
+Result<Enum> parse_word(std::string const& option, std::string const& text,
+                        std::array<std::string_view, 3> const& words) {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (text == words[i]) return static_cast<Enum>(i);
+    }
+    return fail(Fault::usage, "--{} is '{}', and has to be one of: {}", option, text, fmt::join(words, ", "));
+}
+
+Result<BuildRequest> build_request(Arguments const& arguments) {
+    BuildRequest request;
+    auto software = SoftwareName::parse(arguments.text("name"));
+    if (!software) return pass(software.error());
+    request.software = std::move(*software);
+    auto version = VersionName::parse(arguments.text("version"));
+    if (!version) return pass(version.error());
+    request.version = std::move(*version);
+    if (arguments.has("arch")) {
+        auto architecture = ArchitectureName::parse(arguments.text("arch"));
+        if (!architecture) return pass(architecture.error());
+        request.architecture = std::move(*architecture);
+    }
+    auto start = split_words(arguments.text("start"));
+    if (!start) return pass(start.error());
+    request.start = std::move(*start);
+    return request;
+}
+
+Result<Distribution> distribution_of(Arguments const& arguments) {
+    Distribution distribution;
+    for (auto const& text : arguments.all("group")) {
+        auto group = GroupName::parse(text);
+        if (!group) return pass(group.error());
+        distribution.groups.push_back(std::move(*group));
+    }
+    auto const urgency = parse_word<Urgency>("urgency", arguments.text("urgency"), urgencies);
+    if (!urgency) return pass(urgency.error());
+    distribution.urgency = *urgency;
+    auto const policy = parse_word<Policy>("policy", arguments.text("policy"), policies);
+    if (!policy) return pass(policy.error());
+    distribution.policy = *policy;
+    return distribution;
+}
+
+Result<Plan> plan_of(Arguments const& arguments) {
+    Plan plan;
+    auto build = build_request(arguments);
+    if (!build) return pass(build.error());
+    plan.build = std::move(*build);
+    auto distribution = distribution_of(arguments);
+    if (!distribution) return pass(distribution.error());
+    plan.distribution = std::move(*distribution);
+    if (arguments.flag("strip")) plan.top = TopDirectory::strip;
+    auto const seconds = arguments.number("timeout");
+    if (!seconds) return pass(seconds.error());
+    if (*seconds == 0 || *seconds > longest_timeout) {
+        return fail(Fault::usage, "--timeout is {}, and has to be 1 to {} seconds", *seconds, longest_timeout);
+    }
+    plan.timeout = std::chrono::seconds(*seconds);
+    return plan;
+}
+
+// Builds with the help of the cache. A cache that cannot be written costs time, not the release.
+Result<Release> build(Plan const& plan, Arguments const& arguments, SigningKey const& key, Progress& progress) {
+    auto const tree = open_source(arguments.positional().front(), plan.top);
+    if (!tree) return pass(tree.error());
+    auto const belief = arguments.flag("paranoid") ? CacheBelief::nothing : CacheBelief::unchanged_files;
+    auto cache = tree->lasting ? StatCache::load(arguments.text("cache"),
+                                                 tree->single.empty() ? tree->root : tree->single, belief)
+                               : StatCache();
+    if (!cache.warning().empty()) progress.say(fmt::format("lull: warning: {}", cache.warning()));
+    SystemClock const clock;
+    auto release = build_release(*tree, plan.build, key, cache,
+                                 [&](Bytes done, Bytes total) { progress.show("reading", done, total, clock.now()); });
+    progress.end();
+    if (!release) return release;
+    if (auto const saved = cache.save(); !saved) progress.say(fmt::format("lull: warning: {}", saved.error().message));
+    return release;
+}
+
+Json release_json(Release const& release) {
+    auto const& manifest = release.manifest;
+    return {{"software", manifest.software.text()},           {"version", manifest.version.text()},
+            {"architecture", manifest.architecture.text()},   {"manifest", release.manifest_digest.hex()},
+            {"size", manifest.content_size().count()},        {"files", manifest.file_count()},
+            {"segments", manifest.segments.size()},           {"files_read", release.report.files_read},
+            {"bytes_read", release.report.bytes_read.count()}};
+}
+
+std::string release_text(Release const& release) {
+    auto const& manifest = release.manifest;
+    return fmt::format("{} {} for {}: {} files, {}", manifest.software.text(), manifest.version.text(),
+                       manifest.architecture.text(), manifest.file_count(), to_text(manifest.content_size()));
+}
+
+Status print_dry_run(Release const& release, Arguments const& arguments) {
+    if (arguments.flag("json")) {
+        auto json = release_json(release);
+        json["dry_run"] = true;
+        return print_json(json);
+    }
+    return print(fmt::format("would publish {}\n{} segments, manifest {} ({}); {} files were read, {} known\n",
+                             release_text(release), release.manifest.segments.size(), release.manifest_digest.hex(),
+                             to_text(Bytes(release.manifest_object.size())), release.report.files_read,
+                             release.report.files_known));
+}
+
+Status print_committed(Release const& release, Committed const& committed, Arguments const& arguments) {
+    if (arguments.flag("json")) {
+        auto json = release_json(release);
+        json["seq"] = committed.seq.value;
+        json["epoch"] = fmt::format("{:016x}", committed.epoch.value);
+        json["time"] = to_text(committed.time);
+        json["before"] = committed.before;
+        return print_json(json);
+    }
+    return print(fmt::format("{} {}; number {} in the broker's log\n",
+                             committed.before ? "was published before, with these contents:" : "published",
+                             release_text(release), committed.seq.value));
+}
+
+Status publish_release(Arguments const& arguments) {
+    auto const plan = plan_of(arguments);
+    if (!plan) return pass(plan.error());
+    bool const dry_run = arguments.flag("dry-run");
+    auto const broker = dry_run ? Result<BrokerAddress>(BrokerAddress{}) : broker_of(arguments);
+    if (!broker) return pass(broker.error());
+    auto const identity = load_identity(arguments);
+    if (!identity) return pass(identity.error());
+
+    Progress progress(stderr, style_for(stderr));
+    auto const release = build(*plan, arguments, identity->secret.signing, progress);
+    if (!release) return pass(release.error());
+    if (dry_run) return print_dry_run(*release, arguments);
+
+    SystemClock const clock;
+    auto const update_info = seal_update_info(*release, plan->distribution, clock.wall(), identity->secret.signing);
+    auto options = client_options(*broker, *identity);
+    options.patience = plan->timeout;
+    ClientProgress const sink{[&](Bytes done, Bytes total) { progress.show("uploading", done, total, clock.now()); },
+                              [&](std::string const& text) { progress.say(fmt::format("lull: {}", text)); }};
+    auto const committed = publish(options, *release, update_info, sink);
+    progress.end();
+    if (!committed) return pass(committed.error());
+    return print_committed(*release, *committed, arguments);
+}
+
+}  // namespace
+
+Command publish_command() {
+    return {.name = "publish",
+            .summary = "publish a directory, a file or an archive as a release",
+            .positional = {"PATH"},
+            .options = {{.name = "name", .help = "which software it is", .placeholder = "NAME", .required = true},
+                        {.name = "version", .help = "which version of it", .placeholder = "VERSION", .required = true},
+                        {.name = "arch",
+                         .help = "for which architecture (default: by its ELF files, else any)",
+                         .placeholder = "ARCH"},
+                        {.name = "start",
+                         .help = "what 'lull-node run' starts: program in the tree, and arguments",
+                         .placeholder = "COMMAND"},
+                        {.name = "group", .help = "only for this group of nodes", .placeholder = "GROUP", .many = true},
+                        {.name = "urgency",
+                         .help = "background, normal or urgent",
+                         .placeholder = "WORD",
+                         .fallback = "normal"},
+                        {.name = "policy",
+                         .help = "while it is in use: wait, restart or now",
+                         .placeholder = "WORD",
+                         .fallback = "wait"},
+                        {.name = "strip", .help = "leave out the directory that is alone at the top of an archive"},
+                        {.name = "paranoid", .help = "read every file, also those that seem unchanged"},
+                        {.name = "cache",
+                         .help = "where to remember what unchanged files hold",
+                         .placeholder = "DIR",
+                         .fallback = default_cache_directory()},
+                        {.name = "timeout",
+                         .help = "give up after so many seconds without progress",
+                         .placeholder = "SECONDS",
+                         .fallback = "60"},
+                        {.name = "dry-run", .help = "build and show, but send nothing"},
+                        {.name = "json", .help = "print JSON"}},
+            .example = "lull publish build/ --name kiosk-browser --version 1.4.2 --start 'bin/browser --kiosk'",
+            .run = publish_release};
+}
+
+}  // namespace lull::publisher

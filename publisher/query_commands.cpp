@@ -1,0 +1,95 @@
+#include <algorithm>
+
+#include "publisher/commands.hpp"
+#include "publisher/settings.hpp"
+#include "publisher/views.hpp"
+
+namespace lull::publisher {
+
+namespace {
+
+// Takes the optional SOFTWARE argument into the question.
+Status take_software(Arguments const& arguments, Admin& question) {
+    auto const text = positional_or_empty(arguments, 0);
+    if (text.empty()) return {};
+    auto software = SoftwareName::parse(text);
+    if (!software) return pass(software.error());
+    question.software = std::move(*software);
+    return {};
+}
+
+Status take_node(Arguments const& arguments, Admin& question) {
+    if (!arguments.has("node")) return {};
+    auto node = NodeName::parse(arguments.text("node"));
+    if (!node) return pass(node.error());
+    question.node = std::move(*node);
+    return {};
+}
+
+Result<ClientOptions> connection(Arguments const& arguments) {
+    auto const broker = broker_of(arguments);
+    if (!broker) return pass(broker.error());
+    auto const identity = load_identity(arguments);
+    if (!identity) return pass(identity.error());
+    return client_options(*broker, *identity);
+}
+
+Status list(Arguments const& arguments) {
+    Admin question;
+    question.verb = AdminVerb::list;
+    if (auto status = take_software(arguments, question); !status) return status;
+    auto const options = connection(arguments);
+    if (!options) return pass(options.error());
+    auto const answer = request(*options, question);
+    if (!answer) return pass(answer.error());
+    return arguments.flag("json") ? print_json(list_json(*answer)) : print(list_text(*answer, painting_for_output()));
+}
+
+// The sizes of releases matter only while something is on its way.
+Result<std::vector<ReleaseRow>> releases_on_their_way(ClientOptions const& options, Answer const& answer) {
+    auto const downloading = [](auto const& row) { return row.state == NodeState::downloading; };
+    if (std::none_of(answer.status.begin(), answer.status.end(), downloading)) return std::vector<ReleaseRow>();
+    Admin question;
+    question.verb = AdminVerb::list;
+    auto releases = request(options, question);
+    if (!releases) return pass(releases.error());
+    return std::move(releases->releases);
+}
+
+Status status(Arguments const& arguments) {
+    Admin question;
+    question.verb = AdminVerb::status;
+    if (auto taken = take_software(arguments, question); !taken) return taken;
+    if (auto taken = take_node(arguments, question); !taken) return taken;
+    auto const options = connection(arguments);
+    if (!options) return pass(options.error());
+    auto const answer = request(*options, question);
+    if (!answer) return pass(answer.error());
+    if (arguments.flag("json")) return print_json(status_json(*answer));
+    auto const releases = releases_on_their_way(*options, *answer);
+    if (!releases) return pass(releases.error());
+    return print(status_text(*answer, *releases, painting_for_output()));
+}
+
+}  // namespace
+
+Command list_command() {
+    return {.name = "list",
+            .summary = "show what is published",
+            .positional = {"[SOFTWARE]"},
+            .options = {{.name = "json", .help = "print JSON"}},
+            .example = "lull list kiosk-browser",
+            .run = list};
+}
+
+Command status_command() {
+    return {.name = "status",
+            .summary = "show which node has what, since when, and why not",
+            .positional = {"[SOFTWARE]"},
+            .options = {{.name = "node", .help = "only this node", .placeholder = "NAME"},
+                        {.name = "json", .help = "print JSON"}},
+            .example = "lull status kiosk-browser --node till-17",
+            .run = status};
+}
+
+}  // namespace lull::publisher

@@ -1,0 +1,89 @@
+#include "publisher/settings.hpp"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+namespace lull::publisher {
+
+namespace {
+
+std::string environment(char const* name) {
+    char const* const value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+fs::path home() {
+    if (auto const told = environment("HOME"); !told.empty()) return told;
+    passwd const* const user = getpwuid(getuid());
+    return user != nullptr ? user->pw_dir : ".";
+}
+
+// A directory of ours by the XDG base directory rules.
+fs::path xdg_directory(char const* variable, char const* usual) {
+    auto const told = environment(variable);
+    return (told.starts_with('/') ? fs::path(told) : home() / usual) / "lull";
+}
+
+}  // namespace
+
+std::vector<Option> common_options() {
+    auto const directory = xdg_directory("XDG_CONFIG_HOME", ".config");
+    return {
+        {.name = "broker",
+         .help = "where the broker is, as 'lull-broker init' printed it",
+         .placeholder = "tcp://HOST:PORT/KEY",
+         .environment = "LULL_BROKER"},
+        {.name = "keys",
+         .help = "directory of your keys",
+         .placeholder = "DIR",
+         .fallback = directory.string(),
+         .environment = "LULL_KEYS"},
+        {.name = "config",
+         .help = "file with options, one 'name = value' a line",
+         .placeholder = "FILE",
+         .fallback = (directory / "lull.conf").string()},
+    };
+}
+
+std::string default_cache_directory() { return xdg_directory("XDG_CACHE_HOME", ".cache").string(); }
+
+std::string passphrase() { return environment("LULL_PASSPHRASE"); }
+
+Result<Identity> load_identity(Arguments const& arguments) {
+    auto identity = SecretIdentity::load(arguments.text("keys"), passphrase());
+    if (!identity && identity.error().fault == Fault::refused && passphrase().empty()) {
+        identity.error().message += " (a passphrase is taken from the environment variable LULL_PASSPHRASE)";
+    }
+    return identity;
+}
+
+Result<BrokerAddress> broker_of(Arguments const& arguments) {
+    auto const text = arguments.text("broker");
+    if (!text.empty()) return BrokerAddress::parse(text);
+    return fail(
+        Fault::usage,
+        "which broker? Say --broker tcp://HOST:PORT/KEY as 'lull-broker init' printed it, or set LULL_BROKER, or put "
+        "'broker = ...' into {}",
+        arguments.text("config"));
+}
+
+ClientOptions client_options(BrokerAddress const& broker, Identity const& identity) {
+    return {broker, CurveKeyPair{identity.open.curve.bytes(), identity.secret.curve_secret}};
+}
+
+std::string positional_or_empty(Arguments const& arguments, std::size_t index) {
+    return index < arguments.positional().size() ? arguments.positional()[index] : "";
+}
+
+Status print(std::string_view text) {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
+    return fail_errno("write to", "standard output");
+}
+
+Status print_json(Json const& json) { return print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"); }
+
+}  // namespace lull::publisher

@@ -1,0 +1,231 @@
+#include "publisher/views.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <map>
+
+namespace lull::publisher {
+
+namespace {
+
+constexpr std::size_t most_holders = 2;  // named in a line
+
+std::tm local(WallTime time) {
+    std::time_t const seconds = time.micros / 1'000'000;
+    std::tm parts{};
+    LULL_INVARIANT(localtime_r(&seconds, &parts) != nullptr);
+    return parts;
+}
+
+Colour colour_of(NodeState state) {
+    switch (state) {
+        case NodeState::active: return Colour::green;
+        case NodeState::failed:
+        case NodeState::rolled_back: return Colour::red;
+        case NodeState::waiting:
+        case NodeState::held: return Colour::yellow;
+        case NodeState::announced:
+        case NodeState::queued:
+        case NodeState::downloading:
+        case NodeState::distributed: return Colour::cyan;
+        case NodeState::undistributed:
+        case NodeState::superseded: return Colour::dim;
+    }
+    return Colour::plain;
+}
+
+// The largest build: we are not told which one a node takes.
+Bytes largest_build(std::vector<ReleaseRow> const& releases, StatusRow const& row) {
+    Bytes largest{};
+    for (auto const& release : releases) {
+        if (release.software != row.software || release.seq != row.seq) continue;
+        for (auto const& build : release.builds) largest = std::max(largest, build.size);
+    }
+    return largest;
+}
+
+// Compression makes it less than the release's size, by how much shows only at the end.
+std::string download_text(Bytes done, Bytes size) {
+    if (size.zero()) return to_text(done);
+    auto const percent = std::min<std::uint64_t>(100, done.count() * 100 / size.count());
+    return fmt::format("{} % ({} of at most {})", percent, to_text(done), to_text(size));
+}
+
+std::string why_text(StatusRow const& row, std::vector<ReleaseRow> const& releases, WallTime now) {
+    std::vector<std::string> parts;
+    if (row.state == NodeState::downloading && row.done)
+        parts.push_back(download_text(*row.done, largest_build(releases, row)));
+    if (!row.holders.empty()) parts.push_back(held_by(row.holders, now));
+    if (!row.why.empty()) parts.push_back(row.why);
+    if (row.active && row.state != NodeState::active) parts.push_back("runs " + row.active->text());
+    return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+// "19 of 20 nodes active", a line for each software if there are several.
+std::string summary(std::vector<StatusRow> const& rows) {
+    struct Count {
+        std::string name;
+        std::size_t active = 0;
+        std::size_t all = 0;
+    };
+    std::map<SoftwareName, Count> counts;
+    for (auto const& row : rows) {
+        auto& count = counts[row.software];
+        count.name = fmt::format("{} {}", row.software.text(), row.version.text());
+        ++count.all;
+        count.active += row.state == NodeState::active ? 1 : 0;
+    }
+    std::string lines;
+    for (auto const& [software, count] : counts) {
+        if (counts.size() > 1) lines += count.name + ": ";
+        lines += fmt::format("{} of {} node{} active\n", count.active, count.all, count.all == 1 ? "" : "s");
+    }
+    return lines;
+}
+
+Json holder_json(Holder const& holder) {
+    Json json = {{"pid", holder.pid},
+                 {"uid", holder.uid},
+                 {"user", holder.user},
+                 {"command", holder.command},
+                 {"since", to_text(holder.since)}};
+    if (holder.told) json["told"] = to_text(*holder.told);
+    return json;
+}
+
+std::string builds_text(std::vector<Build> const& builds) {
+    std::vector<std::string> names;
+    for (auto const& build : builds) names.push_back(build.architecture.text());
+    return fmt::format("{}", fmt::join(names, ","));
+}
+
+Bytes total_size(std::vector<Build> const& builds) {
+    Bytes sum{};
+    for (auto const& build : builds) sum += build.size;
+    return sum;
+}
+
+}  // namespace
+
+std::string clock_text(WallTime time, WallTime now) {
+    auto const then = local(time);
+    auto const today = local(now);
+    auto const clock = fmt::format("{:02}:{:02}", then.tm_hour, then.tm_min);
+    if (then.tm_year == today.tm_year && then.tm_yday == today.tm_yday) return clock;
+    return fmt::format("{:04}-{:02}-{:02} {}", then.tm_year + 1900, then.tm_mon + 1, then.tm_mday, clock);
+}
+
+std::string held_by(std::vector<Holder> const& holders, WallTime now) {
+    std::vector<std::string> named;
+    for (std::size_t i = 0; i < std::min(most_holders, holders.size()); ++i) {
+        auto const& holder = holders[i];
+        auto const user = holder.user.empty() ? "" : " " + holder.user;
+        auto const told = holder.told ? "; told " + clock_text(*holder.told, now) : "; not told yet";
+        named.push_back(fmt::format("pid {} (uid {}{}, {}) since {}{}", holder.pid, holder.uid, user, holder.command,
+                                    clock_text(holder.since, now), told));
+    }
+    auto const more = holders.size() > most_holders ? fmt::format(", and {} more", holders.size() - most_holders) : "";
+    return fmt::format("held by {}{}", fmt::join(named, ", "), more);
+}
+
+std::string status_text(Answer const& answer, std::vector<ReleaseRow> const& releases, Painting painting) {
+    if (answer.status.empty())
+        return "nothing to show: no node is enrolled (lull nodes new NAME), or nothing is published (lull publish "
+               "PATH)\n";
+    Table table({{"SOFTWARE"}, {"RELEASE"}, {"NODE"}, {"STATE"}, {"SINCE"}, {"WHY"}});
+    for (auto const& row : answer.status) {
+        table.add({{row.software.text()},
+                   {row.version.text()},
+                   {row.node.text()},
+                   {std::string(to_text(row.state)), colour_of(row.state)},
+                   {clock_text(row.since, answer.time)},
+                   {why_text(row, releases, answer.time)}});
+    }
+    return table.render(painting) + "\n" + summary(answer.status);
+}
+
+Json status_json(Answer const& answer) {
+    Json rows = Json::array();
+    for (auto const& row : answer.status) {
+        Json json = {{"software", row.software.text()},
+                     {"release", row.version.text()},
+                     {"seq", row.seq.value},
+                     {"node", row.node.text()},
+                     {"state", to_text(row.state)},
+                     {"since", to_text(row.since)},
+                     {"why", row.why}};
+        if (row.active) json["active"] = row.active->text();
+        if (row.done) json["done"] = row.done->count();
+        json["holders"] = Json::array();
+        for (auto const& holder : row.holders) json["holders"].push_back(holder_json(holder));
+        rows.push_back(std::move(json));
+    }
+    return {{"time", to_text(answer.time)}, {"status", std::move(rows)}};
+}
+
+std::string list_text(Answer const& answer, Painting painting) {
+    if (answer.releases.empty())
+        return "nothing is published yet; publish something with: lull publish PATH --name NAME --version VERSION\n";
+    Table table({{"SOFTWARE"},
+                 {"VERSION"},
+                 {"SEQ", Align::right},
+                 {"PUBLISHED"},
+                 {"SIZE", Align::right},
+                 {"BUILDS"},
+                 {"ACTIVE ON", Align::right}});
+    for (auto const& row : answer.releases) {
+        table.add({{row.software.text()},
+                   {row.version.text(), row.newest ? Colour::green : Colour::plain},
+                   {std::to_string(row.seq.value)},
+                   {clock_text(row.time, answer.time)},
+                   {to_text(total_size(row.builds))},
+                   {builds_text(row.builds)},
+                   {std::to_string(row.active)}});
+    }
+    return table.render(painting);
+}
+
+Json list_json(Answer const& answer) {
+    Json rows = Json::array();
+    for (auto const& row : answer.releases) {
+        Json json = {{"software", row.software.text()}, {"version", row.version.text()}, {"seq", row.seq.value},
+                     {"published", to_text(row.time)},  {"newest", row.newest},          {"active", row.active}};
+        json["builds"] = Json::array();
+        for (auto const& build : row.builds) {
+            json["builds"].push_back({{"architecture", build.architecture.text()},
+                                      {"size", build.size.count()},
+                                      {"files", build.files},
+                                      {"manifest", build.manifest.hex()}});
+        }
+        rows.push_back(std::move(json));
+    }
+    return {{"time", to_text(answer.time)}, {"releases", std::move(rows)}};
+}
+
+std::string nodes_text(Answer const& answer, Painting painting) {
+    if (answer.nodes.empty()) return "no node is enrolled yet; make a bundle for one with: lull nodes new NAME\n";
+    Table table({{"NODE"}, {"LINK"}, {"LAST SEEN"}, {"PROGRAM"}, {"KEY"}});
+    for (auto const& row : answer.nodes) {
+        Cell const link = row.connected ? Cell{"connected", Colour::green} : Cell{"idle", Colour::plain};
+        table.add({{row.node.text()},
+                   link,
+                   {row.seen ? clock_text(*row.seen, answer.time) : "never", row.seen ? Colour::plain : Colour::yellow},
+                   {row.program},
+                   {row.key.hex().substr(0, 16)}});
+    }
+    return table.render(painting) +
+           fmt::format("\n{} node{}\n", answer.nodes.size(), answer.nodes.size() == 1 ? "" : "s");
+}
+
+Json nodes_json(Answer const& answer) {
+    Json rows = Json::array();
+    for (auto const& row : answer.nodes) {
+        Json json = {
+            {"node", row.node.text()}, {"key", row.key.hex()}, {"connected", row.connected}, {"program", row.program}};
+        if (row.seen) json["seen"] = to_text(*row.seen);
+        rows.push_back(std::move(json));
+    }
+    return {{"time", to_text(answer.time)}, {"nodes", std::move(rows)}};
+}
+
+}  // namespace lull::publisher

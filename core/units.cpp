@@ -88,6 +88,13 @@ std::string three_digits(double value) {
     return text;
 }
 
+std::tm local_time(WallTime time) {
+    std::time_t const seconds = time.micros / 1'000'000;
+    std::tm parts{};
+    LULL_INVARIANT(localtime_r(&seconds, &parts) != nullptr);
+    return parts;
+}
+
 }  // namespace
 
 Result<Bytes> parse_bytes(std::string_view text) {
@@ -135,6 +142,14 @@ std::string to_text(Duration duration) {
     if (hours >= 24) return fmt::format("{} d", hours / 24);
     if (minutes % 60 == 0) return fmt::format("{} h", hours);
     return fmt::format("{} h {} min", hours, minutes % 60);
+}
+
+std::string clock_text(WallTime time, WallTime now) {
+    auto const then = local_time(time);
+    auto const today = local_time(now);
+    auto const clock = fmt::format("{:02}:{:02}", then.tm_hour, then.tm_min);
+    if (then.tm_year == today.tm_year && then.tm_yday == today.tm_yday) return clock;
+    return fmt::format("{:04}-{:02}-{:02} {}", then.tm_year + 1900, then.tm_mon + 1, then.tm_mday, clock);
 }
 
 }  // namespace lull

@@ -60,6 +60,9 @@ struct WallTime {
 // RFC 3339 in UTC with seconds: "2026-01-31T09:12:00Z".
 [[nodiscard]] std::string to_text(WallTime time);
 
+// "09:12" today, "2026-01-30 09:12" on other days, by local time.
+[[nodiscard]] std::string clock_text(WallTime time, WallTime now);
+
 // "4 s", "12 min", "3 h 20 min", "5 d": how long ago, for people.
 [[nodiscard]] std::string to_text(Duration duration);
 

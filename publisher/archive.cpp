@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "schema/manifest.hpp"
+#include "core/text.hpp"
 
 namespace lull::publisher {
 
@@ -111,8 +112,8 @@ private:
     Status unpack(archive_entry* entry) {
         auto const name = archive_entry_pathname(entry);
         if (name == nullptr) return refuse("a member", "its name cannot be read");
-        std::string const shown = name;
-        auto const member = plain_member(shown);
+        auto const member = plain_member(name);
+        auto const shown = lull::quoted(member);
         if (member.empty()) return {};
         if (++entries_ > most_.entries)
             return refuse(shown, fmt::format("the archive holds more than {} members", most_.entries));

@@ -9,11 +9,13 @@
 
 #include "publisher/archive.hpp"
 #include "schema/limits.hpp"
+#include "core/text.hpp"
 
 namespace lull::publisher {
 
 namespace {
 
+constexpr std::size_t most_shown = 400;  // of a path that may hold anything
 constexpr mode_t any_execute = S_IXUSR | S_IXGRP | S_IXOTH;
 
 std::int64_t nanoseconds(timespec const& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
@@ -41,7 +43,7 @@ Error unreadable(std::string_view verb, fs::path const& path) {
 }
 
 tl::unexpected<Error> unfit(fs::path const& path, Error const& why, std::string_view advice) {
-    return fail(why.fault, "cannot publish {}: {}{}", path.string(), why.message, advice);
+    return fail(why.fault, "cannot publish {}: {}{}", quoted(path.string(), most_shown), why.message, advice);
 }
 
 // The root of a mounted file system, where ext4 keeps a directory of its own.

@@ -1,21 +1,13 @@
 #include "publisher/views.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <map>
+
+#include "schema/holders.hpp"
 
 namespace lull::publisher {
 
 namespace {
-
-constexpr std::size_t most_holders = 2;  // named in a line
-
-std::tm local(WallTime time) {
-    std::time_t const seconds = time.micros / 1'000'000;
-    std::tm parts{};
-    LULL_INVARIANT(localtime_r(&seconds, &parts) != nullptr);
-    return parts;
-}
 
 Colour colour_of(NodeState state) {
     switch (state) {
@@ -106,27 +98,6 @@ Bytes total_size(std::vector<Build> const& builds) {
 }
 
 }  // namespace
-
-std::string clock_text(WallTime time, WallTime now) {
-    auto const then = local(time);
-    auto const today = local(now);
-    auto const clock = fmt::format("{:02}:{:02}", then.tm_hour, then.tm_min);
-    if (then.tm_year == today.tm_year && then.tm_yday == today.tm_yday) return clock;
-    return fmt::format("{:04}-{:02}-{:02} {}", then.tm_year + 1900, then.tm_mon + 1, then.tm_mday, clock);
-}
-
-std::string held_by(std::vector<Holder> const& holders, WallTime now) {
-    std::vector<std::string> named;
-    for (std::size_t i = 0; i < std::min(most_holders, holders.size()); ++i) {
-        auto const& holder = holders[i];
-        auto const user = holder.user.empty() ? "" : " " + holder.user;
-        auto const told = holder.told ? "; told " + clock_text(*holder.told, now) : "; not told yet";
-        named.push_back(fmt::format("pid {} (uid {}{}, {}) since {}{}", holder.pid, holder.uid, user, holder.command,
-                                    clock_text(holder.since, now), told));
-    }
-    auto const more = holders.size() > most_holders ? fmt::format(", and {} more", holders.size() - most_holders) : "";
-    return fmt::format("held by {}{}", fmt::join(named, ", "), more);
-}
 
 std::string status_text(Answer const& answer, std::vector<ReleaseRow> const& releases, Painting painting) {
     if (answer.status.empty())

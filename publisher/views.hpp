@@ -3,7 +3,7 @@
 #include <string>
 
 #include "core/json.hpp"
-#include "publisher/table.hpp"
+#include "core/table.hpp"
 #include "schema/messages.hpp"
 
 // What the broker's answers look like: as text for people, in local time, and as JSON for programs, in UTC.
@@ -22,11 +22,5 @@ namespace lull::publisher {
 // The nodes that the broker knows.
 [[nodiscard]] std::string nodes_text(Answer const& answer, Painting painting);
 [[nodiscard]] Json nodes_json(Answer const& answer);
-
-// "held by pid 4242 (uid 1001 kiosk, kiosk-browser) since 09:12; told 10:02".
-[[nodiscard]] std::string held_by(std::vector<Holder> const& holders, WallTime now);
-
-// "09:12" today, "2026-01-30 09:12" on other days, by local time.
-[[nodiscard]] std::string clock_text(WallTime time, WallTime now);
 
 }  // namespace lull::publisher

@@ -7,7 +7,7 @@
 #include <charconv>
 #include <optional>
 
-#include "schema/text.hpp"
+#include "core/text.hpp"
 
 namespace lull {
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include <msgpack.hpp>
 
-#include "schema/text.hpp"
+#include "core/text.hpp"
 
 namespace lull {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "schema/text.hpp"
+#include "core/text.hpp"
 
 namespace lull {
 

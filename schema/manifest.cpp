@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "schema/text.hpp"
+#include "core/text.hpp"
 
 namespace lull {
 

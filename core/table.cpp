@@ -1,4 +1,4 @@
-#include "publisher/table.hpp"
+#include "core/table.hpp"
 
 #include <unistd.h>
 
@@ -6,9 +6,9 @@
 #include <cstdlib>
 
 #include "core/result.hpp"
-#include "schema/text.hpp"
+#include "core/text.hpp"
 
-namespace lull::publisher {
+namespace lull {
 
 namespace {
 
@@ -93,4 +93,4 @@ std::string Table::render(Painting painting) const {
     return out;
 }
 
-}  // namespace lull::publisher
+}  // namespace lull

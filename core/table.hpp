@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lull::publisher {
+namespace lull {
 
 enum class Colour { plain, green, red, yellow, cyan, dim };
 
@@ -44,4 +44,4 @@ private:
 // The text without control characters and bytes that are no UTF-8.
 [[nodiscard]] std::string harmless(std::string_view text);
 
-}  // namespace lull::publisher
+}  // namespace lull

@@ -1,0 +1,69 @@
+#include "subscriber/announcements.hpp"
+
+#include "subscriber/exchange.hpp"
+
+namespace lull::subscriber {
+
+namespace {
+
+constexpr Duration reconnect_most = std::chrono::seconds(120);
+constexpr Duration heartbeat = std::chrono::seconds(30);
+constexpr Duration heartbeat_timeout = std::chrono::seconds(90);
+constexpr int messages_a_turn = 64;
+
+}  // namespace
+
+Announcements::Announcements(MessagingContext& context, EventLoop& loop, JoinBundle const& bundle, Duration jitter, Handlers handlers)
+    : loop_(loop), handlers_(std::move(handlers)), socket_(context, SocketKind::sub), monitor_(context, socket_) {
+    socket_.secure(curve_of(bundle));
+    socket_.set_reconnect(jitter, reconnect_most);
+    socket_.set_heartbeat(heartbeat, heartbeat_timeout);
+    socket_.set_max_message(limits::control_message);
+    socket_.subscribe(wire::everybody);
+    socket_watch_ = loop_.watch(socket_, [this] { receive(); });
+    monitor_watch_ = loop_.watch(monitor_.socket(), [this] { watch_link(); });
+}
+
+Announcements::~Announcements() {
+    loop_.unwatch(socket_watch_);
+    loop_.unwatch(monitor_watch_);
+}
+
+Status Announcements::connect(BrokerAddress const& broker) { return socket_.connect(broker.announce()); }
+
+void Announcements::receive() {
+    for (int i = 0; i < messages_a_turn; ++i) {
+        auto received = socket_.receive();
+        if (!received) return;
+        if (received->frames.size() != 1) continue;
+        auto message = wire::decode_announcement(as_view(received->frames.front()));
+        if (message) {
+            handlers_.heard(std::move(*message));
+        } else {
+            handlers_.nonsense(message.error());
+        }
+    }
+}
+
+void Announcements::watch_link() {
+    while (auto const event = monitor_.next()) {
+        switch (*event) {
+            case LinkEvent::connected: reached_ = true; break;
+            case LinkEvent::handshake_done:
+                reached_ = false;
+                handlers_.link_changed(true, "");
+                break;
+            case LinkEvent::handshake_refused:
+                handlers_.link_changed(false, "the broker refused this node's key; ask the operator to enrol it ('lull nodes new')");
+                break;
+            case LinkEvent::disconnected:
+                handlers_.link_changed(false, reached_ ? "the broker answers but does not accept this node's key, or is another broker"
+                                                       : "the connection ended");
+                reached_ = false;
+                break;
+            case LinkEvent::other: break;
+        }
+    }
+}
+
+}  // namespace lull::subscriber

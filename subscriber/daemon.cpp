@@ -1,0 +1,225 @@
+#include "subscriber/daemon.hpp"
+
+#include <algorithm>
+
+namespace lull::subscriber {
+
+namespace {
+
+constexpr Duration least_wait = std::chrono::milliseconds(5);
+
+std::string boot_id() {
+    auto const bytes = read_file("/proc/sys/kernel/random/boot_id", KiB(1));
+    if (!bytes) return "unknown";
+    auto text = std::string(as_text(*bytes));
+    std::erase(text, '\n');
+    return text;
+}
+
+// Between 1 and 10 s, so that a fleet does not reconnect at one moment.
+Duration reconnect_jitter() { return std::chrono::milliseconds(1000 + random_u64() % 9000); }
+
+// Files without a record are worth nothing, and records without their bytes neither: only what both know counts.
+Status reconcile(JournalState& state, store::Environment& journal, Layout const& layout) {
+    ObjectFiles files(layout.incoming());
+    store::Batch lost;
+    for (auto record = state.objects.begin(); record != state.objects.end();) {
+        auto const size = files.size(record->first);
+        if (!size) return pass(size.error());
+        if (*size >= record->second.durable) {
+            ++record;
+            continue;
+        }
+        lost.push_back(journal::drop_object(record->first));
+        record = state.objects.erase(record);
+    }
+    if (!lost.empty()) {
+        if (auto applied = journal.apply(lost); !applied) return applied;
+    }
+    auto const present = files.list();
+    if (!present) return pass(present.error());
+    for (auto const& object : *present) {
+        if (state.objects.contains(object)) continue;
+        if (auto removed = files.remove(object); !removed) return removed;
+    }
+    return {};
+}
+
+Result<std::map<SoftwareName, ReleaseId>> installed_releases(Layout const& layout, Log& log) {
+    auto const software = layout.known_software();
+    if (!software) return pass(software.error());
+    std::map<SoftwareName, ReleaseId> installed;
+    for (auto const& name : *software) {
+        auto const current = layout.current(name);
+        if (!current) {
+            log.error("{}: {}; it counts as not installed", name.text(), current.error().message);
+        } else if (*current) {
+            installed.emplace(name, **current);
+        }
+    }
+    return installed;
+}
+
+AgentSettings agent_settings(DaemonSettings const& settings) {
+    AgentSettings agent;
+    agent.node = settings.bundle.node;
+    agent.architecture = settings.architecture;
+    agent.program = "lull-node " LULL_VERSION;
+    agent.boot = boot_id();
+    agent.trusted = TrustedKeys(settings.bundle.trusted);
+    agent.seed = random_u64();
+    return agent;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Daemon>> Daemon::open(DaemonSettings settings, EventLoop& loop, Log& log) {
+    if (auto prepared = settings.layout.prepare(); !prepared) return pass(prepared.error());
+    auto journal = journal::open(settings.layout, journal::Access::write);
+    if (!journal) return pass(journal.error());
+    journal->drop_stale_readers();
+    auto state = journal::load(*journal);
+    if (!state) return pass(state.error());
+    if (auto ordered = reconcile(*state, *journal, settings.layout); !ordered) return pass(ordered.error());
+    auto installed = installed_releases(settings.layout, log);
+    if (!installed) return pass(installed.error());
+    log.info("node {}: {} software known, log recorded up to release {}", settings.bundle.node.text(), state->software.size(),
+             state->cursor.seq.value);
+    Agent agent(agent_settings(settings), std::move(*state), std::move(*installed));
+    auto daemon = std::unique_ptr<Daemon>(new Daemon(std::move(settings), std::move(*journal), std::move(agent), loop, log));
+    if (auto connected = daemon->announcements_.connect(daemon->settings_.bundle.broker); !connected) return pass(connected.error());
+    return daemon;
+}
+
+Daemon::Daemon(DaemonSettings settings, store::Environment journal, Agent agent, EventLoop& loop, Log& log)
+    : loop_(loop),
+      log_(log),
+      settings_(std::move(settings)),
+      journal_(std::move(journal)),
+      agent_(std::move(agent)),
+      announcements_(context_, loop, settings_.bundle, reconnect_jitter(),
+                     {[this](Message message) { raise(AnnouncementHeard{std::move(message)}); },
+                      [this](Error const& error) { log_.warn("announcement: {}", error.message); },
+                      [this](bool connected, std::string detail) { note_link(connected, std::move(detail)); }}),
+      exchange_(context_, loop, settings_.bundle,
+                {[this] { raise(ExchangeReady{}); }, [this](std::string why) { raise(ExchangeLost{std::move(why)}); },
+                 [this](Message message, Frame payload) {
+                     Bytes const size(payload.size());
+                     payload_ = std::move(payload);
+                     raise(MessageHeard{std::move(message), size});
+                 }}),
+      writer_(journal_, loop),
+      incoming_(loop, settings_.layout.incoming(), [this](Event event) { raise(std::move(event)); }),
+      installer_(loop, settings_.layout, {TrustedKeys(settings_.bundle.trusted), settings_.reserve},
+                 [this](Event event) { raise(std::move(event)); }),
+      guard_(loop, settings_.layout, clock_, [this](Event event) { raise(std::move(event)); }) {}
+
+Status Daemon::run() {
+    note_link(false, "connecting");
+    settle(agent_.start(clock_.moment()));
+    loop_.run();
+    return outcome_;
+}
+
+// An action may raise an event at once (a socket that is gone): it is decided after the actions before it are done.
+void Daemon::raise(Event event) {
+    events_.push_back(std::move(event));
+    if (deciding_) return;
+    deciding_ = true;
+    while (!events_.empty()) {
+        auto next = std::move(events_.front());
+        events_.pop_front();
+        for (auto& action : agent_.on(std::move(next), clock_.moment())) {
+            std::visit([this](auto& concrete) { perform(concrete); }, action);
+        }
+    }
+    deciding_ = false;
+    arm();
+}
+
+void Daemon::settle(Actions actions) {
+    deciding_ = true;
+    for (auto& action : actions) std::visit([this](auto& concrete) { perform(concrete); }, action);
+    deciding_ = false;
+    raise(Tick{});
+}
+
+// One timer, at the agent's next wish.
+void Daemon::arm() {
+    if (timer_) loop_.cancel(*timer_);
+    timer_.reset();
+    auto const wake = agent_.wake();
+    if (!wake || *wake == TimePoint::max()) return;
+    timer_ = loop_.at(std::max(*wake, loop_.now() + least_wait), [this] {
+        timer_.reset();
+        raise(Tick{});
+    });
+}
+
+void Daemon::note_link(bool connected, std::string detail) {
+    if (link_ && link_->connected == connected && link_->detail == detail) return;
+    if (link_ && (connected || link_->connected)) {
+        log_.info("announcements: {}", connected ? "connected" : fmt::format("not connected: {}", detail));
+    } else if (link_) {
+        log_.warn("announcements: {}", detail);
+    }
+    link_ = LinkState{connected, clock_.wall(), std::move(detail)};
+    save_link_state(settings_.layout, *link_);
+}
+
+// ---- actions ----
+
+void Daemon::perform(OpenExchange const&) { exchange_.open(); }
+
+void Daemon::perform(CloseExchange const&) { exchange_.close(); }
+
+void Daemon::perform(Send const& action) { exchange_.send(action.message); }
+
+void Daemon::perform(Persist& action) {
+    writer_.submit(std::move(action.batch), [this, ticket = action.ticket](Status const& status) {
+        if (status) return raise(BatchDone{ticket, status});
+        if (!outcome_) return;  // the first failure is the cause
+        outcome_ = fail(status.error().fault, "the journal cannot be written, so this node stops: {}", status.error().message);
+        loop_.stop();
+    });
+}
+
+void Daemon::perform(StoreFrame const& action) { incoming_.store(action, std::move(payload_)); }
+
+void Daemon::perform(DropObjects& action) { incoming_.drop(std::move(action.objects)); }
+
+void Daemon::perform(MakePlan const& action) { installer_.plan(action); }
+
+void Daemon::perform(StageRelease const& action) { installer_.stage(action); }
+
+void Daemon::perform(ProbeUse const& action) { guard_.probe(action); }
+
+void Daemon::perform(WatchUse const& action) { guard_.watch(action); }
+
+void Daemon::perform(LetGo const& action) { guard_.let_go(action.software); }
+
+void Daemon::perform(TellHolders const& action) {
+    for (auto const& holder : action.holders) {
+        if (holder.told) continue;
+        log_.info("{} {} waits for pid {} ({}, {}), which uses {}", action.ready.software.text(), action.ready.version.text(),
+                  holder.pid, holder.user, holder.command, action.active.version.text());
+    }
+    guard_.tell_holders(action);
+}
+
+void Daemon::perform(SwitchCurrent const& action) {
+    installer_.switch_to(action, [this, software = action.release.software] { guard_.let_go(software); });
+}
+
+void Daemon::perform(RemoveVersions const& action) { installer_.remove(action, log_); }
+
+void Daemon::perform(Say const& action) {
+    switch (action.level) {
+        case LogLevel::debug: return log_.debug("{}", action.text);
+        case LogLevel::info: return log_.info("{}", action.text);
+        case LogLevel::warn: return log_.warn("{}", action.text);
+        case LogLevel::error: return log_.error("{}", action.text);
+    }
+}
+
+}  // namespace lull::subscriber

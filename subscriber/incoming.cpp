@@ -1,0 +1,73 @@
+#include "subscriber/incoming.hpp"
+
+#include "schema/limits.hpp"
+#include "store/compression.hpp"
+
+namespace lull::subscriber {
+
+namespace {
+
+// A fresh ObjectFiles: the finisher must not keep a descriptor of a file that the writer has begun anew.
+Status make_durable(fs::path const& directory, Digest const& object) {
+    if (auto synced = ObjectFiles(directory).sync(object); !synced) return synced;
+    sync_directory_or_die(directory);
+    return {};
+}
+
+Status check_object(fs::path const& directory, ObjectShape const& shape) {
+    if (auto durable = make_durable(directory, shape.object); !durable) return durable;
+    auto const stored = ObjectFiles(directory).read(shape.object, limits::stored_object);
+    if (!stored) return pass(stored.error());
+    auto const plain = store::unpack_object(shape, *stored, limits::envelope);
+    if (!plain) return pass(plain.error());
+    return {};
+}
+
+}  // namespace
+
+Incoming::Incoming(EventLoop& loop, fs::path directory, Tell tell)
+    : directory_(std::move(directory)), files_(directory_), tell_(std::move(tell)), writer_(loop, 1), finisher_(loop, 1) {}
+
+void Incoming::store(StoreFrame const& frame, Frame payload) {
+    Bytes const upto = frame.offset + Bytes(payload.size());
+    writer_.submit(
+        [this, frame, payload = std::move(payload)]() -> Status {
+            // What an earlier try left must not stand behind the last byte of this one.
+            if (frame.offset.zero()) {
+                if (auto removed = files_.remove(frame.shape.object); !removed) return removed;
+            }
+            return files_.write(frame.shape.object, frame.offset, as_view(payload));
+        },
+        [this, frame, upto](Status const& status) {
+            if (!status) return tell_(ObjectUnwritten{frame.shape.object, status.error()});
+            if (frame.then == StoreFrame::Then::sync) sync(frame.shape, upto);
+            if (frame.then == StoreFrame::Then::finish) finish(frame.shape);
+        });
+}
+
+void Incoming::sync(ObjectShape const& shape, Bytes upto) {
+    finisher_.submit([this, object = shape.object] { return make_durable(directory_, object); },
+                     [this, object = shape.object, upto](Status const& status) {
+                         if (status) return tell_(ObjectSynced{object, upto});
+                         tell_(ObjectUnwritten{object, status.error()});
+                     });
+}
+
+void Incoming::finish(ObjectShape const& shape) {
+    finisher_.submit([this, shape] { return check_object(directory_, shape); },
+                     [this, object = shape.object](Status status) { tell_(ObjectFinished{object, std::move(status)}); });
+}
+
+void Incoming::drop(std::vector<Digest> objects) {
+    writer_.submit(
+        [this, objects = std::move(objects)]() -> Status {
+            Status outcome;
+            for (auto const& object : objects) {
+                if (auto removed = files_.remove(object); !removed) outcome = removed;
+            }
+            return outcome;
+        },
+        [](Status const&) {});  // what stays behind is removed at the next start
+}
+
+}  // namespace lull::subscriber

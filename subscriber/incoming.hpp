@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+
+#include "core/workers.hpp"
+#include "subscriber/actions.hpp"
+#include "subscriber/object_files.hpp"
+
+namespace lull::subscriber {
+
+// Frames on their way to incoming/: one thread writes them in order, another fsyncs and checks, so that neither the network nor the
+// writing waits for the disk's cache.
+class Incoming {
+public:
+    // `tell` runs on the loop with ObjectSynced, ObjectFinished or ObjectUnwritten.
+    using Tell = std::function<void(Event)>;
+    Incoming(EventLoop& loop, fs::path directory, Tell tell);
+
+    void store(StoreFrame const& frame, Frame payload);
+    void drop(std::vector<Digest> objects);
+
+private:
+    void sync(ObjectShape const& shape, Bytes upto);
+    void finish(ObjectShape const& shape);
+
+    fs::path directory_;
+    ObjectFiles files_;  // the writer's thread only
+    Tell tell_;
+    Workers writer_;
+    Workers finisher_;
+};
+
+}  // namespace lull::subscriber

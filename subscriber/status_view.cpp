@@ -1,0 +1,104 @@
+#include "subscriber/status_view.hpp"
+
+#include "core/json.hpp"
+#include "core/table.hpp"
+#include "schema/holders.hpp"
+#include "schema/identity.hpp"
+
+namespace lull::subscriber {
+
+namespace {
+
+std::string release_text(ReleaseRef const& release) { return fmt::format("{} ({})", release.version.text(), release.seq.value); }
+
+Colour colour_of(Phase phase) {
+    switch (phase) {
+        case Phase::active: return Colour::green;
+        case Phase::failed: return Colour::red;
+        case Phase::waiting: return Colour::yellow;
+        default: return Colour::cyan;
+    }
+}
+
+std::string why_text(StatusView::Row const& row, WallTime now) {
+    std::string text = row.holders.empty() ? std::string() : held_by(row.holders, now);
+    if (!row.why.empty()) text += (text.empty() ? "" : "; ") + row.why;
+    if (!row.reported) text += text.empty() ? "not yet reported" : "; not yet reported";
+    return text;
+}
+
+std::string link_text(StatusView const& view, WallTime now) {
+    if (!view.link) return "the daemon has never run";
+    auto const since = clock_text(view.link->since, now);
+    if (view.link->connected) return "connected since " + since;
+    return fmt::format("not connected since {}: {}", since, view.link->detail);
+}
+
+Json holder_json(Holder const& holder) {
+    Json json{{"pid", holder.pid}, {"uid", holder.uid}, {"user", holder.user}, {"command", holder.command},
+              {"since", to_text(holder.since)}};
+    if (holder.told) json["told"] = to_text(*holder.told);
+    return json;
+}
+
+Json row_json(StatusView::Row const& row) {
+    Json json{{"software", row.software.text()}, {"version", row.release.version.text()}, {"seq", row.release.seq.value},
+              {"state", to_text(row.phase)},     {"since", to_text(row.since)},           {"why", row.why},
+              {"reported", row.reported},        {"holders", Json::array()}};
+    for (auto const& holder : row.holders) json["holders"].push_back(holder_json(holder));
+    if (row.active) json["active"] = {{"version", row.active->version.text()}, {"seq", row.active->seq.value}};
+    return json;
+}
+
+}  // namespace
+
+Result<StatusView> read_status(Layout const& layout) {
+    auto const bundle = JoinBundle::load(layout.join_bundle());
+    if (!bundle) return pass(bundle.error());
+    StatusView view{bundle->node, bundle->broker.to_text(), load_link_state(layout), {}, {}, {}};
+    std::error_code ignored;
+    if (!fs::exists(layout.journal() / "data.mdb", ignored)) return view;
+    auto const environment = journal::open(layout, journal::Access::look);
+    if (!environment) return pass(environment.error());
+    auto const state = journal::load(*environment);
+    if (!state) return pass(state.error());
+    view.cursor = state->cursor;
+    for (auto const& [digest, object] : state->objects) view.incoming += object.durable;
+    for (auto const& [software, record] : state->software) {
+        auto const info = decode_update_info(record.entry.update.payload);
+        if (!info) return pass(info.error());
+        view.rows.push_back({software, {record.entry.seq, info->version}, record.phase, record.since, record.why, record.holders,
+                             record.active, !state->outbox.contains(software)});
+    }
+    return view;
+}
+
+std::string to_table(StatusView const& view, WallTime now) {
+    auto text = fmt::format("node {} of {}\nannouncements: {}; log recorded up to release {}; {} fetched and not yet installed\n\n",
+                            view.node.text(), view.broker, link_text(view, now), view.cursor.seq.value, to_text(view.incoming));
+    if (view.rows.empty()) return text + "no release has been announced yet\n";
+    Table table({{"SOFTWARE"}, {"RELEASE"}, {"STATE"}, {"SINCE"}, {"RUNS"}, {"WHY"}});
+    for (auto const& row : view.rows) {
+        table.add({{row.software.text()},
+                   {release_text(row.release)},
+                   {std::string(to_text(row.phase)), colour_of(row.phase)},
+                   {clock_text(row.since, now)},
+                   {row.active ? release_text(*row.active) : "-"},
+                   {why_text(row, now)}});
+    }
+    return text + table.render(painting_for_output());
+}
+
+std::string to_json(StatusView const& view) {
+    Json json{{"node", view.node.text()},
+              {"broker", view.broker},
+              {"connected", view.link && view.link->connected},
+              {"link", view.link ? view.link->detail : "the daemon has never run"},
+              {"cursor", {{"epoch", view.cursor.epoch.value}, {"seq", view.cursor.seq.value}}},
+              {"incoming_bytes", view.incoming.count()},
+              {"software", Json::array()}};
+    for (auto const& row : view.rows) json["software"].push_back(row_json(row));
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace lull::subscriber

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <map>
+
+#include "core/clock.hpp"
+#include "core/workers.hpp"
+#include "subscriber/actions.hpp"
+#include "subscriber/in_use.hpp"
+#include "subscriber/use_lock.hpp"
+
+namespace lull::subscriber {
+
+// Finds out whether a version is in use, waits until it may not be, and keeps it locked between "free" and the switch, so that a
+// launch in that instant waits and then gets the new version.
+class UseGuard {
+public:
+    // `tell` runs on the loop with UseFound, UseMayHaveEnded or HoldersTold.
+    using Tell = std::function<void(Event)>;
+    UseGuard(EventLoop& loop, Layout const& layout, Clock const& clock, Tell tell);
+
+    void probe(ProbeUse const& order);
+    void watch(WatchUse const& order);
+    void let_go(SoftwareName const& software);
+    void tell_holders(TellHolders const& order);
+
+private:
+    struct Guarded {
+        std::optional<UseLock> lock;           // from "free" until the switch
+        bool launched = false;                 // the lock file is held by what `lull-node run` started
+        std::unique_ptr<UseWaiter> waiter;
+        std::unique_ptr<HolderWatch> watch;
+        std::optional<EventLoop::TimerId> net; // the slow look, for what neither lock nor pidfd sees
+    };
+    void stop_watching(Guarded& guarded);
+    void answer(ReleaseId const& active, Result<UseScan> scan);
+
+    EventLoop& loop_;
+    Layout layout_;
+    Clock const& clock_;
+    Tell tell_;
+    std::map<SoftwareName, Guarded> guarded_;
+    Workers worker_;
+};
+
+}  // namespace lull::subscriber

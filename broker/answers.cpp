@@ -8,13 +8,19 @@ namespace lull::broker {
 
 namespace {
 
-// A page of `total` rows from `cursor`: calls `add(i)` for each, and says where the next page begins.
-template <class Add>
-std::optional<std::uint64_t> page(std::uint64_t cursor, std::uint64_t total, Add add) {
-    auto const end = std::min<std::uint64_t>(total, std::min(cursor, total) + limits::rows_per_answer);
-    for (auto i = std::min(cursor, total); i < end; ++i) add(i);
-    if (end == total) return std::nullopt;
-    return end;
+constexpr Bytes answer_page = KiB(512);  // encoded rows; the longest single row has less than the rest of a message
+
+// A page of `total` rows from `cursor`: puts `row(i)` behind `rows` until there are enough, and says where the next page begins.
+template <class Row, class Make>
+std::optional<std::uint64_t> page(std::uint64_t cursor, std::uint64_t total, std::vector<Row>& rows, Make row) {
+    Bytes bytes;
+    auto i = std::min(cursor, total);
+    while (i < total && rows.size() < limits::rows_per_answer && bytes < answer_page) {
+        rows.push_back(row(i++));
+        bytes += Bytes(encode(rows.back()).size());
+    }
+    if (i == total) return std::nullopt;
+    return i;
 }
 
 }  // namespace
@@ -34,14 +40,20 @@ void Broker::enrol(SessionId id, Admin const& message, Moment now) {
     if (!message.node || !message.key) return refuse(id, Refusal::invalid, "a new node needs a name and a key");
     Peer const peer{message.node->text(), Role::node, std::nullopt, now.wall};
     if (auto fits = state_.peers.check_new(*message.key, peer); !fits) return refuse(id, Refusal::conflict, fits.error().message);
-    if (!enrolling_.insert(peer.name).second) return refuse(id, Refusal::conflict, "this node is being enrolled by somebody else");
+    bool const taken = std::any_of(enrolling_.begin(), enrolling_.end(), [&](auto const& other) {
+        return other.first == peer.name || other.second == *message.key;
+    });
+    if (taken) return refuse(id, Refusal::conflict, "this node is being enrolled by somebody else");
+    enrolling_.emplace(peer.name, *message.key);
     // It may connect only after this is durable: a key that a crash forgets must not have been let in.
     persist({Peers::change(*message.key, peer)}, [this, id, key = *message.key, peer, message](Status const& status, Moment then) {
-        enrolling_.erase(peer.name);
+        enrolling_.erase({peer.name, key});
         if (!status) return refuse(id, Refusal::no_space, fmt::format("the broker could not record the node: {}", status.error().message));
         state_.peers.add(key, peer);
         say(LogLevel::info, fmt::format("enrolled node '{}'", peer.name));
-        send(id, answer(message, then.wall));
+        auto row = message;
+        row.cursor = 0;
+        send(id, answer(row, then.wall));
     });
 }
 
@@ -68,8 +80,8 @@ void Broker::answer_status(Admin const& message, Answer& answer) const {
         if (!message.node || message.node->text() == name) nodes.push_back(key);
     }
     if (nodes.empty()) return;
-    answer.next = page(message.cursor, releases.size() * nodes.size(), [&](std::uint64_t i) {
-        answer.status.push_back(status_row(*releases[i / nodes.size()], nodes[i % nodes.size()]));
+    answer.next = page(message.cursor, releases.size() * nodes.size(), answer.status, [&](std::uint64_t i) {
+        return status_row(*releases[i / nodes.size()], nodes[i % nodes.size()]);
     });
 }
 
@@ -111,12 +123,12 @@ void Broker::answer_list(Admin const& message, Answer& answer) const {
         if (!message.software || *message.software == release.info.software) releases.push_back(&release);
     }
     std::stable_sort(releases.begin(), releases.end(), [](auto* a, auto* b) { return a->info.software < b->info.software; });
-    answer.next = page(message.cursor, releases.size(), [&](std::uint64_t i) {
+    answer.next = page(message.cursor, releases.size(), answer.releases, [&](std::uint64_t i) {
         auto const& release = *releases[i];
         bool const newest = state_.catalogue.newest(release.info.software)->entry.seq == release.entry.seq;
         auto const active = state_.ledger.active_on(release.info.software, release.entry.seq);
-        answer.releases.push_back({release.info.software, release.info.version, release.entry.seq, release.entry.time,
-                                   release.info.builds, active, newest});
+        return ReleaseRow{release.info.software, release.info.version, release.entry.seq, release.entry.time,
+                          release.info.builds, active, newest};
     });
 }
 
@@ -125,7 +137,7 @@ void Broker::answer_nodes(Admin const& message, Answer& answer) const {
     for (auto const& [name, key] : state_.peers.nodes()) {
         if (!message.node || message.node->text() == name) nodes.emplace_back(name, key);
     }
-    answer.next = page(message.cursor, nodes.size(), [&](std::uint64_t i) {
+    answer.next = page(message.cursor, nodes.size(), answer.nodes, [&](std::uint64_t i) {
         NodeRow row;
         if (auto name = NodeName::parse(nodes[i].first)) row.node = *name;
         row.key = nodes[i].second;
@@ -134,7 +146,7 @@ void Broker::answer_nodes(Admin const& message, Answer& answer) const {
             row.seen = seen->second.when;
             row.program = seen->second.program;
         }
-        answer.nodes.push_back(std::move(row));
+        return row;
     });
 }
 

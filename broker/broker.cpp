@@ -1,6 +1,7 @@
 #include "broker/broker.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <type_traits>
 
 #include "schema/roles.hpp"
@@ -37,32 +38,31 @@ Head Broker::head(WallTime now) const {
 Broker::Session* Broker::admit(MessageArrived const& event, Moment now) {
     auto const* peer = state_.peers.find(event.peer);
     auto const type = type_of(event.message);
+    auto const known = sessions_.find(event.session);
     if (peer == nullptr || !may_send(peer->role, type)) {
         refuse(event.session, Refusal::not_allowed,
                fmt::format("{} may not send {}", peer == nullptr ? "an unknown key" : to_text(peer->role), to_text(type)));
+        if (known == sessions_.end()) out_.push_back(CloseSession{event.session});
         return nullptr;
     }
-    auto [entry, fresh] = sessions_.try_emplace(event.session);
-    auto& session = entry->second;
-    if (fresh) {
-        session.peer = event.peer;
-        session.role = peer->role;
-        session.pinged = now.point;
-    }
-    session.heard = now.point;
     seen_[event.peer].when = now.wall;
     bool const begins = type == MessageType::hello || type == MessageType::offer || type == MessageType::admin;
-    if (!session.greeted && !begins) {
+    if (known == sessions_.end() && !begins) {
         refuse(event.session, Refusal::no_session, fmt::format("{} before HELLO: begin a new session", to_text(type)));
+        out_.push_back(CloseSession{event.session});
         return nullptr;
     }
-    session.greeted = true;
+    auto& session = sessions_.try_emplace(event.session, Session{event.peer, now.point, now.point}).first->second;
+    LULL_INVARIANT(session.peer == event.peer);
+    session.heard = now.point;
     return &session;
 }
 
 void Broker::on_event(MessageArrived event, Moment now) {
     if (std::holds_alternative<Pong>(event.message)) {
-        if (auto const found = sessions_.find(event.session); found != sessions_.end()) found->second.heard = now.point;
+        auto const found = sessions_.find(event.session);
+        if (found == sessions_.end()) return out_.push_back(CloseSession{event.session});  // the answer came too late
+        found->second.heard = now.point;
         return;
     }
     auto* session = admit(event, now);
@@ -82,7 +82,16 @@ void Broker::on_event(MessageArrived event, Moment now) {
 
 void Broker::on_event(NonsenseArrived event, Moment) {
     refuse(event.session, Refusal::unknown_type, event.error.message);
-    say(LogLevel::warn, fmt::format("key {}: {}", event.peer.hex().substr(0, 16), event.error.message));
+    if (!sessions_.contains(event.session)) out_.push_back(CloseSession{event.session});
+    complain(event.peer, event.error.message);
+}
+
+// What a peer did wrong goes to the log the first time, the second, the fourth, and so on, so that it cannot flood the log.
+void Broker::complain(PeerKey const& peer, std::string_view text) {
+    auto const* known = state_.peers.find(peer);
+    if (known == nullptr) return;  // its connection ends of itself: the gate has forgotten it
+    auto const count = ++seen_[peer].complaints;
+    if (std::has_single_bit(count)) say(LogLevel::warn, fmt::format("from '{}' (complaint number {}): {}", known->name, count, text));
 }
 
 void Broker::on_event(SessionGone event, Moment) { close(event.session); }
@@ -103,6 +112,7 @@ void Broker::on_event(Tick, Moment now) {
     if (now.point >= next_beacon_) {
         next_beacon_ = now.point + settings_.beacon;
         out_.push_back(Announce{head(now.wall)});
+        out_.push_back(SetWelcome{head(now.wall)});
     }
     std::vector<SessionId> silent;
     for (auto& [id, session] : sessions_) {
@@ -145,6 +155,9 @@ void Broker::on_message(SessionId id, Session&, Fetch const& message, Moment) {
     if (message.items.size() > limits::objects_per_message) {
         return refuse(id, Refusal::invalid, fmt::format("FETCH names at most {} objects", limits::objects_per_message));
     }
+    if (state_.catalogue.newest(message.software) == nullptr) {
+        return refuse(id, Refusal::invalid, fmt::format("there is no software named '{}' here", message.software.text()));
+    }
     bool queued = false;
     for (auto const& item : message.items) {
         auto const place = index_.find(item.object);
@@ -173,6 +186,7 @@ void Broker::on_message(SessionId id, Session&, Credit const& message, Moment) {
 
 void Broker::on_message(SessionId id, Session& session, Report const& message, Moment) {
     auto const* release = state_.catalogue.at(message.seq);
+    if (message.revision == 0) return refuse(id, Refusal::invalid, "the revisions of reports begin with 1");
     if (release == nullptr || release->info.software != message.software) {
         return refuse(id, Refusal::invalid, fmt::format("release {} is not one of {}", message.seq.value, message.software.text()));
     }
@@ -185,7 +199,10 @@ void Broker::on_message(SessionId id, Session& session, Report const& message, M
     }
     persist({ledger.change(message.software, peer)},
             [this, id, peer, software = message.software, revision = message.revision](Status const& status, Moment) {
-                if (!status) return say(LogLevel::error, fmt::format("cannot record a report: {}", status.error().message));
+                if (!status) {
+                    state_.ledger.mark_lost(software, peer, revision);
+                    return say(LogLevel::error, fmt::format("cannot record a report: {}", status.error().message));
+                }
                 state_.ledger.mark_durable(software, peer, revision);
                 if (sessions_.contains(id)) send(id, Noted{software, revision});
             });
@@ -215,10 +232,10 @@ void Broker::on_event(ManifestOpened event, Moment) { append(offers_.manifest_op
 void Broker::on_event(UpdateArrived event, Moment now) {
     auto const* peer = state_.peers.find(event.peer);
     if (peer == nullptr || !may_send(peer->role, MessageType::update)) {
-        return say(LogLevel::warn, fmt::format("UPDATE from key {}, which may not publish", event.peer.hex().substr(0, 16)));
+        return complain(event.peer, "UPDATE from a key that may not publish");
     }
     auto info = open_update_info(event.update.entry.update, state_.peers.publishers());
-    if (!info) return say(LogLevel::warn, fmt::format("UPDATE from '{}': {}", peer->name, info.error().message));
+    if (!info) return complain(event.peer, fmt::format("UPDATE: {}", info.error().message));
 
     if (auto const* release = state_.catalogue.find(info->software, info->version)) {
         if (release->info.builds == info->builds) return tell_publishers(event.peer, *release, false);

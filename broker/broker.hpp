@@ -19,8 +19,8 @@ struct BrokerSettings {
     Duration beacon = std::chrono::seconds(15);         // how often HEAD is announced
     Duration silence = std::chrono::seconds(180);       // sessions that say nothing this long are dropped
     std::uint64_t catch_up_rate = 500;                  // nodes a second that may ask for the log after a beacon; sets `spread`
-    SenderLimits sender;
-    OfferLimits offers;
+    SenderLimits sender{};
+    OfferLimits offers{};
 };
 
 // What the broker knows for good: as it stands in its tables.
@@ -50,14 +50,13 @@ public:
 private:
     struct Session {
         PeerKey peer;
-        Role role = Role::node;
-        bool greeted = false;
         TimePoint heard;
         TimePoint pinged;
     };
     struct Seen {
         WallTime when;
         std::string program;
+        std::uint64_t complaints = 0;
     };
     using Continuation = std::function<void(Status const&, Moment)>;
 
@@ -92,6 +91,7 @@ private:
 
     void send(SessionId session, Message message) { out_.push_back(Send{session, std::move(message)}); }
     void refuse(SessionId session, Refusal reason, std::string text) { send(session, Refused{reason, std::move(text)}); }
+    void complain(PeerKey const& peer, std::string_view text);
     void say(LogLevel level, std::string text) { out_.push_back(Say{level, std::move(text)}); }
     void append(Actions actions);
     void persist(store::Batch batch, Continuation then);
@@ -105,7 +105,7 @@ private:
     std::map<SessionId, Session> sessions_;
     std::map<PeerKey, SessionId> node_sessions_;
     std::map<PeerKey, Seen> seen_;
-    std::set<std::string> enrolling_;            // names of nodes on their way to the disk
+    std::set<std::pair<std::string, PeerKey>> enrolling_;  // nodes on their way to the disk
     std::map<Ticket, Continuation> continuations_;
     std::deque<UpdateArrived> waiting_updates_;  // while another one enters the log
     Ticket next_ticket_ = 1;

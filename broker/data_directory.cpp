@@ -1,6 +1,6 @@
 #include "broker/data_directory.hpp"
 
-#include "schema/text.hpp"
+#include "core/text.hpp"
 
 namespace lull::broker {
 

@@ -27,7 +27,7 @@ Status Ledger::load(View key, View value) {
     auto row = decode<LedgerRow>(value, limits::control_message);
     if (!row) return fail(Fault::damaged, "table '{}': {}", table, row.error().message);
     auto const revision = row->revision;
-    rows_[{std::move(*software), PeerKey(node)}] = {std::move(*row), revision};
+    rows_[{std::move(*software), PeerKey(node)}] = {std::move(*row), revision, revision};
     return {};
 }
 
@@ -38,7 +38,8 @@ LedgerRow const* Ledger::find(SoftwareName const& software, PeerKey const& node)
 
 Ledger::Outcome Ledger::take(PeerKey const& node, Report const& report) {
     auto& kept = rows_[{report.software, node}];
-    if (report.revision <= kept.row.revision) return Outcome::stale;
+    if (report.revision <= kept.submitted) return Outcome::stale;
+    kept.submitted = report.revision;
     kept.row = {report.seq, report.state, report.revision, report.since, report.why, report.holders, report.active};
     if (kept.row.holders.size() > limits::holders_per_report) kept.row.holders.resize(limits::holders_per_report);
     return Outcome::changed;
@@ -51,6 +52,11 @@ store::Change Ledger::change(SoftwareName const& software, PeerKey const& node) 
 void Ledger::mark_durable(SoftwareName const& software, PeerKey const& node, std::uint64_t revision) {
     auto& kept = rows_[{software, node}];
     kept.durable = std::max(kept.durable, revision);
+}
+
+void Ledger::mark_lost(SoftwareName const& software, PeerKey const& node, std::uint64_t revision) {
+    auto& kept = rows_[{software, node}];
+    if (kept.submitted == revision) kept.submitted = kept.durable;
 }
 
 std::uint64_t Ledger::durable_revision(SoftwareName const& software, PeerKey const& node) const {

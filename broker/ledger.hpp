@@ -39,12 +39,15 @@ public:
     [[nodiscard]] LedgerRow const* find(SoftwareName const& software, PeerKey const& node) const;
 
     enum class Outcome { changed, stale };
-    // Takes a report; a revision that is not higher than the row's changes nothing (counters never fall).
+    // Takes a report, whose row is then on its way to the disk: changed. A revision that is not higher than what is there or on its way
+    // changes nothing (counters never fall): stale.
     Outcome take(PeerKey const& node, Report const& report);
     [[nodiscard]] store::Change change(SoftwareName const& software, PeerKey const& node) const;
 
     // What is durable of a row, so that nothing else is acknowledged.
     void mark_durable(SoftwareName const& software, PeerKey const& node, std::uint64_t revision);
+    // The row of this revision did not reach the disk: the report counts when it comes again.
+    void mark_lost(SoftwareName const& software, PeerKey const& node, std::uint64_t revision);
     [[nodiscard]] std::uint64_t durable_revision(SoftwareName const& software, PeerKey const& node) const;
 
     // On how many nodes this release is the active one.
@@ -53,7 +56,8 @@ public:
 private:
     struct Kept {
         LedgerRow row;
-        std::uint64_t durable = 0;
+        std::uint64_t durable = 0;    // revision on the disk
+        std::uint64_t submitted = 0;  // revision there or on its way
     };
     using Key = std::pair<SoftwareName, PeerKey>;
     std::map<Key, Kept> rows_;

@@ -21,15 +21,40 @@ Refusal reason_of(Fault fault) {
 
 }  // namespace
 
-Actions Offers::begin(SessionId session, PeerKey const& peer, Offer offer, TrustedKeys const& trusted) {
+Status Offers::check_offer(Offer const& offer) {
     if (offer.builds.empty() || offer.builds.size() > limits::builds_per_release) {
-        return refuse(session, Refusal::invalid,
-                      fmt::format("a release has 1 to {} builds, this one has {}", limits::builds_per_release, offer.builds.size()));
+        return fail(Fault::usage, "a release has 1 to {} builds, this one has {}", limits::builds_per_release, offer.builds.size());
     }
+    std::set<Digest> manifests;
+    std::set<ArchitectureName> architectures;
+    for (auto const& build : offer.builds) {
+        if (!manifests.insert(build.manifest).second || !architectures.insert(build.architecture).second) {
+            return fail(Fault::usage, "two builds are for {}, or have the same manifest", build.architecture.text());
+        }
+        if (build.manifest_size.zero() || build.manifest_size > limits::envelope) {
+            return fail(Fault::usage, "a manifest has 1 to {} bytes, this one {}", limits::envelope.count(),
+                        build.manifest_size.count());
+        }
+    }
+    return {};
+}
+
+Actions Offers::begin(SessionId session, PeerKey const& peer, Offer offer, TrustedKeys const& trusted) {
+    if (auto checked = check_offer(offer); !checked) return refuse(session, Refusal::invalid, checked.error().message);
     auto& progress = offers_[session];
-    bool const credited = progress.credited;
-    Bytes const permitted = progress.permitted;
-    progress = InProgress{peer, std::move(offer), trusted, {}, {}, {}, std::nullopt, credited, false, permitted};
+    if (progress.incoming) progress.settled += Bytes(progress.incoming->bytes.size());
+    progress = InProgress{.peer = peer,
+                          .offer = std::move(offer),
+                          .trusted = trusted,
+                          .expected = {},
+                          .segments = {},
+                          .unopened = {},
+                          .incoming = std::nullopt,
+                          .complete = false,
+                          .credited = progress.credited,
+                          .received = progress.received,
+                          .settled = progress.settled,
+                          .permitted = progress.permitted};
     for (auto const& build : progress.offer.builds) progress.unopened.insert(build.manifest);
     return advance(session, progress);
 }
@@ -48,7 +73,13 @@ Actions Offers::advance(SessionId session, InProgress& offer) {
         return actions;
     }
     for (auto const& [digest, size] : offer.segments) {
-        if (!index_.find(digest)) missing[digest] = size;
+        auto const place = index_.find(digest);
+        if (!place) {
+            missing[digest] = size;
+        } else if (place->shape.plain != size) {
+            return refuse(session, Refusal::invalid, fmt::format("the manifest says that segment {} has {} bytes, and it has {}",
+                                                                 digest.hex(), size.count(), place->shape.plain.count()));
+        }
     }
     offer.complete = missing.empty();
     return ask_for(session, offer, missing);
@@ -63,9 +94,19 @@ Actions Offers::ask_for(SessionId session, InProgress& offer, std::map<Digest, B
         offer.expected[digest] = size;
     }
     need.more = missing.size() - need.objects.size();
+    if (offer.complete) offer.credited = false;  // its turn is over; what it may still send is for its next release
     Actions actions{Send{session, std::move(need)}};
+    extend_credit(session, offer, actions);
     give_credit(actions);
     return actions;
+}
+
+// A session that has its turn may have a window of bytes in our memory.
+void Offers::extend_credit(SessionId session, InProgress& offer, Actions& actions) {
+    auto const permitted = offer.settled + limits_.window;
+    if (!offer.credited || permitted <= offer.permitted) return;
+    offer.permitted = permitted;
+    actions.push_back(Send{session, Credit{permitted}});
 }
 
 void Offers::give_credit(Actions& actions) {
@@ -75,8 +116,7 @@ void Offers::give_credit(Actions& actions) {
         if (static_cast<std::size_t>(credited) >= limits_.uploads) return;
         ++credited;
         offer.credited = true;
-        offer.permitted += limits_.window;
-        actions.push_back(Send{session, Credit{offer.permitted}});
+        extend_credit(session, offer, actions);
     }
 }
 
@@ -84,25 +124,47 @@ Actions Offers::put(SessionId session, Put const& put, Buffer payload) {
     auto const found = offers_.find(session);
     if (found == offers_.end()) return refuse(session, Refusal::no_session, "send OFFER before PUT");
     auto& offer = found->second;
+    Bytes const size(payload.size());
+    if (offer.received + size > offer.permitted) {
+        return refuse(session, Refusal::invalid, fmt::format("more than the {} bytes of credit", offer.permitted.count()));
+    }
+    offer.received += size;
+    if (!offer.expected.contains(put.shape.object) && index_.find(put.shape.object)) {
+        // Asked for twice, because it was still on its way to the disk the second time.
+        offer.settled += size;
+        Actions actions;
+        extend_credit(session, offer, actions);
+        return actions;
+    }
+    if (auto gathered = gather(offer, put, std::move(payload)); !gathered) {
+        return refuse(session, Refusal::invalid, gathered.error().message);
+    }
+    if (offer.incoming->bytes.size() < put.shape.stored.count()) return {};
+    Actions actions{KeepObject{session, put.shape, std::move(offer.incoming->bytes)}};
+    offer.incoming.reset();
+    return actions;
+}
+
+// Appends a frame to the object that is coming in.
+Status Offers::gather(InProgress& offer, Put const& put, Buffer payload) {
     auto const expected = offer.expected.find(put.shape.object);
-    if (expected == offer.expected.end()) return refuse(session, Refusal::invalid, "this object was not asked for");
+    if (expected == offer.expected.end()) return fail(Fault::usage, "this object was not asked for");
     bool const plausible = put.shape.plain == expected->second && !put.shape.stored.zero() &&
                            put.shape.stored <= limits::stored_object && !payload.empty();
-    if (!plausible) return refuse(session, Refusal::invalid, "the object's sizes are not those of the manifest");
+    if (!plausible) return fail(Fault::usage, "the object's sizes are not those of the manifest");
 
-    if (put.offset.zero()) offer.incoming = Incoming{put.shape, {}};
+    if (put.offset.zero()) {
+        if (offer.incoming) offer.settled += Bytes(offer.incoming->bytes.size());
+        offer.incoming = Incoming{put.shape, {}};
+    }
     if (!offer.incoming || offer.incoming->shape != put.shape || offer.incoming->bytes.size() != put.offset.count() ||
         put.offset.count() + payload.size() > put.shape.stored.count()) {
-        return refuse(session, Refusal::invalid, "the frames of an object must come in order, without gaps");
+        return fail(Fault::usage, "the frames of an object must come in order, without gaps");
     }
     auto& bytes = offer.incoming->bytes;
     if (bytes.empty()) bytes.reserve(put.shape.stored.count());
     bytes.insert(bytes.end(), payload.begin(), payload.end());
-    if (bytes.size() < put.shape.stored.count()) return {};
-
-    Actions actions{KeepObject{session, put.shape, std::move(bytes)}};
-    offer.incoming.reset();
-    return actions;
+    return {};
 }
 
 Actions Offers::object_kept(ObjectKept const& event) {
@@ -110,15 +172,16 @@ Actions Offers::object_kept(ObjectKept const& event) {
     if (found == offers_.end()) return {};
     if (!event.status) return refuse(event.session, reason_of(event.status.error().fault), event.status.error().message);
     auto& offer = found->second;
-    offer.permitted += event.stored;
-    Actions actions{Send{event.session, Credit{offer.permitted}}};
+    offer.settled += event.stored;
+    Actions actions;
+    extend_credit(event.session, offer, actions);
     if (offer.expected.erase(event.object) == 0 || !offer.expected.empty()) return actions;
     auto further = advance(event.session, offer);
     std::move(further.begin(), further.end(), std::back_inserter(actions));
     return actions;
 }
 
-Status Offers::check_manifest(Offer const& offer, Digest const& digest, Manifest const& manifest) {
+Status Offers::check_manifest(Offer const& offer, Digest const& digest, Manifest const& manifest) const {
     auto const build = std::find_if(offer.builds.begin(), offer.builds.end(), [&](auto const& b) { return b.manifest == digest; });
     LULL_INVARIANT(build != offer.builds.end());
     if (manifest.software != offer.software || manifest.version != offer.version || manifest.architecture != build->architecture) {
@@ -128,6 +191,10 @@ Status Offers::check_manifest(Offer const& offer, Digest const& digest, Manifest
     if (manifest.content_size() != build->size || manifest.file_count() != build->files) {
         return fail(Fault::usage, "the manifest has {} files of {} bytes, the offer says {} of {}", manifest.file_count(),
                     manifest.content_size().count(), build->files, build->size.count());
+    }
+    if (auto const place = index_.find(digest); place && place->shape.plain != build->manifest_size) {
+        return fail(Fault::usage, "the manifest has {} bytes, the offer says {}", place->shape.plain.count(),
+                    build->manifest_size.count());
     }
     return {};
 }
@@ -171,12 +238,6 @@ bool Offers::complete(PeerKey const& peer, UpdateInfo const& info) const {
     return std::any_of(offers_.begin(), offers_.end(), [&](auto const& entry) {
         return entry.second.complete && entry.second.peer == peer && same_release(entry.second.offer, info);
     });
-}
-
-std::vector<SessionId> Offers::sessions() const {
-    std::vector<SessionId> all;
-    for (auto const& [session, offer] : offers_) all.push_back(session);
-    return all;
 }
 
 }  // namespace lull::broker

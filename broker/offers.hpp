@@ -27,7 +27,7 @@ class Offers {
 public:
     Offers(ObjectIndex const& index, OfferLimits limits) : index_(index), limits_(limits) {}
 
-    // Begins, or begins again.
+    // Begins, or begins again; then credit goes on counting where it was.
     [[nodiscard]] Actions begin(SessionId session, PeerKey const& peer, Offer offer, TrustedKeys const& trusted);
     [[nodiscard]] Actions put(SessionId session, Put const& put, Buffer payload);
     [[nodiscard]] Actions object_kept(ObjectKept const& event);
@@ -39,7 +39,6 @@ public:
     // Whether one of them has everything stored and checked.
     [[nodiscard]] bool complete(PeerKey const& peer, UpdateInfo const& info) const;
     [[nodiscard]] bool has(SessionId session) const { return offers_.contains(session); }
-    [[nodiscard]] std::vector<SessionId> sessions() const;
 
 private:
     // An object of which frames arrive, in order.
@@ -55,16 +54,22 @@ private:
         std::map<Digest, Bytes> segments;   // of the opened manifests -> plain size
         std::set<Digest> unopened;          // manifests
         std::optional<Incoming> incoming;
-        bool credited = false;
         bool complete = false;
+        // Of this session, whatever it offers: one of the `uploads`; bytes that came, that left memory again, that may come.
+        bool credited = false;
+        Bytes received{};
+        Bytes settled{};
         Bytes permitted{};
     };
 
     [[nodiscard]] Actions advance(SessionId session, InProgress& offer);
     [[nodiscard]] Actions ask_for(SessionId session, InProgress& offer, std::map<Digest, Bytes> const& missing);
+    void extend_credit(SessionId session, InProgress& offer, Actions& actions);
     void give_credit(Actions& actions);
+    [[nodiscard]] Status gather(InProgress& offer, Put const& put, Buffer payload);
     [[nodiscard]] Actions refuse(SessionId session, Refusal reason, std::string text);
-    [[nodiscard]] static Status check_manifest(Offer const& offer, Digest const& digest, Manifest const& manifest);
+    [[nodiscard]] static Status check_offer(Offer const& offer);
+    [[nodiscard]] Status check_manifest(Offer const& offer, Digest const& digest, Manifest const& manifest) const;
 
     ObjectIndex const& index_;
     OfferLimits limits_;

@@ -59,7 +59,7 @@ void Sender::leave_service(SessionId session, Queue& queue) {
 std::vector<SendFrame> Sender::next() {
     std::vector<SendFrame> frames;
     std::size_t fruitless = 0;
-    while (!served_.empty() && fruitless < served_.size() && in_flight_ < limits_.cap) {
+    while (!served_.empty() && fruitless < served_.size()) {
         auto const session = served_.front();
         served_.pop_front();
         served_.push_back(session);
@@ -75,13 +75,19 @@ std::vector<SendFrame> Sender::next() {
     return frames;
 }
 
+Bytes Sender::window() const {
+    Bytes const share(limits_.cap.count() / (served_.size() + 1));
+    return std::min(limits_.window, std::max(share, limits_.frame));
+}
+
 std::optional<SendFrame> Sender::next_frame(SessionId session, Queue& queue) {
     if (queue.transfers.empty()) return std::nullopt;
     auto& transfer = queue.transfers.front();
     Bytes const left = transfer.place.shape.stored - transfer.offset;
     Bytes const length = std::min(left, limits_.frame);
     Bytes const flying = queue.sent - queue.acknowledged;
-    if (flying + length > limits_.window || queue.sent + length > queue.permitted) return std::nullopt;
+    if (flying + length > window() || queue.sent + length > queue.permitted) return std::nullopt;
+    if (in_flight_ + length > limits_.cap) return std::nullopt;
     SendFrame frame{session, transfer.place, transfer.offset, length};
     queue.sent += length;
     queue.by_software[transfer.software] += length;

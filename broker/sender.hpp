@@ -11,7 +11,7 @@ namespace lull::broker {
 
 struct SenderLimits {
     Bytes frame = KiB(256);          // payload of one DATA
-    Bytes window = MiB(4);           // sent and not yet acknowledged, a session
+    Bytes window = MiB(4);           // sent and not yet acknowledged, a session; less where many are served, see Sender::window()
     Bytes cap = MiB(64);             // the same, all sessions together: what bounds the broker's memory
     std::size_t transfers = 64;      // sessions served at once; the others queue
 };
@@ -58,6 +58,9 @@ private:
         bool served = false;
     };
 
+    // What a session may have in flight now: an equal share of the cap with one share left over, so that sessions whose peers have
+    // vanished cannot use up what the others need.
+    [[nodiscard]] Bytes window() const;
     void leave_service(SessionId session, Queue& queue);
     [[nodiscard]] std::optional<SendFrame> next_frame(SessionId session, Queue& queue);
 

@@ -1,0 +1,203 @@
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "broker/broker.hpp"
+#include "store/compression.hpp"
+
+// What the tests of the decision code share: keys and names, objects that are "stored", actions sorted by what they are.
+
+namespace lull::broker::test {
+
+inline PeerKey peer_key(std::uint64_t number) {
+    std::array<std::byte, 32> bytes{};
+    for (std::size_t i = 0; i < sizeof number; ++i) bytes[31 - i] = static_cast<std::byte>(number >> (8 * i));
+    return PeerKey(bytes);
+}
+inline Digest digest_of(std::string_view text) { return sha256(as_view(text)); }
+inline SoftwareName software(std::string_view text) { return SoftwareName::parse(text).value(); }
+inline VersionName version(std::string_view text) { return VersionName::parse(text).value(); }
+inline NodeName node_name(std::string_view text) { return NodeName::parse(text).value(); }
+inline ArchitectureName architecture(std::string_view text) { return ArchitectureName::parse(text).value(); }
+inline Buffer bytes_of(std::size_t size) { return Buffer(size, std::byte{7}); }
+
+// Actions of one kind.
+template <class A>
+std::vector<A> all(Actions const& actions) {
+    std::vector<A> found;
+    for (auto const& action : actions) {
+        if (auto const* concrete = std::get_if<A>(&action)) found.push_back(*concrete);
+    }
+    return found;
+}
+
+// Messages of one kind that go to a session.
+template <class M>
+std::vector<M> sent(Actions const& actions, SessionId session) {
+    std::vector<M> found;
+    for (auto const& send : all<Send>(actions)) {
+        auto const* concrete = std::get_if<M>(&send.message);
+        if (send.session == session && concrete != nullptr) found.push_back(*concrete);
+    }
+    return found;
+}
+
+// The only message of one kind that goes to a session.
+template <class M>
+M only(Actions const& actions, SessionId session) {
+    auto found = sent<M>(actions, session);
+    if (found.size() != 1) throw std::runtime_error(fmt::format("{} messages where one is expected", found.size()));
+    return found.front();
+}
+
+template <class M>
+M announced(Actions const& actions) {
+    for (auto const& announce : all<Announce>(actions)) {
+        if (auto const* concrete = std::get_if<M>(&announce.message)) return *concrete;
+    }
+    throw std::runtime_error("no such announcement");
+}
+
+inline void append(Actions& to, Actions from) { std::move(from.begin(), from.end(), std::back_inserter(to)); }
+
+// Objects that are stored, without a disk.
+class FakeIndex final : public ObjectIndex {
+public:
+    [[nodiscard]] std::optional<store::ObjectPlace> find(Digest const& object) const override {
+        auto const found = places_.find(object);
+        if (found == places_.end()) return std::nullopt;
+        return found->second;
+    }
+    void add(ObjectShape const& shape) { places_[shape.object] = {1, Bytes(places_.size()), shape}; }
+
+private:
+    std::map<Digest, store::ObjectPlace> places_;
+};
+
+inline ObjectShape raw_shape(std::string_view name, std::uint64_t size) {
+    return {digest_of(name), ObjectCodec::raw, Bytes(size), Bytes(size)};
+}
+
+// A release of one build whose segments are named; each has as many bytes as is said.
+struct TestRelease {
+    Offer offer;
+    Manifest manifest;
+    ObjectShape manifest_shape;
+    std::vector<ObjectShape> segments;
+    UpdateInfo info;
+};
+
+inline TestRelease make_release(std::string_view name, std::string_view version_text,
+                                std::vector<std::pair<std::string, std::uint64_t>> const& segments) {
+    TestRelease release;
+    release.manifest = {software(name), version(version_text), architecture("amd64"), {}, {}, {}};
+    for (auto const& [segment, size] : segments) {
+        release.segments.push_back(raw_shape(segment, size));
+        release.manifest.segments.push_back({digest_of(segment), Bytes(size)});
+        Entry entry;
+        entry.path = segment;
+        entry.size = Bytes(size);
+        release.manifest.entries.push_back(entry);
+    }
+    release.manifest_shape = raw_shape(fmt::format("manifest of {} {} {}", name, version_text, segments.size()), 100);
+    Build const build{architecture("amd64"), release.manifest_shape.object, Bytes(100), release.manifest.content_size(),
+                      release.manifest.file_count()};
+    release.offer = {software(name), version(version_text), {build}};
+    release.info.software = software(name);
+    release.info.version = version(version_text);
+    release.info.builds = {build};
+    return release;
+}
+
+// A broker with an operator, a publisher and some nodes, a clock that stands still unless it is moved, and a disk that works when it is
+// told to.
+class World {
+public:
+    static constexpr SessionId at_operator = 1;
+    static constexpr SessionId at_publisher = 2;
+
+    explicit World(BrokerSettings settings = {}, std::size_t nodes = 3) : broker(state(nodes), index, settings) {}
+
+    PeerKey const operator_key = peer_key(1);
+    PeerKey const publisher_key = peer_key(2);
+    SigningKey const signing = SigningKey::generate();
+    FakeIndex index;
+    Moment now{TimePoint(std::chrono::hours(1)), WallTime{1'000'000'000}};
+    Broker broker;
+
+    static PeerKey node_key(std::size_t number) { return peer_key(1000 + number); }
+    static SessionId at_node(std::size_t number) { return 1000 + number; }
+
+    void pass(Duration time) {
+        now.point += time;
+        now.wall.micros += std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+    }
+
+    Actions on(Event event) { return broker.on(std::move(event), now); }
+    Actions from(SessionId session, PeerKey const& peer, Message message, Buffer payload = {}) {
+        return on(MessageArrived{session, peer, std::move(message), std::move(payload)});
+    }
+    Actions from_publisher(Message message, Buffer payload = {}) {
+        return from(at_publisher, publisher_key, std::move(message), std::move(payload));
+    }
+    Actions from_operator(Message message) { return from(at_operator, operator_key, std::move(message)); }
+    Actions from_node(std::size_t number, Message message) { return from(at_node(number), node_key(number), std::move(message)); }
+
+    Actions hello(std::size_t number) {
+        return from_node(number, Hello{node_name(fmt::format("node-{:04}", number)), architecture("amd64"), "lull-node 0.1.0", "boot",
+                                       broker.state().catalogue.epoch(), Seq{}});
+    }
+
+    // Everything in these actions becomes durable, or fails.
+    Actions finish(Actions const& actions, Status const& status = {}) {
+        Actions further;
+        for (auto const& persist : all<Persist>(actions)) append(further, on(BatchDone{persist.ticket, status}));
+        return further;
+    }
+
+    Actions put(ObjectShape const& shape) {
+        auto actions = from_publisher(Put{shape, Bytes()}, bytes_of(shape.stored.count()));
+        for (auto const& keep : all<KeepObject>(actions)) {
+            index.add(keep.shape);
+            append(actions, on(ObjectKept{keep.session, keep.shape.object, keep.shape.stored, {}}));
+        }
+        return actions;
+    }
+
+    // Offers a release and uploads everything, up to the last NEED.
+    Actions upload(TestRelease const& release) {
+        auto actions = from_publisher(release.offer);
+        if (!index.find(release.manifest_shape.object)) append(actions, put(release.manifest_shape));
+        append(actions, on(ManifestOpened{at_publisher, release.manifest_shape.object, release.manifest}));
+        for (auto const& segment : release.segments) {
+            if (!index.find(segment.object)) append(actions, put(segment));
+        }
+        return actions;
+    }
+
+    Actions update(TestRelease const& release) {
+        Update update;
+        update.entry.update = seal(encode(release.info), domain::update_info, signing);
+        return on(UpdateArrived{publisher_key, update});
+    }
+
+    // The whole way of a release into the log.
+    Actions publish(TestRelease const& release) {
+        upload(release);
+        return finish(update(release));
+    }
+
+private:
+    BrokerState state(std::size_t nodes) const {
+        BrokerState state(Epoch{77});
+        state.peers.add(operator_key, {"anna", Role::operator_, signing.public_key(), now.wall});
+        state.peers.add(publisher_key, {"ci", Role::publisher, signing.public_key(), now.wall});
+        for (std::size_t i = 0; i < nodes; ++i) {
+            state.peers.add(node_key(i), {fmt::format("node-{:04}", i), Role::node, std::nullopt, now.wall});
+        }
+        return state;
+    }
+};
+
+}  // namespace lull::broker::test

@@ -1,0 +1,109 @@
+#include <catch2/catch.hpp>
+
+#include "broker_fixture.hpp"
+
+using namespace lull;
+using namespace lull::broker;
+using namespace lull::broker::test;
+
+namespace {
+
+UpdateInfo info_of(std::string_view name, std::string_view version_text) { return make_release(name, version_text, {}).info; }
+
+Envelope envelope_of(UpdateInfo const& info) { return {encode(info), {Signature{}}}; }
+
+LogEntry add(Catalogue& catalogue, std::string_view name, std::string_view version_text) {
+    auto const info = info_of(name, version_text);
+    auto const entry = catalogue.reserve(envelope_of(info), info, WallTime{9});
+    catalogue.confirm();
+    return entry;
+}
+
+}  // namespace
+
+TEST_CASE("a reserved entry is shown to nobody until it is confirmed") {
+    Catalogue catalogue(Epoch{7});
+    auto const info = info_of("app", "1");
+    auto const entry = catalogue.reserve(envelope_of(info), info, WallTime{9});
+    CHECK(entry.seq == Seq{1});
+    CHECK(entry.prev == Seq{0});
+    CHECK(catalogue.reserved());
+    CHECK(catalogue.head() == Seq{0});
+    CHECK(catalogue.find(info.software, info.version) == nullptr);
+    CHECK(catalogue.page_after(Seq{}, 10, MiB(1)).empty());
+
+    catalogue.confirm();
+    CHECK(!catalogue.reserved());
+    CHECK(catalogue.head() == Seq{1});
+    CHECK(catalogue.find(info.software, info.version)->entry == entry);
+}
+
+TEST_CASE("an abandoned entry leaves its number to the next one") {
+    Catalogue catalogue(Epoch{7});
+    auto const info = info_of("app", "1");
+    (void)catalogue.reserve(envelope_of(info), info, WallTime{9});
+    catalogue.abandon();
+    CHECK(add(catalogue, "app", "2").seq == Seq{1});
+    CHECK(catalogue.find(software("app"), version("1")) == nullptr);
+}
+
+TEST_CASE("the newest release of a software is the one that entered the log last") {
+    Catalogue catalogue(Epoch{7});
+    add(catalogue, "app", "2.0");
+    add(catalogue, "other", "1.0");
+    add(catalogue, "app", "1.9");
+    CHECK(catalogue.newest(software("app"))->info.version == version("1.9"));
+    CHECK(catalogue.at(Seq{2})->info.software == software("other"));
+    CHECK(catalogue.at(Seq{0}) == nullptr);
+    CHECK(catalogue.at(Seq{4}) == nullptr);
+    CHECK(catalogue.newest(software("nothing")) == nullptr);
+    CHECK(catalogue.software().size() == 2);
+}
+
+TEST_CASE("the log is read in pages that end at a count, at a size, and at its head") {
+    Catalogue catalogue(Epoch{7});
+    for (int i = 0; i < 10; ++i) add(catalogue, "app", fmt::format("{}", i));
+    CHECK(catalogue.page_after(Seq{3}, 4, MiB(1)).size() == 4);
+    CHECK(catalogue.page_after(Seq{3}, 4, MiB(1)).front().seq == Seq{4});
+    CHECK(catalogue.page_after(Seq{8}, 4, MiB(1)).size() == 2);
+    CHECK(catalogue.page_after(Seq{10}, 4, MiB(1)).empty());
+    CHECK(catalogue.page_after(Seq{99}, 4, MiB(1)).empty());
+
+    Bytes const two(2 * catalogue.at(Seq{1})->entry.update.payload.size());
+    CHECK(catalogue.page_after(Seq{0}, 10, two).size() == 2);
+    CHECK(catalogue.page_after(Seq{0}, 10, Bytes(1)).size() == 1);
+}
+
+TEST_CASE("a catalogue that is loaded from its table is the one that wrote it") {
+    Catalogue first(Epoch{7});
+    Catalogue second(Epoch{7});
+    for (auto const* text : {"1", "2", "3"}) {
+        auto const change = Catalogue::change(add(first, "app", text));
+        REQUIRE(second.load(change.key, *change.value));
+    }
+    CHECK(second.head() == Seq{3});
+    CHECK(second.newest(software("app"))->info.version == version("3"));
+    CHECK(second.log()[1].entry == first.log()[1].entry);
+}
+
+TEST_CASE("a log with a gap, a changed key, or a damaged entry is refused") {
+    Catalogue source(Epoch{7});
+    auto const one = Catalogue::change(add(source, "app", "1"));
+    auto const two = Catalogue::change(add(source, "app", "2"));
+
+    Catalogue gap(Epoch{7});
+    auto const missing = gap.load(two.key, *two.value);
+    REQUIRE(!missing);
+    CHECK(missing.error().fault == Fault::damaged);
+    CHECK(missing.error().message.find("'log'") != std::string::npos);
+
+    Catalogue wrong_key(Epoch{7});
+    CHECK(!wrong_key.load(two.key, *one.value));
+    CHECK(!wrong_key.load(View(one.key).first(7), *one.value));
+
+    auto damaged = *one.value;
+    damaged[0] = std::byte{0xc1};
+    Catalogue bad_value(Epoch{7});
+    CHECK(!bad_value.load(one.key, damaged));
+    CHECK(bad_value.head() == Seq{0});
+}

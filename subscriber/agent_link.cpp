@@ -90,8 +90,10 @@ void Agent::record_entry(LogEntry const& entry, std::vector<SoftwareName>& fresh
     if (!info->groups.empty()) return;  // it is for groups, and this node is in none
     auto const software = info->software;
     if (auto const known = state_.software.find(software); known != state_.software.end()) {
-        say(LogLevel::info, fmt::format("{} {} is superseded by {}", software.text(), work_.at(software).info.version.text(),
-                                        info->version.text()));
+        if (known->second.phase != Phase::active) {
+            say(LogLevel::info, fmt::format("{} {} is superseded by {}", software.text(), work_.at(software).info.version.text(),
+                                            info->version.text()));
+        }
         if (known->second.phase == Phase::waiting) out_.push_back(LetGo{software});
     }
     auto& record = state_.software[software];

@@ -1,5 +1,7 @@
 #include "subscriber/daemon.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 
 namespace lull::subscriber {
@@ -171,7 +173,11 @@ void Daemon::note_link(bool connected, std::string detail) {
 
 void Daemon::perform(OpenExchange const&) { exchange_.open(); }
 
-void Daemon::perform(CloseExchange const&) { exchange_.close(); }
+// An idle node gives back what a transfer needed: malloc(3) would keep it.
+void Daemon::perform(CloseExchange const&) {
+    exchange_.close();
+    malloc_trim(0);
+}
 
 void Daemon::perform(Send const& action) { exchange_.send(action.message); }
 
@@ -211,7 +217,10 @@ void Daemon::perform(SwitchCurrent const& action) {
     installer_.switch_to(action, [this, software = action.release.software] { guard_.let_go(software); });
 }
 
-void Daemon::perform(RemoveVersions const& action) { installer_.remove(action, log_); }
+void Daemon::perform(RemoveVersions const& action) {
+    installer_.remove(action, log_);
+    malloc_trim(0);
+}
 
 void Daemon::perform(Say const& action) {
     switch (action.level) {

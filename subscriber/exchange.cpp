@@ -50,7 +50,8 @@ void Exchange::close() {
     if (!connection_) return;
     loop_.unwatch(connection_->socket_watch);
     loop_.unwatch(connection_->monitor_watch);
-    loop_.post([dead = std::move(connection_)] {});
+    dead_.push_back(std::move(connection_));
+    loop_.post([this] { dead_.clear(); });
 }
 
 void Exchange::watch_link() {

@@ -38,6 +38,7 @@ private:
     JoinBundle const& bundle_;
     Handlers handlers_;
     std::unique_ptr<Connection> connection_;
+    std::vector<std::unique_ptr<Connection>> dead_;  // until the turn after close()
 };
 
 // The node's own CURVE keys, and the broker's: what every socket of a node is secured with.

@@ -10,7 +10,7 @@ constexpr Duration slow_look = std::chrono::seconds(30);
 
 std::string describe(UseScan const& scan) {
     auto text = scan.holders.size() == 1 ? std::string("in use by 1 process") : fmt::format("in use by {} processes", scan.holders.size());
-    if (scan.unreadable > 0) text += fmt::format("; {} processes of other users cannot be looked into", scan.unreadable);
+    if (scan.unreadable > 0) text += fmt::format("; {} more cannot be looked into", scan.unreadable);
     return text;
 }
 

@@ -1,0 +1,62 @@
+#include "tests/fuzz/seeds.hpp"
+
+#include "schema/identity.hpp"
+#include "schema/wire.hpp"
+#include "tests/unit/schema/samples.hpp"
+
+namespace lull::fuzz {
+
+namespace {
+
+Buffer bytes_of(std::string_view text) { return to_buffer(as_view(text)); }
+
+std::string const hex(64, '5');
+
+}  // namespace
+
+std::vector<Buffer> message_seeds() {
+    std::vector<Buffer> seeds;
+    for (auto const& message : test::messages()) {
+        Buffer seed{static_cast<std::byte>(seeds.size())};  // fuzz::message() reads it as the number of the message
+        auto const body = wire::encode_body(message);
+        seed.insert(seed.end(), body.begin(), body.end());
+        seeds.push_back(std::move(seed));
+    }
+    seeds.push_back(wire::encode_announcement(Update{Epoch{1}, test::log_entry()}));
+    seeds.push_back(wire::encode_announcement(Head{Epoch{1}, Seq{2}, WallTime{3}, 4}));
+    return seeds;
+}
+
+std::vector<Buffer> manifest_seeds() {
+    auto small = test::manifest();
+    small.entries = {test::link_entry("l", "a/b"), test::link_entry("m", "./.")};
+    small.segments.clear();
+    small.start = {"l"};
+    return {encode(test::manifest()), encode(small)};
+}
+
+std::vector<Buffer> path_seeds() {
+    return {bytes_of("a"),       bytes_of("bin/kiosk"),        bytes_of("a/b/c\n../../x"), bytes_of("a/b\n./..//x/"),
+            bytes_of("a\n../b"), bytes_of("\xc3\xbc/..x\n...")};
+}
+
+std::vector<Buffer> envelope_seeds() {
+    auto const manifest = Envelope{encode(test::manifest()), {Signature{test::counted<32>(3), test::counted<64>(1)}}};
+    return {encode(test::envelope()), encode(manifest), encode(test::update_info())};
+}
+
+std::vector<Buffer> identity_seeds() {
+    return {
+        bytes_of("tcp://broker.example:7700/" + hex),
+        bytes_of("tcp://10.0.0.1:1/" + hex),
+        bytes_of("tcp://[2001:db8::1]:65532/" + hex),
+        bytes_of("kiosk-browser"),
+        bytes_of(
+            fmt::format(R"({{"kind": "lull public key 1", "name": "ci", "curve": "{0}", "signing": "{0}"}})", hex)),
+        bytes_of(fmt::format(R"({{"kind": "lull join bundle 1", "node": "till-17", "broker": "tcp://b:7700/{0}", )"
+                             R"("curve_secret": "{0}", "trusted": ["{0}"]}})",
+                             hex)),
+    };
+}
+
+}  // namespace lull::fuzz

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "schema/manifest.hpp"
 #include "core/text.hpp"
+#include "schema/manifest.hpp"
 
 namespace lull::publisher {
 
@@ -101,10 +101,10 @@ private:
         archive_read_support_filter_xz(reader_.get());
         archive_read_support_filter_zstd(reader_.get());
         archive_read_support_filter_bzip2(reader_.get());
-        // Names are checked and made absolute before, so NOABSOLUTEPATHS would refuse our own directory. UNLINK: a
-        // member that comes twice must not be written through a hard link to the first.
-        archive_write_disk_set_options(
-            writer_.get(), ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_UNLINK);
+        // Names are checked and made absolute before, so NOABSOLUTEPATHS would refuse our own directory. No UNLINK: it
+        // would replace a link that is in the way of a member by a directory, where the archive has to be refused.
+        archive_write_disk_set_options(writer_.get(),
+                                       ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT);
         if (archive_read_open_filename(reader_.get(), archive_.c_str(), read_block) == ARCHIVE_OK) return {};
         return broken("its beginning");
     }

@@ -33,14 +33,14 @@ std::string LinkHistory::why_not(BrokerAddress const& broker) const {
     if (admitted_) return "";
     if (!answered_) {
         return fmt::format(
-            "nobody listens at {}: is lull-broker running there, is the address right, and does no firewall stand "
-            "between?",
+            "nobody listens at {}: is lull-broker running there, is the address right, and is there no "
+            "firewall between?",
             exchange_host(broker));
     }
     return fmt::format(
-        "{} answered but did not accept our key: wrong broker key in the address (compare it with what 'lull-broker "
-        "init' "
-        "printed), or this key is not enrolled there (there: lull-broker init --operator public.key)",
+        "{} answered but did not accept our key: wrong broker key in the address (compare it with what "
+        "'lull-broker init' printed), or this key is not enrolled there (there: lull-broker init --operator "
+        "public.key)",
         exchange_host(broker));
 }
 
@@ -70,7 +70,7 @@ Status Exchange::open() { return dealer_.connect(broker_.exchange()); }
 
 void Exchange::send(Message const& message) {
     Queued queued{message, nullptr};
-    if (std::holds_alternative<Ping>(message)) {
+    if (std::holds_alternative<Ping>(message) || std::holds_alternative<Pong>(message)) {
         queue_.push_front(std::move(queued));
     } else {
         queue_.push_back(std::move(queued));

@@ -53,7 +53,7 @@ public:
 
     // Begins to connect.
     [[nodiscard]] Status open();
-    // Queues a message. PING goes first.
+    // Queues a message. PING and PONG go first.
     void send(Message const& message);
     void send(Message const& message, SharedBytes payload, Bytes offset, Bytes length);
     // Forgets queued messages that have a payload.

@@ -7,9 +7,9 @@
 #include <cerrno>
 #include <chrono>
 
+#include "core/text.hpp"
 #include "publisher/archive.hpp"
 #include "schema/limits.hpp"
-#include "core/text.hpp"
 
 namespace lull::publisher {
 

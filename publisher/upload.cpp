@@ -7,6 +7,7 @@ namespace lull::publisher {
 namespace {
 
 constexpr Duration longest_rest = std::chrono::seconds(30);
+constexpr Duration answer_within = std::chrono::seconds(2);  // of an OFFER, before it is taken to be forgotten
 
 Fault fault_of(Refusal reason) {
     switch (reason) {
@@ -90,6 +91,7 @@ void Upload::rest(Duration wait, bool reconnect) {
 
 void Upload::offer() {
     state_ = State::offered;
+    offered_at_ = now_;
     emitted_.reset();
     actions_.push_back(action::SendExchange{publication_.offer, {}});
 }
@@ -149,8 +151,10 @@ void Upload::receive(Committed const& committed) {
 
 void Upload::receive(Refused const& refused) {
     if (refused.reason == Refusal::no_session) {
-        // Each frame that was on its way is refused like this; the answer to our OFFER comes behind them.
-        if (state_ != State::sending && state_ != State::announcing) return;
+        // Each frame that was on its way is refused like this, and the answer to our OFFER comes behind them.
+        bool const forgotten = state_ == State::sending || state_ == State::announcing ||
+                               (state_ == State::offered && now_ - offered_at_ >= answer_within);
+        if (!forgotten) return;
         begin_session();
         return offer();
     }
@@ -171,6 +175,8 @@ void Upload::receive(Busy const& busy) {
     begin_session();
     rest(std::min<Duration>(asked, longest_rest), true);
 }
+
+void Upload::receive(Ping const& ping) { actions_.push_back(action::SendExchange{Pong{ping.nonce}, {}}); }
 
 // ---- objects ----
 

@@ -135,6 +135,7 @@ private:
     void receive(Refused const& refused);
     void receive(Credit const& credit);
     void receive(Busy const& busy);
+    void receive(Ping const& ping);
     template <class M>
     void receive(M const&) {}
 
@@ -168,6 +169,7 @@ private:
     bool reconnect_ = false;  // what ends the rest
     Duration retry_{};
     TimePoint retry_at_;
+    TimePoint offered_at_;
     std::vector<Digest> asked_;  // the last NEED
     TimePoint heard_;            // last message, or last frame taken
     TimePoint progress_;         // last step forward

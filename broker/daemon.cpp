@@ -77,7 +77,7 @@ Status Daemon::run() {
 void Daemon::test_with_stranger() {
     auto const stranger = CurveKeyPair::generate();
     gatekeeper_.expect_stranger(stranger.public_key);
-    StrangerTest::Door const door{ports_->exchange.last_endpoint(), keys_.public_key};
+    StrangerTest::Door const door{.endpoint = ports_->exchange.last_endpoint(), .key = keys_.public_key};
     stranger_test_ = std::make_unique<StrangerTest>(context_, loop_, stranger, door);
     stranger_test_->start([this] { return gatekeeper_.stranger_came(); },
                           [this](Status status) {
@@ -185,6 +185,7 @@ void Daemon::perform(Send const& action) { send(action.session, action.message, 
 
 void Daemon::perform(SendFrame const& action) {
     reader_.read({action.place, action.offset, action.length}, [this, action](Result<Frame> frame) {
+        if (connections_.routing_id(action.session) == nullptr) return;  // closed meanwhile
         if (frame) return send(action.session, Data{action.place.shape, action.offset}, std::move(*frame));
         log_.error("cannot send object {}: {}", action.place.shape.object.hex(), frame.error().message);
         raise(SessionGone{action.session});

@@ -4,8 +4,6 @@ namespace lull::broker {
 
 namespace {
 
-constexpr Duration enough = std::chrono::milliseconds(300);   // a handshake on this machine takes a few
-constexpr Duration too_long = std::chrono::seconds(10);
 constexpr Duration between_looks = std::chrono::milliseconds(50);
 
 }  // namespace
@@ -39,8 +37,8 @@ void StrangerTest::watch_link() {
 
 void StrangerTest::look() {
     auto const passed = loop_.now() - began_;
-    if (passed >= enough && turned_()) return finish({});
-    if (passed >= too_long) {
+    if (passed >= door_.enough && turned_()) return finish({});
+    if (passed >= door_.too_long) {
         return finish(fail(Fault::failed, "cannot find out whether the port {} keeps unknown keys out: nobody answers there; is a "
                            "firewall in the way of this machine's own connections?", door_.endpoint));
     }

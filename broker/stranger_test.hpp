@@ -15,6 +15,8 @@ public:
     struct Door {
         std::string endpoint;  // to connect to
         CurveKey key{};        // the server's
+        Duration enough = std::chrono::milliseconds(300);  // a handshake on this machine takes a few
+        Duration too_long = std::chrono::seconds(10);      // to be turned away
     };
     using Turned = std::function<bool()>;     // whether the gate was asked about the stranger and said no
     using Done = std::function<void(Status)>; // Fault::failed: the stranger got in, or could not get as far as the gate

@@ -1,0 +1,30 @@
+#include <catch2/catch.hpp>
+
+#include "broker/gatekeeper.hpp"
+#include "broker_fixture.hpp"
+
+using namespace lull;
+using namespace lull::broker;
+using namespace lull::broker::test;
+
+TEST_CASE("enrolled keys are admitted as soon as they are, others are told to come back") {
+    Peers peers;
+    Log log("test", LogLevel::error);
+    Gatekeeper gatekeeper(peers, log);
+    auto const key = peer_key(1).bytes();
+    CHECK(gatekeeper.decide(key, "127.0.0.1", TimePoint()) == Admission::not_now);
+    peers.add(peer_key(1), {"till-1", Role::node, std::nullopt, {}});
+    CHECK(gatekeeper.decide(key, "127.0.0.1", TimePoint()) == Admission::admit);
+    CHECK(gatekeeper.decide(peer_key(2).bytes(), "127.0.0.1", TimePoint()) == Admission::not_now);
+}
+
+TEST_CASE("the stranger that we send ourselves is recognised") {
+    Peers const peers;
+    Log log("test", LogLevel::error);
+    Gatekeeper gatekeeper(peers, log);
+    gatekeeper.expect_stranger(peer_key(7).bytes());
+    (void)gatekeeper.decide(peer_key(8).bytes(), "127.0.0.1", TimePoint());
+    CHECK(!gatekeeper.stranger_came());
+    CHECK(gatekeeper.decide(peer_key(7).bytes(), "127.0.0.1", TimePoint()) == Admission::not_now);
+    CHECK(gatekeeper.stranger_came());
+}

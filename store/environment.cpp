@@ -215,6 +215,8 @@ Status Environment::State::open_handle(std::uint64_t file_size) {
     if (code == 0) code = mdb_env_open(raw, options.directory.c_str(), flags, 0600);
     if (code != 0) return failed(code, "open", options.directory);
     if (auto whole = check_length(file_size); !whole) return whole;
+    int file = -1;
+    if (mdb_env_get_fd(raw, &file) == 0) fcntl(file, F_SETFD, FD_CLOEXEC);  // LMDB 0.9.24 forgets this one
     return options.read_only ? Status() : lengthen_file(map_size());
 }
 

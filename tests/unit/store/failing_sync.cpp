@@ -13,6 +13,12 @@ std::atomic<bool>& failing() {
     return is_failing;
 }
 
+int sync_by(long number, int fd) {
+    if (!failing()) return static_cast<int>(syscall(number, fd));
+    errno = EIO;
+    return -1;
+}
+
 }  // namespace
 
 namespace lull::store::test {
@@ -21,9 +27,6 @@ void fail_every_sync() { failing() = true; }
 
 }  // namespace lull::store::test
 
-// The executable's own symbol comes before that of the C library, also for LMDB.
-extern "C" int fdatasync(int fd) {
-    if (!failing()) return static_cast<int>(syscall(SYS_fdatasync, fd));
-    errno = EIO;
-    return -1;
-}
+// The executable's own symbols come before those of the C library, also for LMDB.
+extern "C" int fsync(int fd) { return sync_by(SYS_fsync, fd); }
+extern "C" int fdatasync(int fd) { return sync_by(SYS_fdatasync, fd); }

@@ -6,10 +6,12 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <cstdio>
 #include <random>
 #include <thread>
 
 #include "child.hpp"
+#include "failing_sync.hpp"
 #include "store/compression.hpp"
 #include "store/pack_format.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -72,6 +74,7 @@ public:
     }
     [[nodiscard]] fs::path pack(std::uint32_t number) const { return directory_ / ("packs/" + pack_name(number)); }
     [[nodiscard]] fs::path directory() const { return directory_.path(); }
+    [[nodiscard]] Environment& environment() { return *environment_; }
     [[nodiscard]] Packs& packs() { return *packs_; }
     [[nodiscard]] Packs::Options& options() { return options_; }
 
@@ -269,10 +272,21 @@ TEST_CASE("packs whose database is gone are not taken for leftovers") {
     store.keep(object_of(1, 5000));
     store.close();
     fs::rename(store.directory() / "db", store.directory() / "db.away");
-    auto const status = store.open();
+    auto status = store.open();
     REQUIRE_FALSE(status);
     CHECK(status.error().fault == Fault::damaged);
-    CHECK_THAT(status.error().message, Contains("restore it from a backup"));
+    CHECK_THAT(status.error().message, Contains("a database that is not there any more: restore it from a backup"));
+
+    SECTION("also where another database took its place") {
+        fs::rename(store.directory() / "packs", store.directory() / "packs.away");
+        REQUIRE(store.open());
+        store.close();
+        fs::remove_all(store.directory() / "packs");
+        fs::rename(store.directory() / "packs.away", store.directory() / "packs");
+        status = store.open();
+        REQUIRE_FALSE(status);
+        CHECK_THAT(status.error().message, Contains(store.pack(1).string()) && Contains("another database"));
+    }
     CHECK(fs::file_size(store.pack(1)) == 24 + 56 + 5000);
     store.close();
     fs::remove_all(store.directory() / "db");
@@ -281,19 +295,56 @@ TEST_CASE("packs whose database is gone are not taken for leftovers") {
     CHECK(store.has(object_of(1, 5000)));
 }
 
+TEST_CASE("an index entry that leads to another object is called damaged and does not return that one") {
+    Store store;
+    REQUIRE(store.open());
+    auto const wanted = object_of(1, 1000);
+    auto const other = object_of(2, 1000);
+    store.keep(wanted);
+    auto place = store.append(other);
+    place.shape.object = wanted.shape.object;
+    store.commit(place);
+    auto const plain = store.packs().read_plain(wanted.shape.object, MiB(1));
+    REQUIRE_FALSE(plain);
+    CHECK(plain.error().fault == Fault::damaged);
+    CHECK_THAT(plain.error().message, Contains("another object"));
+}
+
+TEST_CASE("objects that cannot be made durable end the process before their index entries are committed") {
+    Store store;
+    auto const status = in_child([&] {
+        if (!store.open()) return 1;
+        auto const place = store.append(object_of(1, 5000));
+        if (freopen("/dev/null", "w", stderr) == nullptr) return 3;
+        fail_every_sync();
+        store.packs().sync();
+        (void)store.environment().apply(Batch{Packs::index_change(place)});
+        return 2;
+    });
+    CHECK(status == 70);
+    REQUIRE(store.open());
+    CHECK(store.packs().count() == 0);
+}
+
+TEST_CASE("a pack that is full is durable before the next one is begun") {
+    Store store(KiB(8));
+    auto const status = in_child([&] {
+        if (!store.open()) return 1;
+        (void)store.append(object_of(1, 5000));
+        if (freopen("/dev/null", "w", stderr) == nullptr) return 3;
+        fail_every_sync();
+        (void)store.append(object_of(2, 5000));
+        return 2;
+    });
+    CHECK(status == 70);
+    CHECK_FALSE(fs::exists(store.pack(2)));
+}
+
 TEST_CASE("a damaged index entry is called damaged") {
     Store store;
     REQUIRE(store.open());
-    store.close();
-    {
-        EnvironmentOptions options;
-        options.directory = store.directory() / "db";
-        options.tables = {Packs::table};
-        auto environment = Environment::open(options);
-        REQUIRE(environment);
-        Change const nonsense{Packs::table, to_buffer(object_of(1, 10).shape.object.view()), Buffer(3)};
-        REQUIRE(environment->apply(Batch{nonsense}));
-    }
+    Change const nonsense{Packs::table, to_buffer(object_of(1, 10).shape.object.view()), Buffer(3)};
+    REQUIRE(store.environment().apply(Batch{nonsense}));
     auto const status = store.open();
     REQUIRE_FALSE(status);
     CHECK(status.error().fault == Fault::damaged);

@@ -8,67 +8,75 @@
 #include <cstdio>
 
 #include "subscriber/in_use.hpp"
+#include "subscriber/lease_probe.hpp"
 #include "subscriber/use_lock.hpp"
 
 namespace lull::subscriber {
 
 namespace {
 
-constexpr std::string_view garbage_prefix = ".garbage-";
+constexpr std::string_view manifest_suffix = ".manifest";
 
-Status remove_file(fs::path const& path) {
-    if (unlink(path.c_str()) == 0 || errno == ENOENT) return {};
-    return fail_errno("remove", path);
+bool is_there(fs::path const& path) {
+    struct stat status {};
+    return lstat(path.c_str(), &status) == 0;
 }
 
-// Deletes what remove_version() has renamed, the lock file last. A version that was staged again meanwhile keeps
-// its files.
-Status clear_garbage(Layout const& layout, ReleaseId const& release) {
-    if (auto status = remove_tree(layout.garbage(release)); !status) return status;
-    std::error_code ignored;
-    if (fs::exists(fs::symlink_status(layout.tree(release), ignored))) return {};
-    if (auto status = remove_file(layout.manifest(release)); !status) return status;
-    return remove_file(layout.lock(release));
-}
-
-// Finishes what an interrupted call began.
-Status clear_old_garbage(Layout const& layout, SoftwareName const& software) {
-    std::vector<ReleaseId> left;
-    std::error_code problem;
-    fs::directory_iterator entries(layout.versions(software), problem);
-    while (!problem && entries != fs::directory_iterator()) {
-        auto const name = entries->path().filename().string();
-        if (name.starts_with(garbage_prefix)) {
-            auto release = ReleaseId::parse(software, std::string_view(name).substr(garbage_prefix.size()));
-            if (release) left.push_back(*std::move(release));
-        }
-        entries.increment(problem);
-    }
-    if (problem && problem != std::errc::no_such_file_or_directory) {
-        return fail(Fault::failed, "cannot list {}: {}", layout.versions(software).string(), problem.message());
-    }
-    for (auto const& release : left) {
-        if (auto status = clear_garbage(layout, release); !status) return status;
+// Deletes trees that are half built or half deleted.
+Status clear_half_trees(Layout const& layout, SoftwareName const& software) {
+    auto const directory = layout.versions(software);
+    auto const names = names_in(directory);
+    if (!names) return pass(names.error());
+    for (auto const& name : *names) {
+        if (!name.starts_with(".garbage-") && !name.starts_with(".staging-")) continue;
+        if (auto status = remove_tree(directory / name); !status) return status;
     }
     return {};
 }
 
-// Deletes a version unless somebody has it; true if it is gone.
-Result<bool> remove_version(Layout const& layout, ReleaseId const& release) {
-    auto lock = UseLock::try_exclusive(layout.lock(release));
-    // Without a lock file nobody can hold the lock; /proc still tells who uses the version.
-    if (!lock && lock.error().fault != Fault::not_found) return pass(lock.error());
-    if (lock && !*lock) return false;
+// Deletes manifests and lock files of versions that are not there.
+Status clear_companions(Layout const& layout, SoftwareName const& software) {
+    for (auto const& directory : {layout.releases(software), layout.locks(software)}) {
+        auto const names = names_in(directory);
+        if (!names) return pass(names.error());
+        for (std::string_view name : *names) {
+            auto const path = directory / name;
+            if (name.ends_with(manifest_suffix)) name.remove_suffix(manifest_suffix.size());
+            auto const release = ReleaseId::parse(software, name);
+            if (!release || is_there(layout.tree(*release))) continue;
+            if (unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno("remove", path);
+        }
+    }
+    return {};
+}
+
+Status clear_leftovers(Layout const& layout, SoftwareName const& software) {
+    if (auto status = clear_half_trees(layout, software); !status) return status;
+    return clear_companions(layout, software);
+}
+
+// Where some processes cannot be looked into, the kernel still tells whether anybody has a file of the version.
+Result<bool> is_used(Layout const& layout, ReleaseId const& release) {
     auto const scan = find_holders(layout, release);
     if (!scan) return pass(scan.error());
-    if (!scan->holders.empty() || scan->unreadable > 0) return false;
+    if (!scan->holders.empty()) return true;
+    if (scan->unreadable == 0) return false;
+    auto const open = find_open_file(layout, release);
+    return !open || open->has_value();
+}
 
-    auto const garbage = layout.garbage(release);
-    if (auto status = remove_tree(garbage); !status) return pass(status.error());
+// Takes a version out of versions/ unless somebody has it; true if it is gone.
+Result<bool> retire(Layout const& layout, ReleaseId const& release) {
+    auto lock = UseLock::try_exclusive(layout.lock(release));
+    // Without a lock file nobody can hold the lock; the other ways still tell who uses the version.
+    if (!lock && lock.error().fault != Fault::not_found) return pass(lock.error());
+    if (lock && !*lock) return false;
+    auto const used = is_used(layout, release);
+    if (!used) return pass(used.error());
+    if (*used) return false;
     auto const tree = layout.tree(release);
-    if (rename(tree.c_str(), garbage.c_str()) != 0) return fail_errno("remove", tree);
+    if (rename(tree.c_str(), layout.garbage(release).c_str()) != 0) return fail_errno("remove", tree);
     sync_directory_or_die(layout.versions(release.software));
-    if (auto status = clear_garbage(layout, release); !status) return pass(status.error());
     return true;
 }
 
@@ -100,17 +108,18 @@ Result<std::vector<ReleaseId>> remove_superseded(Layout const& layout, SoftwareN
     // If we do not know what is current, nothing may be deleted.
     auto const current = layout.current(software);
     if (!current) return pass(current.error());
-    if (auto status = clear_old_garbage(layout, software); !status) return pass(status.error());
+    if (auto status = clear_leftovers(layout, software); !status) return pass(status.error());
     auto const installed = layout.installed(software);
     if (!installed) return pass(installed.error());
     std::vector<ReleaseId> removed;
     for (auto const& release : *installed) {
         bool const kept = *current == release || std::find(keep.begin(), keep.end(), release) != keep.end();
         if (kept) continue;
-        auto const gone = remove_version(layout, release);
+        auto const gone = retire(layout, release);
         if (!gone) return pass(gone.error());
         if (*gone) removed.push_back(release);
     }
+    if (auto status = clear_leftovers(layout, software); !status) return pass(status.error());
     return removed;
 }
 

@@ -9,20 +9,6 @@ namespace {
 
 constexpr std::string_view versions_name = "versions";
 
-// The names in a directory; none if it does not exist.
-Result<std::vector<std::string>> names_in(fs::path const& directory) {
-    std::error_code problem;
-    fs::directory_iterator entries(directory, problem);
-    std::vector<std::string> names;
-    while (!problem && entries != fs::directory_iterator()) {
-        names.push_back(entries->path().filename().string());
-        entries.increment(problem);
-    }
-    if (!problem || problem == std::errc::no_such_file_or_directory) return names;
-    auto const fault = problem == std::errc::permission_denied ? Fault::refused : Fault::failed;
-    return fail(fault, "cannot list {}: {}", directory.string(), problem.message());
-}
-
 }  // namespace
 
 std::string ReleaseId::directory_name() const {
@@ -130,6 +116,20 @@ Result<std::vector<SoftwareName>> Layout::known_software() const {
     }
     std::sort(found.begin(), found.end());
     return found;
+}
+
+Result<std::vector<std::string>> names_in(fs::path const& directory) {
+    std::error_code problem;
+    fs::directory_iterator entries(directory, problem);
+    std::vector<std::string> names;
+    while (!problem && entries != fs::directory_iterator()) {
+        names.push_back(entries->path().filename().string());
+        entries.increment(problem);
+    }
+    std::sort(names.begin(), names.end());
+    if (!problem || problem == std::errc::no_such_file_or_directory) return names;
+    auto const fault = problem == std::errc::permission_denied ? Fault::refused : Fault::failed;
+    return fail(fault, "cannot list {}: {}", directory.string(), problem.message());
 }
 
 }  // namespace lull::subscriber

@@ -78,4 +78,7 @@ private:
     fs::path root_;
 };
 
+// The names in a directory, sorted; none if it does not exist.
+[[nodiscard]] Result<std::vector<std::string>> names_in(fs::path const& directory);
+
 }  // namespace lull::subscriber

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "schema/limits.hpp"
+#include "subscriber/layout.hpp"
 
 namespace lull::subscriber {
 
@@ -76,16 +77,12 @@ Result<Bytes> ObjectFiles::size(Digest const& object) const {
 }
 
 Result<std::vector<Digest>> ObjectFiles::list() const {
-    std::error_code problem;
-    fs::directory_iterator entries(directory_, problem);
+    auto const names = names_in(directory_);
+    if (!names) return pass(names.error());
     std::vector<Digest> objects;
-    while (!problem && entries != fs::directory_iterator()) {
-        auto const name = entries->path().filename().string();
+    for (auto const& name : *names) {
         if (auto digest = Digest::parse(name); digest && digest->hex() == name) objects.push_back(*digest);
-        entries.increment(problem);
     }
-    if (problem) return fail(Fault::failed, "cannot list {}: {}", directory_.string(), problem.message());
-    std::sort(objects.begin(), objects.end());
     return objects;
 }
 

@@ -1,0 +1,92 @@
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "subscriber/launcher.hpp"
+
+// Holds a version in the way that the first argument names, says 'r' on standard output, and ends when standard
+// input does.
+
+namespace {
+
+int wait_for_end() {
+    if (write(STDOUT_FILENO, "r", 1) != 1) return 1;
+    char letter = 0;
+    while (read(STDIN_FILENO, &letter, 1) > 0) {
+    }
+    return 0;
+}
+
+// Maps a file and closes it again.
+int hold_mapping(char const* path) {
+    int const file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || mmap(nullptr, 1, PROT_READ, MAP_PRIVATE, file, 0) == MAP_FAILED) return 2;
+    close(file);
+    return wait_for_end();
+}
+
+int hold_open(char const* path) {
+    return open(path, O_RDONLY) < 0 ? 2 : wait_for_end();
+}
+
+int hold_lock(char const* path) {
+    auto const lock = lull::subscriber::UseLock::shared(path);
+    return lock ? wait_for_end() : 2;
+}
+
+// Leaves a grandchild behind that has everything inherited.
+int hold_by_grandchild(char const* path) {
+    auto const lock = lull::subscriber::UseLock::shared(path);
+    if (!lock) return 2;
+    for (int generation = 0; generation < 2; ++generation) {
+        if (fork() != 0) _exit(0);
+    }
+    return wait_for_end();
+}
+
+// "launch ROOT NAME UID ARGUMENTS...": what lull-node run does, as that user.
+int run_launcher(std::vector<std::string> words) {
+    auto const software = lull::SoftwareName::parse(words.at(3));
+    auto const user = static_cast<uid_t>(std::stoul(words.at(4)));
+    if (!software || setgid(user) != 0 || setuid(user) != 0) return 2;
+    lull::subscriber::LaunchRequest request{*software, std::nullopt, {words.begin() + 5, words.end()}};
+    auto const error = lull::subscriber::launch(lull::subscriber::Layout(words.at(2)), request);
+    std::fprintf(stderr, "%s\n", error.message.c_str());
+    return 99;
+}
+
+// What a started program sees: version, tree, its own path, its arguments.
+int show(std::vector<std::string> const& words) {
+    auto const variable = [](char const* name) {
+        char const* const value = std::getenv(name);
+        return value != nullptr ? value : "";
+    };
+    std::printf("%s|%s|%s|%s", variable("LULL_SOFTWARE"), variable("LULL_VERSION"), variable("LULL_ROOT_DIR"),
+                words.at(0).c_str());
+    for (std::size_t i = 2; i < words.size(); ++i) std::printf("|%s", words[i].c_str());
+    std::fflush(stdout);
+    return 7;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::vector<std::string> const words(argv, argv + argc);
+    if (argc < 2) return wait_for_end();
+    auto const& what = words[1];
+    if (what == "wait") return wait_for_end();
+    if (what == "show") return show(words);
+    if (what == "launch") return run_launcher(words);
+    if (argc < 3) return 2;
+    if (what == "map") return hold_mapping(argv[2]);
+    if (what == "open") return hold_open(argv[2]);
+    if (what == "lock") return hold_lock(argv[2]);
+    if (what == "grandchild") return hold_by_grandchild(argv[2]);
+    return 2;
+}

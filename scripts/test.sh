@@ -1,0 +1,89 @@
+#!/bin/bash
+# Builds lull and runs its tests: scripts/test.sh [layers | build | unit | asan | tsan | e2e]...   (all of them if none is named)
+#   layers   the rules of the house: scripts/check_layers.sh, and that it finds planted violations
+#   build    the release build, with warnings as errors
+#   unit     everything that needs no running programs, on the release build
+#   asan     unit and simulation tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   tsan     what has threads, under ThreadSanitizer
+#   e2e      the programs against each other on loopback, on the release build
+# LULL_BUILDS: where to build (default: build). LULL_E2E_KILLS: how often the kill tests kill (default: 2).
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+builds=${LULL_BUILDS:-build}
+stages=${*:-layers build unit asan tsan e2e}
+report=$(mktemp)
+trap 'rm -f "$report"' EXIT
+passed=0
+failed=0
+started=$SECONDS
+
+for stage in $stages; do
+    case $stage in
+        layers | build | unit | asan | tsan | e2e) ;;
+        *) sed -n 's/^# \{0,1\}//; 2,9p' "$0" >&2; exit 2 ;;
+    esac
+done
+
+# Counts a step by its exit status.
+step() {  # COMMAND...
+    if "$@"; then passed=$((passed + 1)); else fault "$@"; fi
+}
+
+fault() {
+    failed=$((failed + 1))
+    echo "FAILED: $*"
+    return 1
+}
+
+build() {  # PRESET
+    cmake --preset "$1" -B "$builds/$1" --log-level=WARNING >/dev/null && cmake --build "$builds/$1" -- --quiet
+}
+
+# Takes ctest's own counts.
+run_tests() {  # PRESET OPTION...
+    local preset=$1 all bad
+    shift
+    ctest --test-dir "$builds/$preset" --output-on-failure --no-tests=error "$@" 2>&1 | tee "$report"
+    read -r bad all < <(sed -nE 's/.*, ([0-9]+) tests? failed out of ([0-9]+).*/\1 \2/p' "$report")
+    if [[ -z ${all:-} ]]; then
+        fault "ctest $*"
+    else
+        passed=$((passed + all - bad))
+        failed=$((failed + bad))
+    fi
+}
+
+stage_layers() {
+    step scripts/check_layers.sh
+    step scripts/check_layers.sh --self-test
+}
+
+stage_build() { step build release; }
+
+stage_unit() { { build release || fault "build of release"; } && run_tests release --parallel 2 --label-exclude e2e; }
+
+stage_asan() {
+    build asan-ubsan || fault "build of asan-ubsan" || return
+    ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+        run_tests asan-ubsan --parallel 2 --label-regex 'unit|sim'
+}
+
+# A file of suppressions hides only what libzmq, which is not instrumented, seems to do.
+stage_tsan() {
+    build tsan || fault "build of tsan" || return
+    TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 suppressions=$PWD/tests/support/tsan.supp" \
+        run_tests tsan --parallel 2 --label-regex unit
+}
+
+stage_e2e() { { build release || fault "build of release"; } && run_tests release --label-regex e2e; }
+
+step scripts/install_dependencies.sh || exit 1
+for stage in $stages; do
+    echo "=== $stage"
+    begun=$SECONDS
+    "stage_$stage"
+    echo "=== $stage: $((SECONDS - begun)) s"
+done
+echo "$passed passed, $failed failed ($((SECONDS - started)) s)"
+[[ $failed -eq 0 ]]

@@ -1,0 +1,113 @@
+"""What has to hold of a fleet after any fault, found out without the programs' own word where that is possible."""
+
+import os
+import stat
+import subprocess
+
+import trees
+
+
+class Checker:
+    def __init__(self, fleet):
+        self.fleet = fleet
+        self.releases = {}     # software -> seq -> (version, manifest, contents)
+        self.highest = {}      # (node, software) -> highest seq that was current
+        self.cursors = {}      # node -> highest seq that was recorded
+        self.holders = []      # (pid, executable, its digest)
+
+    def published(self, software, version, seq, manifest, contents):
+        self.releases.setdefault(software, {})[seq] = (version, manifest, contents)
+
+    def newest(self, software):
+        seq = max(self.releases[software])
+        return seq, self.releases[software][seq][0]
+
+    def holding(self, pid):
+        """From now on this process must keep what it runs from."""
+        executable = os.readlink(f"/proc/{pid}/exe")
+        self.holders.append((pid, executable, trees.digest(executable)))
+
+    def ended(self, pid):
+        self.holders = [holder for holder in self.holders if holder[0] != pid]
+
+    def check_broker(self):
+        """What was acknowledged is there, with the same numbers and contents."""
+        listed = {(row["software"], row["seq"]): row for row in self.fleet.releases()}
+        for software, releases in self.releases.items():
+            for seq, (version, manifest, _) in releases.items():
+                row = listed.get((software, seq))
+                assert row is not None, f"{software} {version} was committed at {seq} and is not listed"
+                assert row["version"] == version, f"{software} at {seq} was {version} and is {row['version']}"
+                assert manifest in [build["manifest"] for build in row["builds"]], f"{software} {version} has another manifest"
+
+    def check_tree(self, node, software):
+        """`current` is one complete release, byte for byte, and its number has not fallen."""
+        current = node.current(software)
+        before = self.highest.get((node.name, software))
+        if current is None:
+            assert before is None, f"{node.name}: {software} was installed ({before}) and is gone"
+            return
+        seq, version = current
+        assert seq >= (before or 0), f"{node.name}: {software} went back from {before} to {seq}"
+        self.highest[(node.name, software)] = seq
+        known_version, _, contents = self.releases[software][seq]
+        assert version == known_version, f"{node.name}: {software} at {seq} is called {version}, not {known_version}"
+        tree = f"{node.root}/{software}/versions/{seq}-{version}"
+        found = trees.snapshot(tree)
+        wrong = [path for path in {**contents, **found} if contents.get(path) != found.get(path)]
+        assert not wrong, f"{node.name}: {tree} differs from what was published in {wrong[:5]}"
+        for path, entry in found.items():
+            if entry[0] == "link":
+                continue
+            mode = stat.S_IMODE(os.lstat(f"{tree}/{path}").st_mode)
+            wanted = 0o644 if entry[0] == "file" and not entry[1] else 0o755
+            assert mode == wanted, f"{node.name}: {tree}/{path} has mode {mode:o} instead of {wanted:o}"
+
+    def check_versions(self, node, software):
+        """Whatever has the name of a version is a release that was published."""
+        for name in node.versions(software):
+            seq, version = name.split("-", 1)
+            known = self.releases[software].get(int(seq))
+            assert known is not None and known[0] == version, f"{node.name}: {name} was never published"
+
+    def check_node(self, node):
+        for software in self.releases:
+            self.check_tree(node, software)
+            self.check_versions(node, software)
+        recorded = node.status()["cursor"]["seq"]
+        assert recorded >= self.cursors.get(node.name, 0), f"{node.name}: its record of the log went back to {recorded}"
+        self.cursors[node.name] = recorded
+
+    def check_holders(self):
+        """What runs has kept its files: the executable is where it was, and is what it was."""
+        for pid, executable, digest in self.holders:
+            assert os.path.exists(f"/proc/{pid}"), f"pid {pid} has ended"
+            now = os.readlink(f"/proc/{pid}/exe")
+            assert now == executable, f"pid {pid} runs {now} instead of {executable}"
+            assert trees.digest(executable) == digest, f"{executable} was changed while pid {pid} runs it"
+
+    def check_running(self):
+        """What has to hold at any moment."""
+        self.check_broker()
+        self.check_holders()
+        for node in self.fleet.nodes:
+            self.check_node(node)
+
+    def check_converged(self, timeout=120):
+        """All nodes end with the newest release of everything, say so, and agree with their own check."""
+        for software in self.releases:
+            seq, version = self.newest(software)
+
+            def there(row, seq=seq, version=version):
+                return row["state"] == "active" and row["seq"] == seq and row.get("active") == version
+
+            self.fleet.wait_ledger(there, f"{software} {version} active everywhere", timeout, software)
+            for node in self.fleet.nodes:
+                assert node.current(software) == (seq, version), f"{node.name}: {software} is {node.current(software)}"
+        for node in self.fleet.nodes:
+            self.fleet.node("verify", "--root", node.root)
+            assert node.status()["incoming_bytes"] == 0, f"{node.name}: objects of finished releases are left"
+            left = subprocess.run(["find", node.root, "-name", ".staging-*", "-o", "-name", ".garbage-*"], check=True,
+                                  capture_output=True, text=True).stdout
+            assert not left, f"{node.name}: unfinished trees are left: {left}"
+        self.check_running()

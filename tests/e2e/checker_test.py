@@ -1,0 +1,80 @@
+"""The checker itself: each of these planted faults has to be found."""
+
+import os
+import shutil
+import subprocess
+
+import trees
+from fleet import FleetTest, main
+
+
+class CheckerFindsPlantedFaults(FleetTest):
+    nodes = 1
+
+    def setUp(self):
+        super().setUp()
+        self.node = self.fleet.nodes[0]
+        self.fleet.publish_new("1.0")
+        self.fleet.publish_new("1.1")
+        self.fleet.checker.check_converged()
+        self.tree = os.path.realpath(f"{self.node.root}/app/current")
+
+    def expect_finding(self, text):
+        with self.assertRaisesRegex(AssertionError, text):
+            self.fleet.checker.check_running()
+
+    def test_no_fault_is_no_finding(self):
+        self.fleet.checker.check_running()
+
+    def test_a_changed_byte(self):
+        with open(f"{self.tree}/version", "r+b") as file:
+            file.write(b"9")
+        self.expect_finding("differs from what was published in .'version'")
+        self.fleet.node("verify", "--root", self.node.root, status=1)
+
+    def test_a_file_too_many(self):
+        trees.write(f"{self.tree}/more", b"")
+        self.expect_finding("'more'")
+        self.fleet.node("verify", "--root", self.node.root, status=1)
+
+    def test_a_file_that_is_missing(self):
+        os.remove(f"{self.tree}/empty")
+        self.expect_finding("'empty'")
+        self.fleet.node("verify", "--root", self.node.root, status=1)
+
+    def test_a_wrong_mode(self):
+        os.chmod(f"{self.tree}/version", 0o666)
+        self.expect_finding("mode 666")
+        self.fleet.node("verify", "--root", self.node.root, status=1)
+
+    def test_a_current_that_goes_back(self):
+        link = f"{self.node.root}/app/current"
+        os.remove(link)
+        os.symlink("versions/1-1.0", link)
+        self.expect_finding("went back from 2 to 1")
+
+    def test_a_current_that_is_gone(self):
+        os.remove(f"{self.node.root}/app/current")
+        self.expect_finding("is gone")
+
+    def test_a_version_that_nobody_published(self):
+        os.mkdir(f"{self.node.root}/app/versions/3-2.0")
+        self.expect_finding("never published")
+
+    def test_a_committed_release_that_is_not_listed(self):
+        self.fleet.checker.published("app", "1.2", 3, "00", {})
+        self.expect_finding("is not listed")
+
+    def test_a_program_whose_file_is_replaced(self):
+        program = subprocess.Popen([f"{self.tree}/app.bin"], stdin=subprocess.PIPE)
+        self.addCleanup(program.communicate)
+        self.fleet.checker.holding(program.pid)
+        self.fleet.checker.check_holders()
+        shutil.copyfile(f"{self.tree}/app.bin", f"{self.tree}/new")
+        os.rename(f"{self.tree}/new", f"{self.tree}/app.bin")
+        with self.assertRaisesRegex(AssertionError, "deleted"):
+            self.fleet.checker.check_holders()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""A broker, its operator and its nodes on loopback, in a directory of their own.
+
+A test derives from FleetTest: `self.fleet` is there in each method, everything that was started ends with it, and the directory
+stays if the method failed. LULL_BUILD names the build whose programs are used (default: build/release)."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+import trees
+from checker import Checker
+from daemon import Daemon
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("LULL_BUILD", os.path.join(REPOSITORY, "build", "release"))
+BROKER = os.path.join(BUILD, "broker", "lull-broker")
+LULL = os.path.join(BUILD, "publisher", "lull")
+NODE = os.path.join(BUILD, "subscriber", "lull-node")
+
+
+def free_ports():
+    """The first of three neighbours that nobody listens on, below the ports that the kernel hands out."""
+    for _ in range(1000):
+        base = random.randrange(20_000, 32_000)
+        try:
+            for port in range(base, base + 3):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+            return base
+        except OSError:
+            continue
+    raise AssertionError("no three free ports in a row were found")
+
+
+def wait_until(condition, timeout, what):
+    """For what nothing announces: looks again and again, and returns what the condition returned."""
+    deadline = time.monotonic() + timeout
+    while True:
+        if found := condition():
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {timeout} s")
+        time.sleep(0.05)
+
+
+class Outcome:
+    """How a command ended."""
+
+    def __init__(self, command, done):
+        self.command = " ".join(map(str, command))
+        self.status = done.returncode
+        self.out = done.stdout
+        self.err = done.stderr
+
+    def __str__(self):
+        return f"{self.command}\nexit status {self.status}\n--- out\n{self.out}--- err\n{self.err}"
+
+
+class Node:
+    def __init__(self, fleet, name, address):
+        self.fleet = fleet
+        self.name = name
+        self.root = f"{fleet.directory}/{name}"
+        self.bundle = f"{fleet.directory}/{name}.join"
+        self.daemon = None
+        fleet.lull("nodes", "new", name, "--out", self.bundle, "--broker", address)
+        fleet.run(NODE, "join", self.bundle, "--root", self.root)
+
+    def start(self, *options, wait=True, through=()):
+        """Starts the daemon; `through` is a command that it runs under."""
+        command = [*through, NODE, "daemon", "--root", self.root, *options]
+        self.daemon = self.fleet.start(self.name, command)
+        if wait:
+            self.daemon.wait_for("announcements: connected")
+        return self
+
+    def stop(self):
+        status = self.daemon.stop()
+        assert status == 0, f"{self.name} ended with {status}:\n{self.daemon.tail()}"
+
+    def status(self):
+        return json.loads(self.fleet.run(NODE, "status", "--json", "--root", self.root).out)
+
+    def row(self, software="app"):
+        return next((row for row in self.status()["software"] if row["software"] == software), None)
+
+    def current(self, software="app"):
+        """The directory that is current, as (seq, version); None before the first installation."""
+        try:
+            target = os.readlink(f"{self.root}/{software}/current")
+        except FileNotFoundError:
+            return None
+        seq, version = re.fullmatch(r"versions/(\d+)-(.+)", target).groups()
+        return int(seq), version
+
+    def versions(self, software="app"):
+        """The versions that lie here complete, in their order."""
+        try:
+            names = os.listdir(f"{self.root}/{software}/versions")
+        except FileNotFoundError:
+            return []
+        return [name for _, name in sorted((int(name.split("-")[0]), name) for name in names if not name.startswith("."))]
+
+    def wait_active(self, version, software="app", timeout=60, after=0):
+        return self.daemon.wait_for(rf": {re.escape(software)} {re.escape(version)}: active", timeout, after)
+
+
+class Fleet:
+    def __init__(self, nodes=0, broker_options=()):
+        self.directory = tempfile.mkdtemp(prefix="lull-e2e-")
+        os.chmod(self.directory, 0o755)
+        self.started = []
+        self.nodes = []
+        self.at_end = []
+        self.broker = None
+        self.broker_options = list(broker_options)
+        self.broker_directory = f"{self.directory}/broker"
+        self.keys = f"{self.directory}/keys"
+        self.port = free_ports()
+        self.environment = {
+            "PATH": os.environ["PATH"], "HOME": f"{self.directory}/home", "TERM": "dumb", "LC_ALL": "C.UTF-8", "TZ": "UTC",
+            "LULL_KEYS": self.keys,
+        }
+        os.mkdir(self.environment["HOME"])
+        self.checker = Checker(self)
+        self.run(LULL, "keygen", "--name", "operator")
+        self.run(BROKER, "init", "--data", self.broker_directory, "--operator", f"{self.keys}/public.key", "--listen",
+                 f"127.0.0.1:{self.port}")
+        with open(f"{self.broker_directory}/address", encoding="utf-8") as file:
+            self.address = file.read().strip()
+        self.environment["LULL_BROKER"] = self.address
+        self.start_broker()
+        for i in range(nodes):
+            self.add_node(f"node-{i + 1}").start()
+
+    def run(self, *command, status=0, timeout=120, environment=None, cwd=None):
+        """Runs a command to its end; fails unless it ends with the status (None: any)."""
+        outcome = Outcome(command, subprocess.run(list(map(str, command)), env=environment or self.environment, timeout=timeout,
+                                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                                                  check=False, cwd=cwd or self.directory))
+        if status is not None and outcome.status != status:
+            raise AssertionError(f"exit status {status} was expected of:\n{outcome}")
+        return outcome
+
+    def start(self, name, command, environment=None):
+        daemon = Daemon(name, command, environment or self.environment, f"{self.directory}/{name}.log")
+        self.started.append(daemon)
+        return daemon
+
+    def start_broker(self, *options, wait=True):
+        command = [BROKER, "run", "--data", self.broker_directory, "--beacon", "1", *self.broker_options, *options]
+        self.broker = self.start("broker", command)
+        if wait:
+            self.broker.wait_for("listening on")
+        return self.broker
+
+    def add_node(self, name, address=None):
+        self.nodes.append(Node(self, name, address or self.address))
+        return self.nodes[-1]
+
+    def lull(self, *arguments, **how):
+        return self.run(LULL, *arguments, **how)
+
+    def node(self, *arguments, **how):
+        return self.run(NODE, *arguments, **how)
+
+    def publish(self, tree, version, *options, software="app"):
+        """Publishes a tree, and returns its number in the log."""
+        contents = trees.snapshot(tree)
+        out = self.lull("publish", tree, "--name", software, "--version", version, "--json", *options).out
+        release = json.loads(out)
+        self.checker.published(software, version, release["seq"], release["manifest"], contents)
+        return release["seq"]
+
+    def publish_new(self, version, software="app", **shape):
+        """Makes a tree for the version, and publishes it."""
+        return self.publish(trees.make(f"{self.directory}/source-{software}", version, **shape), version, "--start", "bin/app",
+                            software=software)
+
+    def ledger(self, software="app"):
+        """The rows of `lull status` by the node's name."""
+        rows = json.loads(self.lull("status", software, "--json").out)["status"]
+        return {row["node"]: row for row in rows}
+
+    def releases(self):
+        return json.loads(self.lull("list", "--json").out)["releases"]
+
+    def wait_ledger(self, condition, what, timeout=30, software="app"):
+        """Waits until the condition holds for the rows of all nodes, and returns the rows."""
+
+        def rows():
+            found = self.ledger(software)
+            return found if len(found) == len(self.nodes) and all(map(condition, found.values())) else None
+
+        return wait_until(rows, timeout, what)
+
+    def close(self):
+        """Ends everything that was started here; the nodes last, so that nothing is left that could start again."""
+        for action in reversed(self.at_end):
+            action()
+        for daemon in reversed(self.started):
+            if daemon.running():
+                daemon.process.send_signal(signal.SIGKILL)
+            daemon.wait()
+
+    def report(self):
+        return "\n".join(f"{daemon.name} (pid {daemon.pid}):\n{daemon.tail(15)}" for daemon in self.started)
+
+    def remove(self):
+        shutil.rmtree(self.directory)
+
+
+class FleetTest(unittest.TestCase):
+    nodes = 0
+    broker_options = ()
+    fleet = None
+
+    def setUp(self):
+        self.fleet = Fleet(self.nodes, self.broker_options)
+        self.addCleanup(self.fleet.close)
+
+    def run(self, result=None):
+        result = result if result is not None else self.defaultTestResult()
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        if self.fleet is None:
+            return result
+        if len(result.failures) + len(result.errors) > before:
+            print(f"\n{self.id()} failed; everything stays in {self.fleet.directory}\n{self.fleet.report()}", flush=True)
+        else:
+            self.fleet.remove()
+        return result
+
+    def expect(self, outcome, *fragments):
+        """A message has to say all of this, on standard error, in words for people."""
+        for fragment in fragments:
+            self.assertIn(fragment, outcome.err, str(outcome))
+        self.assertTrue(outcome.err.endswith("\n"), str(outcome))
+        return outcome
+
+
+def main():
+    unittest.main(verbosity=2)

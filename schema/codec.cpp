@@ -36,7 +36,7 @@ std::uint32_t fit(std::size_t size) {
 // than it has bytes is a lie; this also bounds what all headers together can make the parser allocate.
 class Inspector : public msgpack::null_visitor {
 public:
-    explicit Inspector(std::size_t bytes) : elements_left_(bytes) {}
+    explicit Inspector(std::size_t elements) : elements_left_(elements) {}
 
     bool start_array(std::uint32_t elements) { return enter(elements); }
     bool start_map(std::uint32_t pairs) { return enter(2 * std::uint64_t{pairs}); }
@@ -53,7 +53,7 @@ public:
 private:
     bool enter(std::uint64_t elements) {
         if (++depth_ > limits::nesting) return refuse(fmt::format("it nests deeper than {} levels", limits::nesting));
-        if (elements > elements_left_) return refuse("it declares more elements than it has bytes");
+        if (elements > elements_left_) return refuse("it declares more elements than it may have");
         elements_left_ -= elements;
         return true;
     }
@@ -182,14 +182,14 @@ Document& Document::operator=(Document&&) noexcept = default;
 
 Item Document::root() const { return Item(&state_->root); }
 
-Result<Document> Document::parse(View bytes, Bytes most) {
+Result<Document> Document::parse(View bytes, Bytes most, std::size_t elements) {
     if (bytes.size() > most.count()) {
         return fail(Fault::damaged, "a body of {} bytes is larger than {}", bytes.size(), most.count());
     }
     auto const* const data = reinterpret_cast<char const*>(bytes.data());
     auto const size = bytes.size();
     try {
-        Inspector inspector(size);
+        Inspector inspector(std::min(size, elements));
         std::size_t end = 0;
         if (size == 0 || !msgpack::parse(data, size, end, inspector)) {
             return fail(Fault::damaged, "cannot read a body of {} bytes: {}", size,

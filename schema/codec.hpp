@@ -3,6 +3,7 @@
 #include <array>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,8 +67,10 @@ private:
 // Parsed MessagePack: exactly one value, no trailing bytes, within the bounds.
 class Document {
 public:
-    // Fault::damaged if `bytes` is larger than `most`, nests too deep, ends early or late, or is no MessagePack.
-    [[nodiscard]] static Result<Document> parse(View bytes, Bytes most);
+    // Fault::damaged if `bytes` is larger than `most`, nests too deep, ends early or late, or is no MessagePack. What its
+    // maps and arrays hold in all is bounded by `elements`, and by its size anyway: parsing takes 24 bytes for each.
+    [[nodiscard]] static Result<Document> parse(View bytes, Bytes most, std::size_t elements = any_number);
+    static constexpr std::size_t any_number = std::numeric_limits<std::size_t>::max();
     [[nodiscard]] Item root() const;
     ~Document();
     Document(Document&&) noexcept;
@@ -262,9 +265,12 @@ template <codec::Described T>
 }
 
 // The reverse, into a fresh object. Fault::damaged for anything that is not exactly one such struct within `most` bytes.
+// A struct that is large by its binary values only says so by T::most_elements.
 template <codec::Described T>
 [[nodiscard]] Result<T> decode(View bytes, Bytes most) {
-    auto document = Document::parse(bytes, most);
+    std::size_t elements = Document::any_number;
+    if constexpr (requires { T::most_elements; }) elements = T::most_elements;
+    auto document = Document::parse(bytes, most, elements);
     if (!document) return pass(std::move(document.error()));
     T value{};
     if (auto status = codec::read(document->root(), value); !status) return pass(std::move(status.error()));

@@ -26,6 +26,7 @@ struct Signature {
 
 // Signed bytes that are carried and stored as they were signed, never encoded again.
 struct Envelope {
+    static constexpr std::size_t most_elements = 256;  // sixteen signatures have 84
     Buffer payload;
     std::vector<Signature> signatures;
     static void describe(auto& self, auto& visit) {

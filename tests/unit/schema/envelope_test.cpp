@@ -105,3 +105,16 @@ TEST_CASE("an envelope crosses the wire byte for byte") {
     auto const sealed = seal(payload(), domain::manifest, SigningKey::generate());
     CHECK(decode<Envelope>(encode(sealed), limits::envelope) == sealed);
 }
+
+TEST_CASE(
+    "an envelope is refused before its elements could cost memory, and may have as many signatures as are allowed") {
+    auto sealed = seal(payload(), domain::manifest, SigningKey::generate());
+    sealed.signatures.resize(limits::signatures, sealed.signatures[0]);
+    CHECK(decode<Envelope>(encode(sealed), limits::envelope) == sealed);
+    auto bomb = to_buffer(as_view(std::string_view("\xdc\x03\xe8", 3)));
+    bomb.resize(bomb.size() + 1000, std::byte{0xc0});
+    CHECK(Document::parse(bomb, limits::envelope).has_value());
+    auto const refused = decode<Envelope>(bomb, limits::envelope);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().message.find("more elements") != std::string::npos);
+}

@@ -270,6 +270,31 @@ TEST_CASE("who looks on follows when the owner enlarges the map") {
     CHECK(text_at(observer, "words", "big").size() == 1 << 20);
 }
 
+TEST_CASE("a process that died while it read no longer keeps old pages once stale readers are dropped") {
+    TemporaryDirectory directory;
+    auto options = options_at(directory.path());
+    options.first_map = KiB(512);
+    options.largest_map = KiB(512);
+    auto environment = opened(options);
+    REQUIRE(environment.apply(Batch{put("words", "a", "apple")}));
+    auto const status = in_child([&] {
+        auto const observer = Environment::open(to_look_on(directory.path()));
+        if (!observer) return 1;
+        auto const scanned = observer->scan("words", {}, [](View, View) { return raise(SIGKILL) == 0; });
+        return scanned ? 2 : 3;
+    });
+    REQUIRE(status == 128 + SIGKILL);
+    auto const overwrite_often = [&] {
+        for (int i = 0; i < 50; ++i) {
+            if (!environment.apply(Batch{put("words", "a", std::string(20'000, 'a'))})) return false;
+        }
+        return true;
+    };
+    CHECK_FALSE(overwrite_often());
+    environment.drop_stale_readers();
+    CHECK(overwrite_often());
+}
+
 TEST_CASE("looking on where there is no database says so and makes none") {
     TemporaryDirectory directory;
     auto const environment = Environment::open(to_look_on(directory / "db"));

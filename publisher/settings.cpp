@@ -55,8 +55,8 @@ std::string passphrase() { return environment("LULL_PASSPHRASE"); }
 
 Result<Identity> load_identity(Arguments const& arguments) {
     auto identity = SecretIdentity::load(arguments.text("keys"), passphrase());
-    if (!identity && identity.error().fault == Fault::refused && passphrase().empty()) {
-        identity.error().message += " (a passphrase is taken from the environment variable LULL_PASSPHRASE)";
+    if (!identity && identity.error().message.find("passphrase") != std::string::npos) {
+        identity.error().message += "; set the environment variable LULL_PASSPHRASE";
     }
     return identity;
 }

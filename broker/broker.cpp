@@ -12,8 +12,13 @@ namespace {
 
 constexpr Duration ping_after = std::chrono::seconds(30);
 constexpr Duration ping_uploads_after = std::chrono::seconds(5);
+constexpr Duration queue_news = std::chrono::minutes(1);
 constexpr std::size_t most_waiting_updates = 1024;
 constexpr Bytes log_page = KiB(512);
+
+std::string queue_reason(BrokerSettings const& settings) {
+    return fmt::format("{} transfers are being served", settings.sender.transfers);
+}
 
 }  // namespace
 
@@ -114,6 +119,10 @@ void Broker::on_event(Tick, Moment now) {
         out_.push_back(Announce{head(now.wall)});
         out_.push_back(SetWelcome{head(now.wall)});
     }
+    if (now.point >= next_queue_news_) {
+        next_queue_news_ = now.point + queue_news;
+        tell_queue();
+    }
     std::vector<SessionId> silent;
     for (auto& [id, session] : sessions_) {
         auto const quiet = now.point - session.heard;
@@ -126,6 +135,12 @@ void Broker::on_event(Tick, Moment now) {
         }
     }
     for (auto const id : silent) close(id);
+}
+
+// Who waits hears so every minute: else it could not tell a long queue from a request that was lost.
+void Broker::tell_queue() {
+    std::uint64_t position = 0;
+    for (auto const id : sender_.waiting()) send(id, Queued{++position, queue_reason(settings_)});
 }
 
 // ---- nodes ----
@@ -172,7 +187,7 @@ void Broker::on_message(SessionId id, Session&, Fetch const& message, Moment) {
         queued |= outcome == Sender::Place::queued;
     }
     if (auto const position = sender_.position(id); queued && position && *position > 0) {
-        send(id, Queued{*position, fmt::format("{} transfers are being served", settings_.sender.transfers)});
+        send(id, Queued{*position, queue_reason(settings_)});
     }
 }
 
@@ -270,8 +285,8 @@ void Broker::enter_log(UpdateArrived event, UpdateInfo info, Moment now) {
             tell_publishers(peer, release, false);
             out_.push_back(Announce{Update{state_.catalogue.epoch(), release.entry}});
             out_.push_back(SetWelcome{head(then.wall)});
-            say(LogLevel::info, fmt::format("release {}: {} {}", release.entry.seq.value, release.info.software.text(),
-                                            release.info.version.text()));
+            say(LogLevel::info, fmt::format("release {}: {} {} at {} us", release.entry.seq.value, release.info.software.text(),
+                                            release.info.version.text(), then.wall.micros));
         }
         auto waiting = std::exchange(waiting_updates_, {});
         for (auto& update : waiting) on_event(std::move(update), then);

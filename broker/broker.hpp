@@ -95,6 +95,7 @@ private:
     void say(LogLevel level, std::string text) { out_.push_back(Say{level, std::move(text)}); }
     void append(Actions actions);
     void persist(store::Batch batch, Continuation then);
+    void tell_queue();
     void close(SessionId session);
 
     BrokerState state_;
@@ -110,6 +111,7 @@ private:
     std::deque<UpdateArrived> waiting_updates_;  // while another one enters the log
     Ticket next_ticket_ = 1;
     TimePoint next_beacon_{};
+    TimePoint next_queue_news_{};
     Actions out_;
 };
 

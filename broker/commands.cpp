@@ -12,8 +12,6 @@ namespace lull::broker {
 
 namespace {
 
-constexpr char const* usual_listen = "127.0.0.1:7700";
-
 Option data_option() {
     return {.name = "data", .help = "the broker's directory", .placeholder = "DIR", .required = true};
 }
@@ -58,8 +56,8 @@ Command init_command() {
             .options = {data_option(),
                         {.name = "operator", .help = "public.key of somebody who may administer and publish ('lull keygen' makes it)",
                          .placeholder = "PUBLIC.KEY", .required = true, .many = true},
-                        {.name = "listen", .help = "address and first of three ports to listen on", .placeholder = "HOST:PORT",
-                         .fallback = usual_listen},
+                        {.name = "listen", .help = "address and first of three ports to listen on; usually 127.0.0.1:7700",
+                         .placeholder = "HOST:PORT"},
                         {.name = "advertise", .help = "name or address by which nodes reach this machine; usually that of --listen",
                          .placeholder = "HOST"}},
             .example = "lull-broker init --data /var/lib/lull-broker --operator ~/.lull/keys/public.key --listen 0.0.0.0:7700 "

@@ -99,6 +99,7 @@ void Daemon::begin() {
 
 void Daemon::tick() {
     raise(Tick{});
+    told_full_ = false;
     if (++ticks_ % check_readers_every == 0) database_.drop_stale_readers();
     loop_.after(between_ticks, [this] { tick(); });
 }
@@ -119,7 +120,10 @@ void Daemon::receive(Received received) {
     auto const peer = PeerKey::parse(received.user_id);
     if (!peer || frames.size() < 2 || (frames.size() == 2 && frames[1].size() == 0)) return;
     auto const found = connections_.session_of(text_of(frames[0]), *peer);
-    if (!found) return log_.warn("a message was dropped: {} sessions are open", connections_.size());
+    if (!found) {
+        if (!std::exchange(told_full_, true)) log_.warn("messages are dropped: {} sessions are open", connections_.size());
+        return;
+    }
     if (found->ended) raise(SessionGone{*found->ended});
     auto const session = found->session;
 
@@ -178,7 +182,10 @@ void Daemon::send(SessionId session, Message const& message, std::optional<Frame
     frames.push_back(to_frame(wire::encode_header(type_of(message))));
     frames.push_back(to_frame(wire::encode_body(message)));
     if (payload) frames.push_back(std::move(*payload));
-    if (ports_->exchange.send(std::move(frames)) != Socket::Sent::yes) raise(SessionGone{session});
+    auto const outcome = ports_->exchange.send(std::move(frames));
+    if (outcome == Socket::Sent::yes) return;
+    if (outcome == Socket::Sent::full) log_.warn("a session is dropped because its peer takes nothing from its connection");
+    raise(SessionGone{session});
 }
 
 void Daemon::perform(Send const& action) { send(action.session, action.message, std::nullopt); }

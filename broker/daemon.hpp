@@ -86,6 +86,7 @@ private:
     std::deque<Event> events_;
     bool deciding_ = false;
     unsigned ticks_ = 0;
+    bool told_full_ = false;  // since the last tick
     Status outcome_;
 
     MessagingContext context_;

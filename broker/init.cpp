@@ -44,16 +44,15 @@ Result<CurveKeyPair> keys_of(DataDirectory const& directory, bool must_exist) {
     return keys;
 }
 
-Status write_config(DataDirectory const& directory, BrokerAddress const& listen, BrokerAddress const& address) {
-    auto const host_of = [](BrokerAddress const& a) { return a.host.find(':') == a.host.npos ? a.host : "[" + a.host + "]"; };
+Status write_config(InitRequest const& request, BrokerAddress const& address) {
     auto const text = fmt::format(
         "# Options of 'lull-broker run', one a line: name = value. What the command line says goes first.\n"
         "# The broker uses three ports from this one on: ingest, announce, exchange.\n"
-        "listen = {}:{}\n"
+        "listen = {}\n"
         "# The name or address by which nodes and publishers reach this machine.\n"
         "advertise = {}\n",
-        host_of(listen), listen.port, host_of(address));
-    return write_file_durably(directory.config(), as_view(text), 0644);
+        request.listen.empty() ? std::string(usual_listen) : request.listen, address.host);
+    return write_file_durably(request.directory.config(), as_view(text), 0644);
 }
 
 // The records of operators that are not enrolled yet.
@@ -74,24 +73,31 @@ Result<std::vector<std::string>> enrol(Peers& peers, InitRequest const& request,
     return added;
 }
 
-// The address that an initialised broker was given before.
-Result<BrokerAddress> known_address(DataDirectory const& directory, BrokerAddress const& fallback) {
+// The address that is asked for.
+Result<BrokerAddress> wanted_address(InitRequest const& request, PeerKey const& key) {
+    auto const listen = parse_listen(request.listen.empty() ? std::string(usual_listen) : request.listen, key);
+    return listen ? advertised(*listen, request.advertise) : listen;
+}
+
+// The address that an initialised broker was given before; what is asked for may not differ.
+Result<BrokerAddress> known_address(InitRequest const& request, BrokerAddress const& wanted) {
+    auto const& directory = request.directory;
     auto const bytes = read_file(directory.address(), KiB(4));
-    if (!bytes) return fallback;
+    if (!bytes) return wanted;  // a crash came before it was written
     auto text = as_text(*bytes);
     while (text.ends_with('\n')) text.remove_suffix(1);
-    return BrokerAddress::parse(text);
+    auto known = BrokerAddress::parse(text);
+    bool const asked = !request.listen.empty() || !request.advertise.empty();
+    if (!known || !asked || *known == wanted) return known;
+    return fail(Fault::usage, "the broker in {} is initialised and has the address {}; to change it, edit {} and start the broker again",
+                directory.root().string(), known->to_text(), directory.config().string());
 }
 
 }  // namespace
 
 Result<InitOutcome> initialise(InitRequest const& request, WallTime now) {
     auto const& directory = request.directory;
-    if (auto status = parse_listen(request.listen, PeerKey()).and_then([&](auto const& listen) {
-            return advertised(listen, request.advertise);
-        }); !status) {
-        return pass(status.error());
-    }
+    if (auto address = wanted_address(request, PeerKey()); !address) return pass(address.error());
     if (auto status = prepare(directory); !status) return pass(status.error());
     auto database = directory.open_database();  // from here on we are alone
     if (!database) return pass(database.error());
@@ -100,13 +106,12 @@ Result<InitOutcome> initialise(InitRequest const& request, WallTime now) {
     auto const keys = keys_of(directory, epoch->has_value());
     if (!keys) return pass(keys.error());
 
-    auto const listen = parse_listen(request.listen, PeerKey(keys->public_key));
-    auto address = advertised(*listen, request.advertise);
+    auto address = wanted_address(request, PeerKey(keys->public_key));
     bool const before = epoch->has_value();
-    if (before) address = known_address(directory, *address);
+    if (before) address = known_address(request, *address);
     if (!address) return pass(address.error());
     if (!before) {
-        if (auto status = write_config(directory, *listen, *address); !status) return pass(status.error());
+        if (auto status = write_config(request, *address); !status) return pass(status.error());
     }
     auto peers = load_peers(*database);
     if (!peers) return pass(peers.error());

@@ -44,6 +44,8 @@ public:
 
     // Place in the queue, 1 for the next to be served; 0 while served; nothing without requests.
     [[nodiscard]] std::optional<std::size_t> position(SessionId session) const;
+    // Sessions in the queue, the next to be served first.
+    [[nodiscard]] std::deque<SessionId> const& waiting() const { return waiting_; }
     // Bytes sent for this software in this session so far.
     [[nodiscard]] std::optional<Bytes> sent_for(SessionId session, SoftwareName const& software) const;
     [[nodiscard]] Bytes in_flight() const { return in_flight_; }

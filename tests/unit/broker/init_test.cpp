@@ -75,7 +75,11 @@ TEST_CASE("init may be repeated, and then only adds operators") {
     REQUIRE(again);
     CHECK(again->before);
     CHECK(again->added.empty());
-    auto const third = init(root, {anna.open("anna"), bert.open("bert")}, "127.0.0.1:9999");
+    auto const elsewhere = init(root, {bert.open("bert")}, "127.0.0.1:9999");
+    REQUIRE(!elsewhere);
+    CHECK(elsewhere.error().fault == Fault::usage);
+    CHECK(mentions(elsewhere.error(), "broker.conf"));
+    auto const third = init(root, {anna.open("anna"), bert.open("bert")}, "");
     REQUIRE(third);
     CHECK(third->added == std::vector<std::string>{"bert"});
     CHECK(third->address == first->address);

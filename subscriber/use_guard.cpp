@@ -8,10 +8,13 @@ namespace {
 
 constexpr Duration slow_look = std::chrono::seconds(30);
 
+// What the list of holders does not say.
 std::string describe(UseScan const& scan) {
-    auto text = scan.holders.size() == 1 ? std::string("in use by 1 process") : fmt::format("in use by {} processes", scan.holders.size());
-    if (scan.unreadable > 0) text += fmt::format("; {} more cannot be looked into", scan.unreadable);
-    return text;
+    std::string text;
+    if (scan.holders.empty()) text = "in use by a process that cannot be found";
+    if (scan.unreadable == 0) return text;
+    if (!text.empty()) text += "; ";
+    return text + fmt::format("{} processes cannot be looked into", scan.unreadable);
 }
 
 }  // namespace

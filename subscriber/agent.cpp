@@ -146,19 +146,35 @@ void Agent::pursue_plan(SoftwareName const& software, Moment now) {
     out_.push_back(MakePlan{target, build->manifest, active_of(software), fetcher_.shapes(software)});
 }
 
-void Agent::pursue_objects(SoftwareName const& software, Moment) {
+void Agent::pursue_objects(SoftwareName const& software, Moment now) {
     auto& work = work_.at(software);
     auto const target = target_of(software);
     LULL_INVARIANT(work.plan.has_value());
-    if (!work.wanted) {
-        for (auto const& segment : *work.plan) fetcher_.want(target, segment.digest, segment.size);
-        work.wanted = true;
-    }
+    if (!work.wanted) want_plan(software, now);
     if (!fetcher_.has_all(software)) return;
+    say_fetched(software, now);
     work.busy = true;
     work.busy_with = target.seq;
     auto const* build = work.info.build_for(settings_.architecture);
     out_.push_back(StageRelease{target, build->manifest, active_of(software), fetcher_.shapes(software)});
+}
+
+void Agent::want_plan(SoftwareName const& software, Moment now) {
+    auto& work = work_.at(software);
+    for (auto const& segment : *work.plan) fetcher_.want(target_of(software), segment.digest, segment.size);
+    work.wanted = true;
+    work.wanted_since = now.point;
+    work.had = fetcher_.arrived_for(software);
+}
+
+void Agent::say_fetched(SoftwareName const& software, Moment now) {
+    auto& work = work_.at(software);
+    auto const has = fetcher_.arrived_for(software);
+    if (has <= work.had) return;
+    auto const took = std::chrono::duration_cast<std::chrono::milliseconds>(now.point - work.wanted_since);
+    say(LogLevel::info, fmt::format("{} {}: fetched {} in {} ms", software.text(), work.info.version.text(), to_text(has - work.had),
+                                    took.count()));
+    work.had = has;
 }
 
 void Agent::probe(SoftwareName const& software, Moment now) {

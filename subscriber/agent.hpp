@@ -52,6 +52,8 @@ private:
         Seq busy_with;
         std::optional<std::vector<Segment>> plan;
         bool wanted = false;                 // the plan's segments are with the fetcher
+        TimePoint wanted_since{};
+        Bytes had{};                         // of the plan's segments, when they were wanted
         std::optional<TimePoint> retry;
     };
     using Continuation = std::function<void(Moment)>;
@@ -94,6 +96,8 @@ private:
     void pursue(SoftwareName const& software, Moment now);
     void pursue_plan(SoftwareName const& software, Moment now);
     void pursue_objects(SoftwareName const& software, Moment now);
+    void want_plan(SoftwareName const& software, Moment now);
+    void say_fetched(SoftwareName const& software, Moment now);
     void probe(SoftwareName const& software, Moment now);
     void start_switch(SoftwareName const& software);
     bool move(SoftwareName const& software, Happening what, std::string why, Moment now);

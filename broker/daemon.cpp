@@ -22,7 +22,7 @@ Result<std::unique_ptr<Daemon>> Daemon::open(DaemonSettings const& settings, Eve
     auto const keys = directory.load_keys();
     if (!keys) return pass(keys.error());
     std::error_code ignored;
-    if (!fs::exists(directory.database(), ignored)) {
+    if (!fs::exists(directory.database() / "data.mdb", ignored)) {
         return fail(Fault::damaged, "the database {} is missing: restore the data directory from a backup, or move {} away and begin "
                     "anew with: lull-broker init", directory.database().string(), directory.root().string());
     }

@@ -34,8 +34,12 @@ bool is_everywhere(std::string_view host) { return host == "0.0.0.0" || host == 
 
 Result<CurveKeyPair> DataDirectory::load_keys() const {
     auto const advice = fmt::format("run: lull-broker init --data {} --operator PUBLIC.KEY", root_.string());
-    std::error_code ignored;
-    if (!fs::exists(curve_secret(), ignored)) {
+    std::error_code problem;
+    if (!fs::exists(curve_secret(), problem)) {
+        if (problem == std::errc::permission_denied) {
+            return fail(Fault::refused, "cannot look into {}: {}; run this as the user to whom it belongs", root_.string(),
+                        problem.message());
+        }
         return fail(Fault::not_found, "there is no broker in {}; {}", root_.string(), advice);
     }
     for (auto const& path : {root_, keys(), curve_secret()}) {

@@ -10,6 +10,7 @@
 
 #include "core/files.hpp"
 #include "core/nearest_word.hpp"
+#include "core/text.hpp"
 
 namespace lull {
 
@@ -141,6 +142,9 @@ Result<std::vector<po::option>> parse_config(std::string const& text) {
     std::istringstream stream(text);
     try {
         return po::parse_config_file(stream, po::options_description(), true).options;
+    } catch (po::invalid_config_file_syntax const& problem) {
+        return fail(Fault::usage, "{} is no line of the kind 'name = value'; lines that begin with # are skipped",
+                    lull::quoted(problem.tokens()));
     } catch (po::error const& problem) {
         return fail(Fault::usage, "{}", problem.what());
     }

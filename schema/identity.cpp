@@ -19,12 +19,18 @@ constexpr std::string_view bundle_kind = "lull join bundle 1";
 constexpr std::string_view get_public = "ask its owner for the file public.key again ('lull keygen' made it)";
 constexpr std::string_view get_bundle = "make a new one with: lull nodes new NAME";
 
+// For a file that cannot be read. Where only the rights are missing, a new file is not what helps.
+tl::unexpected<Error> unreadable(Error const& error, std::string_view advice) {
+    return fail(error.fault, "{}; {}", error.message,
+                error.fault == Fault::refused ? "run this as the user to whom it belongs" : advice);
+}
+
 // A JSON object from a file of ours; every error names the file and says where to get a good one.
 class Record {
 public:
     static Result<Record> load(fs::path const& path, std::string_view kind, std::string_view advice) {
         auto const bytes = read_file(path, most_file);
-        if (!bytes) return fail(bytes.error().fault, "{}; {}", bytes.error().message, advice);
+        if (!bytes) return unreadable(bytes.error(), advice);
         auto const text = as_text(*bytes);
         Record record{path, advice, Json::parse(text.begin(), text.end(), nullptr, false)};
         if (!record.json_.is_object()) return record.bad("it is no JSON object");
@@ -92,7 +98,7 @@ std::string advise_keygen(fs::path const& directory) {
 // A secret from a file that must be closed to others.
 Result<std::string> read_secret(fs::path const& path, fs::path const& directory) {
     auto const bytes = read_file(path, most_file);
-    if (!bytes) return fail(bytes.error().fault, "{}; {}", bytes.error().message, advise_keygen(directory));
+    if (!bytes) return unreadable(bytes.error(), advise_keygen(directory));
     if (auto const status = require_private(path); !status) return pass(status.error());
     return std::string(as_text(*bytes));
 }

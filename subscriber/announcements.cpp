@@ -9,6 +9,7 @@ namespace {
 constexpr Duration reconnect_most = std::chrono::seconds(120);
 constexpr Duration heartbeat = std::chrono::seconds(30);
 constexpr Duration heartbeat_timeout = std::chrono::seconds(90);
+constexpr Duration silence_at_first = std::chrono::seconds(5);
 constexpr int messages_a_turn = 64;
 
 }  // namespace
@@ -25,11 +26,25 @@ Announcements::Announcements(MessagingContext& context, EventLoop& loop, JoinBun
 }
 
 Announcements::~Announcements() {
+    if (patience_) loop_.cancel(*patience_);
     loop_.unwatch(socket_watch_);
     loop_.unwatch(monitor_watch_);
 }
 
-Status Announcements::connect(BrokerAddress const& broker) { return socket_.connect(broker.announce()); }
+Status Announcements::connect(BrokerAddress const& broker) {
+    endpoint_ = broker.announce();
+    patience_ = loop_.after(silence_at_first, [this] {
+        patience_.reset();
+        handlers_.link_changed(false, why_not());
+    });
+    return socket_.connect(endpoint_);
+}
+
+std::string Announcements::why_not() const {
+    if (!reached_) return fmt::format("nobody answers at {}: is lull-broker running there, and is no firewall between?", endpoint_);
+    return fmt::format("{} answers but does not accept this node's key: either it is another broker than the one of the bundle, or this "
+                       "node is not enrolled there; make a new bundle there with: lull nodes new NAME", endpoint_);
+}
 
 void Announcements::receive() {
     for (int i = 0; i < messages_a_turn; ++i) {
@@ -51,14 +66,15 @@ void Announcements::watch_link() {
             case LinkEvent::connected: reached_ = true; break;
             case LinkEvent::handshake_done:
                 reached_ = false;
+                if (patience_) loop_.cancel(*patience_);
+                patience_.reset();
                 handlers_.link_changed(true, "");
                 break;
             case LinkEvent::handshake_refused:
                 handlers_.link_changed(false, "the broker refused this node's key; ask the operator to enrol it ('lull nodes new')");
                 break;
             case LinkEvent::disconnected:
-                handlers_.link_changed(false, reached_ ? "the broker answers but does not accept this node's key, or is another broker"
-                                                       : "the connection ended");
+                handlers_.link_changed(false, reached_ ? why_not() : "the connection ended");
                 reached_ = false;
                 break;
             case LinkEvent::other: break;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "core/event_loop.hpp"
 #include "schema/identity.hpp"
@@ -24,9 +25,11 @@ public:
     Announcements(Announcements const&) = delete;
     Announcements& operator=(Announcements const&) = delete;
 
+    // Tells if there is no connection after some seconds; ZeroMQ goes on trying for ever, without a word.
     [[nodiscard]] Status connect(BrokerAddress const& broker);
 
 private:
+    [[nodiscard]] std::string why_not() const;
     void receive();
     void watch_link();
 
@@ -36,6 +39,8 @@ private:
     LinkMonitor monitor_;
     EventLoop::WatchId socket_watch_;
     EventLoop::WatchId monitor_watch_;
+    std::optional<EventLoop::TimerId> patience_;  // until there is a connection for the first time
+    std::string endpoint_;
     bool reached_ = false;  // TCP connected, keys not yet accepted
 };
 

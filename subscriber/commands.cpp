@@ -8,6 +8,7 @@
 #include "subscriber/daemon.hpp"
 #include "subscriber/launcher.hpp"
 #include "subscriber/manifest_files.hpp"
+#include "subscriber/membership.hpp"
 #include "subscriber/status_view.hpp"
 #include "subscriber/tree_check.hpp"
 
@@ -70,10 +71,7 @@ Status daemon(Arguments const& arguments) {
     auto const reserve = parse_bytes(arguments.text("reserve"));
     if (!reserve) return pass(reserve.error());
     Layout const layout(arguments.text("root"));
-    auto bundle = JoinBundle::load(layout.join_bundle());
-    if (!bundle && bundle.error().fault == Fault::not_found) {
-        return fail(Fault::failed, "{} is no node yet; run: lull-node join BUNDLE --root {}", layout.root().string(), layout.root().string());
-    }
+    auto bundle = own_bundle(layout);
     if (!bundle) return pass(bundle.error());
 
     raise_descriptor_limit();
@@ -162,7 +160,7 @@ Result<std::size_t> verify_software(Layout const& layout, SoftwareName const& so
 
 Status verify(Arguments const& arguments) {
     Layout const layout(arguments.text("root"));
-    auto const bundle = JoinBundle::load(layout.join_bundle());
+    auto const bundle = own_bundle(layout);
     if (!bundle) return pass(bundle.error());
     std::vector<SoftwareName> wanted;
     for (auto const& word : arguments.positional()) {

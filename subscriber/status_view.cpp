@@ -3,7 +3,7 @@
 #include "core/json.hpp"
 #include "core/table.hpp"
 #include "schema/holders.hpp"
-#include "schema/identity.hpp"
+#include "subscriber/membership.hpp"
 
 namespace lull::subscriber {
 
@@ -53,7 +53,7 @@ Json row_json(StatusView::Row const& row) {
 }  // namespace
 
 Result<StatusView> read_status(Layout const& layout) {
-    auto const bundle = JoinBundle::load(layout.join_bundle());
+    auto const bundle = own_bundle(layout);
     if (!bundle) return pass(bundle.error());
     StatusView view{bundle->node, bundle->broker.to_text(), load_link_state(layout), {}, {}, {}};
     std::error_code ignored;

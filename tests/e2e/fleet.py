@@ -8,16 +8,15 @@ import os
 import random
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
-import time
 import unittest
 
 import trees
 from checker import Checker
 from daemon import Daemon
+from waiting import wait_until
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("LULL_BUILD", os.path.join(REPOSITORY, "build", "release"))
@@ -40,17 +39,6 @@ def free_ports():
     raise AssertionError("no three free ports in a row were found")
 
 
-def wait_until(condition, timeout, what):
-    """For what nothing announces: looks again and again, and returns what the condition returned."""
-    deadline = time.monotonic() + timeout
-    while True:
-        if found := condition():
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {timeout} s")
-        time.sleep(0.05)
-
-
 class Outcome:
     """How a command ended."""
 
@@ -65,13 +53,13 @@ class Outcome:
 
 
 class Node:
-    def __init__(self, fleet, name, address):
+    def __init__(self, fleet, place, address):
         self.fleet = fleet
-        self.name = name
-        self.root = f"{fleet.directory}/{name}"
-        self.bundle = f"{fleet.directory}/{name}.join"
+        self.name = place.replace("/", "-")
+        self.root = f"{fleet.directory}/{place}"
+        self.bundle = f"{fleet.directory}/{self.name}.join"
         self.daemon = None
-        fleet.lull("nodes", "new", name, "--out", self.bundle, "--broker", address)
+        fleet.lull("nodes", "new", self.name, "--out", self.bundle, "--broker", address)
         fleet.run(NODE, "join", self.bundle, "--root", self.root)
 
     def start(self, *options, wait=True, through=()):
@@ -162,8 +150,9 @@ class Fleet:
             self.broker.wait_for("listening on")
         return self.broker
 
-    def add_node(self, name, address=None):
-        self.nodes.append(Node(self, name, address or self.address))
+    def add_node(self, place, address=None):
+        """A node in this directory of the fleet's, reached at the broker's address or through another."""
+        self.nodes.append(Node(self, place, address or self.address))
         return self.nodes[-1]
 
     def lull(self, *arguments, **how):
@@ -203,13 +192,11 @@ class Fleet:
         return wait_until(rows, timeout, what)
 
     def close(self):
-        """Ends everything that was started here; the nodes last, so that nothing is left that could start again."""
-        for action in reversed(self.at_end):
-            action()
+        """Ends everything that was started here."""
         for daemon in reversed(self.started):
-            if daemon.running():
-                daemon.process.send_signal(signal.SIGKILL)
-            daemon.wait()
+            daemon.kill()
+        while self.at_end:
+            self.at_end.pop()()
 
     def report(self):
         return "\n".join(f"{daemon.name} (pid {daemon.pid}):\n{daemon.tail(15)}" for daemon in self.started)
@@ -221,26 +208,42 @@ class Fleet:
 class FleetTest(unittest.TestCase):
     nodes = 0
     broker_options = ()
+    shared = False  # one fleet for all methods of the class: for those that leave it as it was
     fleet = None
 
+    @classmethod
+    def setUpClass(cls):
+        if cls.shared:
+            cls.failed = False
+            cls.fleet = Fleet(cls.nodes, cls.broker_options)
+            cls.addClassCleanup(lambda: cls.put_away(cls.fleet, cls.failed, cls.__name__))
+
     def setUp(self):
-        self.fleet = Fleet(self.nodes, self.broker_options)
-        self.addCleanup(self.fleet.close)
+        if not self.shared:
+            self.fleet = Fleet(self.nodes, self.broker_options)
+            self.addCleanup(self.fleet.close)
+
+    @staticmethod
+    def put_away(fleet, failed, name):
+        fleet.close()
+        if failed:
+            print(f"\n{name} failed; everything stays in {fleet.directory}\n{fleet.report()}", flush=True)
+        else:
+            fleet.remove()
 
     def run(self, result=None):
         result = result if result is not None else self.defaultTestResult()
         before = len(result.failures) + len(result.errors)
         super().run(result)
-        if self.fleet is None:
-            return result
-        if len(result.failures) + len(result.errors) > before:
-            print(f"\n{self.id()} failed; everything stays in {self.fleet.directory}\n{self.fleet.report()}", flush=True)
-        else:
-            self.fleet.remove()
+        failed = len(result.failures) + len(result.errors) > before
+        if self.shared:
+            type(self).failed |= failed
+        elif self.fleet is not None:
+            self.put_away(self.fleet, failed, self.id())
         return result
 
     def expect(self, outcome, *fragments):
-        """A message has to say all of this, on standard error, in words for people."""
+        """A message has to say all of this, on standard error."""
         for fragment in fragments:
             self.assertIn(fragment, outcome.err, str(outcome))
         self.assertTrue(outcome.err.endswith("\n"), str(outcome))

@@ -31,6 +31,11 @@ def snapshot(tree):
     return found
 
 
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def write(path, contents, mode=0o644):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as file:

@@ -95,6 +95,23 @@ TEST_CASE("a node beyond the transfers that are served is told its place") {
     CHECK(all<SendFrame>(actions)[0].session == World::at_node(1));
 }
 
+TEST_CASE("whoever waits is told its place every minute") {
+    World world({.sender = {.transfers = 1}});
+    world.publish(make_release("app", "1", {{"a", 1000}}));
+    for (std::size_t i = 0; i < 3; ++i) {
+        world.hello(i);
+        world.from_node(i, Fetch{software("app"), Seq{1}, {{digest_of("a"), Bytes()}}});
+    }
+    world.on(Tick{});
+    world.pass(std::chrono::seconds(59));
+    CHECK(sent<Queued>(world.on(Tick{}), World::at_node(1)).empty());
+    world.pass(std::chrono::seconds(1));
+    auto const actions = world.on(Tick{});
+    CHECK(sent<Queued>(actions, World::at_node(0)).empty());
+    CHECK(only<Queued>(actions, World::at_node(1)).position == 1);
+    CHECK(only<Queued>(actions, World::at_node(2)).position == 2);
+}
+
 TEST_CASE("an acknowledgement of bytes that were not sent ends the session") {
     World world;
     world.hello(0);

@@ -7,20 +7,28 @@ namespace lull::subscriber {
 
 namespace {
 
-// A fresh ObjectFiles: the finisher must not keep a descriptor of a file that the writer has begun anew.
-Status make_durable(fs::path const& directory, Digest const& object) {
-    if (auto synced = ObjectFiles(directory).sync(object); !synced) return synced;
-    sync_directory_or_die(directory);
-    return {};
+// A fresh ObjectFiles: the finisher must not keep a descriptor of a file that the writer has begun anew. It syncs the name as well.
+Status make_durable(fs::path const& directory, Digest const& object) { return ObjectFiles(directory).sync(object); }
+
+// Raw objects are their own contents: they are hashed in pieces that stay in the processor's cache.
+Status check_raw(fs::path const& directory, ObjectShape const& shape) {
+    auto const digest = ObjectFiles(directory).hash(shape.object);
+    if (!digest) return pass(digest.error());
+    if (*digest == shape.object) return {};
+    return fail(Fault::damaged, "object {} is damaged: its contents have another digest", shape.object.hex());
 }
 
-Status check_object(fs::path const& directory, ObjectShape const& shape) {
-    if (auto durable = make_durable(directory, shape.object); !durable) return durable;
+Status check_packed(fs::path const& directory, ObjectShape const& shape) {
     auto const stored = ObjectFiles(directory).read(shape.object, limits::stored_object);
     if (!stored) return pass(stored.error());
     auto const plain = store::unpack_object(shape, *stored, limits::envelope);
     if (!plain) return pass(plain.error());
     return {};
+}
+
+Status check_object(fs::path const& directory, ObjectShape const& shape) {
+    if (auto durable = make_durable(directory, shape.object); !durable) return durable;
+    return shape.codec == ObjectCodec::raw ? check_raw(directory, shape) : check_packed(directory, shape);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "schema/limits.hpp"
+#include "subscriber/tree_check.hpp"
 #include "subscriber/layout.hpp"
 
 namespace lull::subscriber {
@@ -84,6 +85,12 @@ Result<std::vector<Digest>> ObjectFiles::list() const {
         if (auto digest = Digest::parse(name); digest && digest->hex() == name) objects.push_back(*digest);
     }
     return objects;
+}
+
+Result<Digest> ObjectFiles::hash(Digest const& object) {
+    auto const file = open(object);
+    if (!file) return pass(file.error());
+    return hash_file(*file, path_of(object));
 }
 
 Result<Buffer> ObjectFiles::read(Digest const& object, Bytes most) const {

@@ -28,6 +28,8 @@ public:
     [[nodiscard]] Result<Bytes> size(Digest const& object) const;
     // All objects of which there is a file, sorted; other names in the directory are passed over.
     [[nodiscard]] Result<std::vector<Digest>> list() const;
+    // SHA-256 of the whole file, read in small pieces.
+    [[nodiscard]] Result<Digest> hash(Digest const& object);
     // The whole file; Fault::not_found, or Fault::damaged if it is larger than `most`.
     [[nodiscard]] Result<Buffer> read(Digest const& object, Bytes most) const;
 

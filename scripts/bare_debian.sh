@@ -1,49 +1,53 @@
 #!/bin/bash
-# Shows that lull builds and runs on a bare Debian 12 with nothing but git: makes one with debootstrap in a directory, clones HEAD
-# into it, runs scripts/demo.sh and scripts/test.sh there, and removes it again. Needs root, debootstrap, and a few GB.
-#   scripts/bare_debian.sh [DIRECTORY] [SCRIPT...]      (default: a temporary directory; scripts/demo.sh scripts/test.sh)
-# This machine's apt configuration is used in there. KEEP=1 keeps the directory.
+# Shows that a bare Debian 12 with only git is enough: makes one in a directory, clones HEAD into it, and runs there each command that
+# is named (default: scripts/demo.sh scripts/test.sh). Needs root and debootstrap. Ends with the status of the first that fails.
+# BARE_DIRECTORY: where to make it (default: a new one in /var/tmp, removed at the end; one that is there already is used again).
+# BARE_LOG: a file that takes what is printed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-[[ $(id -u) -eq 0 ]] || { echo "chroot needs root: sudo $0 $*" >&2; exit 1; }
-command -v debootstrap >/dev/null || { echo "debootstrap is missing: apt-get install debootstrap" >&2; exit 1; }
+[[ $(id -u) -eq 0 ]] || { echo "making a bare Debian needs root" >&2; exit 1; }
+command -v debootstrap >/dev/null || { echo "debootstrap is missing; run: apt-get install debootstrap" >&2; exit 1; }
+[[ $# -gt 0 ]] || set -- scripts/demo.sh scripts/test.sh
+[[ -z ${BARE_LOG:-} ]] || exec > >(tee "$BARE_LOG") 2>&1
 
-root=${1:-$(mktemp -d "${TMPDIR:-/tmp}/lull-bare-XXXXXX")}
-shift || true
-scripts=("$@")
-[[ ${#scripts[@]} -gt 0 ]] || scripts=(scripts/demo.sh scripts/test.sh)
-
-mounts=(proc dev/pts dev/shm)
-clean_up() {
-    local status=$? mount
-    for mount in "${mounts[@]}"; do umount "$root/$mount" 2>/dev/null || true; done
-    if [[ -z ${KEEP:-} ]] && ! grep -q " $root/" /proc/mounts; then rm -rf --one-file-system "$root"; fi
-    exit "$status"
-}
+bare=${BARE_DIRECTORY:-$(mktemp -d /var/tmp/lull-bare-XXXXXX)}
+clean_up() { [[ -n ${BARE_DIRECTORY:-} ]] || rm -rf --one-file-system "$bare"; }
 trap clean_up EXIT
 
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(CREATED_BY)' | awk '$2 == "bookworm" && $3 == "Packages" { print $1; exit }')
-if [[ ! -e $root/etc/debian_version ]]; then
-    mkdir -p "$root"
-    debootstrap --variant=minbase --include=git,ca-certificates bookworm "$root" "$mirror" >"$root.log" || { tail "$root.log"; exit 1; }
+if [[ ! -x $bare/usr/bin/git ]]; then
+    echo "=== debootstrap"
+    # The mirror that this machine uses.
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: bookworm' | head -n 1)
+    debootstrap --variant=minbase --include=git,ca-certificates bookworm "$bare" ${mirror:+"$mirror"} >"$bare.log" 2>&1 ||
+        { tail -n 20 "$bare.log" >&2; exit 1; }
+    rm -f "$bare.log"
+    cp -r /etc/apt/. "$bare/etc/apt/"
+    cp -rn /usr/share/keyrings/. "$bare/usr/share/keyrings/"
 fi
-cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
-cp -L /etc/resolv.conf "$root/etc/resolv.conf"
-cp -L /etc/hosts "$root/etc/hosts"
-cp -r /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/" 2>/dev/null && chroot "$root" update-ca-certificates >/dev/null 2>&1
-mount -t proc proc "$root/proc"
-mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
-mkdir -p "$root/dev/shm"
-mount -t tmpfs tmpfs "$root/dev/shm"
-[[ -e $root/dev/ptmx ]] || ln -s pts/ptmx "$root/dev/ptmx"
+cp -L /etc/resolv.conf /etc/hosts "$bare/etc/"
+rm -rf "$bare/root/lull" "$bare/root/lull.bundle"
+git bundle create --quiet "$bare/root/lull.bundle" HEAD
 
-rm -rf "$root/lull"
-git clone --quiet --no-local . "$root/lull"
-for script in "${scripts[@]}"; do
-    echo "=== $script in $root"
+# Mounts and processes of its own, so that nothing of them is left, however it ends.
+inside() {
+    unshare --mount --pid --fork --kill-child bash -c '
+        set -e
+        bare=$0
+        mount -t proc proc "$bare/proc"
+        mount -t sysfs sysfs "$bare/sys"
+        mkdir -p "$bare/dev/pts" "$bare/dev/shm"
+        mount -t devpts -o newinstance,ptmxmode=666,mode=620 devpts "$bare/dev/pts"
+        ln -sf pts/ptmx "$bare/dev/ptmx"
+        mount -t tmpfs tmpfs "$bare/dev/shm"
+        exec chroot "$bare" env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb LANG=C.UTF-8 \
+            LULL_E2E_KILLS="${LULL_E2E_KILLS:-2}" bash -c "$1"' "$bare" "$1"
+}
+
+inside "cd /root && git clone --quiet lull.bundle lull && git -C lull log -1 --oneline"
+for command in "$@"; do
+    echo "=== $command"
     begun=$SECONDS
-    # shellcheck disable=SC2086
-    chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM="${TERM:-dumb}" LANG=C.UTF-8 bash -c "cd /lull && $script"
-    echo "=== $script: exit status 0 after $((SECONDS - begun)) s"
+    inside "cd /root/lull && $command"
+    echo "=== $command: $((SECONDS - begun)) s"
 done

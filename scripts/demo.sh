@@ -1,145 +1,207 @@
 #!/bin/bash
-# The main job, for everyone to see: installs what is needed, builds, starts a broker and three nodes on loopback, publishes two
-# releases of real software (Debian's Python and GCC: over 100 MB, over 2,000 files), and replaces it on a node where somebody is
-# using it. Ends with 0 if all of that worked.
-#   KEEP=1        leave everything in place at the end
-#   LULL_PORT=N   first of the broker's three ports (default: 27700)
-#   LULL_BUILDS   where to build (default: build)
+# Shows lull at work: installs what is needed, builds, starts a broker and three nodes on this machine, publishes two releases of a
+# Python runtime, and runs it from a node's store while the second one arrives. Ends with 0 if everything went as it should.
+# KEEP=1 keeps the directory that it works in. LULL_BUILDS: where to build (default: build).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+builds=$(realpath -m "${LULL_BUILDS:-build}")
+if [[ -t 1 && -z ${NO_COLOR:-} ]]; then bold=$'\033[1m' plain=$'\033[0m'; else bold='' plain=''; fi
 
-builds=${LULL_BUILDS:-build}
-port=${LULL_PORT:-27700}
-place=$(mktemp -d "${TMPDIR:-/tmp}/lull-demo-XXXXXX")
-daemons=()
+heading() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
+# A command as somebody would type it.
+typed() {
+    local word line=
+    for word in "$@"; do
+        [[ $word =~ ^[[:alnum:]_./:=@%+,\&-]+$ ]] || word=\"$word\"
+        line+=" $word"
+    done
+    printf '%s$%s%s\n' "$bold" "$line" "$plain"
+}
+show() { typed "$@"; "$@"; }
 
+die() {
+    echo "demo: $*" >&2
+    exit 1
+}
+
+# ---- what is needed ----
+
+heading "Install and build"
+show scripts/install_dependencies.sh
+typed cmake --preset release "&&" cmake --build --preset release
+cmake --preset release -B "$builds/release" --log-level=WARNING >/dev/null
+cmake --build "$builds/release" --target lull-broker lull lull-node -- --quiet
+build_seconds=$SECONDS
+
+# Debian's packages of a Python runtime are unpacked into a tree, which then is what it was: a program that runs from where it lies.
+packages="python3.11-minimal libpython3.11-minimal libpython3.11-stdlib python3-sympy python3-mpmath python3-networkx
+    python3-botocore python3-dateutil python3-jmespath python3-urllib3 python3-six python3-django"
+more="python3-pygments python3-docutils"
+debs=$builds/demo-packages
+
+download() {
+    mkdir -p "$debs"
+    local package missing=()
+    for package in $packages $more; do compgen -G "$debs/${package}_*.deb" >/dev/null || missing+=("$package"); done
+    [[ ${#missing[@]} -eq 0 ]] && return
+    (cd "$debs" && apt-get -qq -o APT::Sandbox::User=root download "${missing[@]}") ||
+        die "cannot download Debian's packages of Python; is the package list up to date? Run: apt-get update"
+}
+
+make_tree() {  # TREE PACKAGE...
+    local tree=$1 package
+    shift
+    for package in "$@"; do dpkg-deb --extract "$debs/$package"_*.deb "$work/unpacked"; done
+    mkdir -p "$tree/bin"
+    mv "$work/unpacked/usr/bin" "$work/unpacked/usr/lib" "$tree/"
+    rm -rf "$work/unpacked"
+    find "$tree" -type l -lname '/*' -delete # a release holds no absolute links
+    mkdir -p "$tree/bin"
+    cat >"$tree/bin/python" <<'PYTHON'
+#!/bin/sh
+export PYTHONHOME=$LULL_ROOT_DIR PYTHONPATH=$LULL_ROOT_DIR/lib/python3/dist-packages PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1
+exec "$LULL_ROOT_DIR/bin/python3.11" "$@"
+PYTHON
+    chmod 755 "$tree/bin/python"
+}
+
+work=$(mktemp -d /tmp/lull-demo-XXXXXX)
+started=()
 clean_up() {
     local status=$?
-    exec 7>&- || true
-    for pid in "${daemons[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${daemons[@]}"; do wait "$pid" 2>/dev/null || true; done
+    exec 3>&- || true
+    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
     if [[ $status -ne 0 ]]; then
-        echo "the demo failed; the ends of the logs:" >&2
-        tail -n 5 "$place"/*.log >&2 || true
+        echo "demo: failed; the last lines of the logs:" >&2
+        tail -n 5 "$work"/*.log >&2 || true
     fi
-    if [[ -n ${KEEP:-} ]]; then echo "everything is in $place"; else rm -rf "$place"; fi
+    if [[ -n ${KEEP:-} ]]; then echo "everything is in $work"; else rm -rf "$work"; fi
     exit "$status"
 }
 trap clean_up EXIT
 
-heading() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
-show() {
-    printf '\n$ %s\n' "$*"
-    "$@"
+heading "Get a Python runtime from Debian, in two releases"
+download
+# shellcheck disable=SC2086
+make_tree "$work/python-1" $packages
+# shellcheck disable=SC2086
+make_tree "$work/python-2" $packages $more
+sed -i 's/^exec /export PYTHON_RELEASE=2\n&/' "$work/python-2/bin/python"
+for tree in python-1 python-2; do
+    printf '%s: %s files, %s MB\n' "$tree" "$(find "$work/$tree" -type f | wc -l)" "$(du -sm --apparent-size "$work/$tree" | cut -f1)"
+done
+files=$(find "$work/python-1" -type f | wc -l)
+[[ $files -ge 2000 && $(du -sm --apparent-size "$work/python-1" | cut -f1) -ge 100 ]] || die "the runtime is smaller than it should be"
+
+# ---- a fleet ----
+
+cd "$work"
+PATH=$builds/release/broker:$builds/release/publisher:$builds/release/subscriber:$PATH
+export LULL_KEYS=$work/keys
+unset LULL_BROKER LULL_ROOT
+
+start() {  # LOG COMMAND...
+    local log=$1
+    shift
+    typed "$@" "&"
+    "$@" 2>"$log" &
+    started+=($!)
 }
-fail() {
-    echo "demo: $*" >&2
-    exit 1
-}
-# Waits until a command says yes, for at most a minute.
-until_true() {
-    local deadline=$((SECONDS + 60))
-    until "$@"; do
-        [[ $SECONDS -lt $deadline ]] || fail "waited a minute for: $*"
+
+# Waits until a command's output holds a text, and shows nothing meanwhile.
+until_says() {  # TEXT COMMAND...
+    local text=$1 i
+    shift
+    for ((i = 0; i < 300; ++i)); do
+        if "$@" 2>/dev/null | grep -q -- "$text"; then return 0; fi
         sleep 0.1
     done
+    die "'$*' does not say '$text'"
 }
 
-heading "install and build"
-scripts/install_dependencies.sh
-cmake --preset release -B "$builds/release" --log-level=WARNING >/dev/null
-cmake --build "$builds/release" --target lull-broker lull lull-node -- --quiet
-PATH=$PWD/$builds/release/broker:$PWD/$builds/release/publisher:$PWD/$builds/release/subscriber:$PATH
-[[ $builds != /* ]] || PATH=$builds/release/broker:$builds/release/publisher:$builds/release/subscriber:$PATH
-
-heading "the software: Python and GCC as Debian ships them"
-python=$(find /usr/bin -name 'python3.*' -type f -regex '.*/python3\.[0-9]+' | sort -V | tail -n 1)
-[[ -n $python ]] || fail "Debian's python3 is not installed"
-version=${python##*/python}
-mkdir -p "$place/app/bin" "$place/app/lib"
-cp "$python" "$place/app/bin/python"
-cp -r "/usr/lib/python$version" "$place/app/lib/"
-cp -rL /usr/lib/gcc "$place/app/lib/gcc"
-cp -rL /usr/include/c++ "$place/app/lib/c++"
-rm -f "$place/app/lib/python$version/sitecustomize.py"
-find "$place/app" \( -xtype l -o -type l -lname '/*' -o -type l -lname '*..*' \) -delete
-find "$place/app" -name __pycache__ -prune -exec rm -rf {} +
-cat >"$place/app/lib/python$version/kiosk.py" <<'PYTHON'
-print("the kiosk runs release 1.0; it ends with the word quit", flush=True)
-while input() != "quit":
-    pass
+free_port() {
+    python3 - <<'PYTHON'
+import random, socket
+while True:
+    base = random.randrange(20000, 32000)
+    try:
+        for port in range(base, base + 3):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        print(base)
+        break
+    except OSError:
+        pass
 PYTHON
-du -sh "$place/app"
-files=$(find "$place/app" -type f | wc -l)
-size=$(du -sm --apparent-size "$place/app" | cut -f1)
-echo "$files files"
-[[ $files -ge 2000 && $size -ge 100 ]] || fail "the tree is smaller than promised: $files files, $size MB"
+}
 
-heading "a broker and three nodes"
-cd "$place"
-export LULL_KEYS=$place/keys
-show lull keygen --keys keys
+heading "A broker"
+port=$(free_port)
+show lull keygen --name operator
 show lull-broker init --data broker --operator keys/public.key --listen "127.0.0.1:$port"
-LULL_BROKER=$(<broker/address)
+start broker.log lull-broker run --data broker
+until_says "listening on" cat broker.log
+LULL_BROKER=$(cat broker/address)
+typed export "LULL_BROKER=$LULL_BROKER"
 export LULL_BROKER
-lull-broker run --data broker >broker.log 2>&1 &
-daemons+=($!)
-until_true grep -qs listening broker.log
-for node in till-1 till-2 till-3; do
+
+heading "Three nodes"
+for node in node-1 node-2 node-3; do
     show lull nodes new "$node"
     show lull-node join "$node.join" --root "$node"
-    lull-node daemon --root "$node" >"$node.log" 2>&1 &
-    daemons+=($!)
+    start "$node.log" lull-node daemon --root "$node"
 done
-until_true grep -qs connected till-3.log
+for node in node-1 node-2 node-3; do until_says "announcements: connected" cat "$node.log"; done
 show lull nodes
 
-# Whether as many nodes as said are in that state, for the newest release.
-nodes_are() {  # COUNT STATE
-    [[ $(lull status --json | grep -c "\"state\": *\"$2\"") -eq $1 ]]
-}
-
-heading "the first release"
-show lull publish app --name kiosk --version 1.0 --start "bin/python -m kiosk"
+heading "The first release"
+show lull publish python-1 --name python --version 3.11-1 --start bin/python
+until_says "3 of 3 nodes active" lull status
 show lull status
-until_true nodes_are 3 active
-show lull status
-show lull-node verify --root till-1
 
-heading "somebody uses it on till-1"
+# ---- in use ----
+
+heading "A user works with it on node 1"
 mkfifo keyboard
-script -qfc "lull-node run kiosk --root till-1" terminal.txt <keyboard >/dev/null &
-terminal=$!
-exec 7>keyboard
-until_true grep -qs 'release 1.0' terminal.txt
-echo "on the terminal of till-1:"
-sed -n '2,$p' terminal.txt
+typed lull-node run python --root node-1
+TERM=dumb script --quiet --flush --return --command "lull-node run python --root node-1 -- -q" terminal <keyboard >/dev/null &
+user=$!
+started+=("$user")
+exec 3>keyboard
+type_in() { printf '%s\n' "$1" >&3; }
+until_says "^>>> " cat terminal
+type_in "import sympy, sys; sympy.factorint(2022)"
+until_says "^{2: 1, 3: 1, 337: 1}" cat terminal
+type_in "sys.prefix"
+until_says "^'$work/node-1/python/versions/1-3.11-1'" cat terminal
 
-heading "the second release arrives"
-sed -i 's/release 1.0/release 1.1/' "app/lib/python$version/kiosk.py"
-app/bin/python -m compileall -q "app/lib/python$version/json" "app/lib/python$version/asyncio" "app/lib/python$version/email"
-show lull publish app --name kiosk --version 1.1 --start "bin/python -m kiosk"
-until_true nodes_are 2 active
-until_true nodes_are 1 waiting
-until_true grep -qs 'is ready' terminal.txt
+heading "The second release arrives meanwhile"
+show lull publish python-2 --name python --version 3.11-2 --start bin/python
+until_says "2 of 3 nodes active" lull status
+until_says "waiting .*told" lull status
 show lull status
-show lull-node status --root till-1
-echo "on the terminal of till-1:"
-grep -a 'lull:' terminal.txt
-[[ $(readlink till-1/kiosk/current) == versions/1-1.0 ]] || fail "a release in use was replaced"
+show lull-node status --root node-1
+until_says "lull: python 3.11-2 is ready" cat terminal
+type_in "sympy.factorint(2023)"
+until_says "^{7: 1, 17: 2}" cat terminal
 
-heading "the program ends; the new release becomes active"
-echo quit >&7
-exec 7>&-
-wait "$terminal"
-ended=$(date +%s%N)
-until_true nodes_are 3 active
-echo "all nodes are active $((($(date +%s%N) - ended) / 1000000)) ms after the program has ended"
+heading "What the user sees on the terminal"
+sed -e '/^Script /d' -e 's/\r//g' -e 's/^/  | /' terminal
+
+heading "The user leaves, and the new release becomes active"
+echo "(exit(), on the user's terminal)"
+type_in "exit()"
+exec 3>&-
+wait "$user" || die "the user's program ended with $?"
+until_says "3 of 3 nodes active" lull status
 show lull status
+grep -E "3.11-2: (waiting|switching|active)" node-1.log
+show lull-node run python --root node-1 -- -c \
+    "import os, docutils; print('release', os.environ['PYTHON_RELEASE'], 'with docutils', docutils.__version__)"
+
+heading "What is installed is what was signed"
+for node in node-1 node-2 node-3; do show lull-node verify --root "$node"; done
 show lull list
-show lull-node status --root till-1
-show lull-node verify --root till-1
-printf '\n$ lull-node run kiosk --root till-1\n'
-echo quit | lull-node run kiosk --root till-1
-echo quit | lull-node run kiosk --root till-1 | grep -q 'release 1.1' || fail "the old release still runs"
-heading "done"
+
+printf '\ndone: %s s, of which %s s for installing and building\n' "$SECONDS" "$build_seconds"

@@ -17,7 +17,8 @@
 #include "schema/ids.hpp"
 #include "schema/limits.hpp"
 
-// MessagePack (the home of msgpack-c): a struct lists its fields once, in `describe`, and is encoded and decoded by that.
+// MessagePack (the home of msgpack-c): a struct lists its fields once, in `describe`, and is encoded and decoded by
+// that.
 //
 //     struct Ping {
 //         std::uint64_t nonce = 0;
@@ -67,8 +68,9 @@ private:
 // Parsed MessagePack: exactly one value, no trailing bytes, within the bounds.
 class Document {
 public:
-    // Fault::damaged if `bytes` is larger than `most`, nests too deep, ends early or late, or is no MessagePack. What its
-    // maps and arrays hold in all is bounded by `elements`, and by its size anyway: parsing takes 24 bytes for each.
+    // Fault::damaged if `bytes` is larger than `most`, nests too deep, ends early or late, or is no MessagePack. What
+    // its maps and arrays hold in all is bounded by `elements`, and by its size anyway: parsing takes 24 bytes for
+    // each.
     [[nodiscard]] static Result<Document> parse(View bytes, Bytes most, std::size_t elements = any_number);
     static constexpr std::size_t any_number = std::numeric_limits<std::size_t>::max();
     [[nodiscard]] Item root() const;
@@ -264,8 +266,8 @@ template <codec::Described T>
     return out.take();
 }
 
-// The reverse, into a fresh object. Fault::damaged for anything that is not exactly one such struct within `most` bytes.
-// A struct that is large by its binary values only says so by T::most_elements.
+// The reverse, into a fresh object. Fault::damaged for anything that is not exactly one such struct within `most`
+// bytes. A struct that is large by its binary values only says so by T::most_elements.
 template <codec::Described T>
 [[nodiscard]] Result<T> decode(View bytes, Bytes most) {
     std::size_t elements = Document::any_number;

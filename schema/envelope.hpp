@@ -36,7 +36,8 @@ struct Envelope {
     bool operator==(Envelope const&) const = default;
 };
 
-// The signing keys that somebody trusts. Roles and thresholds come with root metadata; until then one signature suffices.
+// The signing keys that somebody trusts. Roles and thresholds come with root metadata; until then one signature
+// suffices.
 class TrustedKeys {
 public:
     TrustedKeys() = default;

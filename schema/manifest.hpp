@@ -71,8 +71,9 @@ struct Manifest {
     [[nodiscard]] std::size_t file_count() const;
 };
 
-// Every rule of DESIGN.md section 7 and of the structs above: paths that stay inside, no duplicates, parents that exist and
-// are directories, links that stay inside, sizes that fit the segments. Fault::refused with path and reason. Both ends call it.
+// Every rule of DESIGN.md section 7 and of the structs above: paths that stay inside, no duplicates, parents that exist
+// and are directories, links that stay inside, sizes that fit the segments. Fault::refused with path and reason. Both
+// ends call it.
 [[nodiscard]] Status validate(Manifest const& manifest);
 
 // The rules for one path, also used while scanning.
@@ -81,8 +82,8 @@ struct Manifest {
 // The rules for a link at `path` that points to `target`.
 [[nodiscard]] Status validate_link(std::string_view path, std::string_view target);
 
-// Checks digest and signature of an encoded envelope, then decodes and validates: what everybody does with a manifest object.
-// `digest` is the SHA-256 of the envelope's bytes, as update-info names it.
+// Checks digest and signature of an encoded envelope, then decodes and validates: what everybody does with a manifest
+// object. `digest` is the SHA-256 of the envelope's bytes, as update-info names it.
 [[nodiscard]] Result<Manifest> open_manifest(View envelope, Digest const& digest, TrustedKeys const& trusted);
 
 }  // namespace lull

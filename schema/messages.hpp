@@ -107,8 +107,8 @@ struct Offer {
     bool operator==(Offer const&) const = default;
 };
 
-// Objects that the broker lacks, manifests first, at most limits::objects_per_message; none: everything is durable here,
-// emit the update-info. Another NEED follows when these have come.
+// Objects that the broker lacks, manifests first, at most limits::objects_per_message; none: everything is durable
+// here, emit the update-info. Another NEED follows when these have come.
 struct Need {
     static constexpr MessageType type = MessageType::need;
     SoftwareName software;
@@ -516,8 +516,8 @@ struct Answer {
     bool operator==(Answer const&) const = default;
 };
 
-using Message = std::variant<Update, Head, Offer, Need, Put, Committed, Refused, Hello, Welcome, Busy, Sync, LogPage, Fetch,
-                             Queued, Data, Ack, Credit, Absent, Report, Noted, Ping, Pong, Admin, Answer>;
+using Message = std::variant<Update, Head, Offer, Need, Put, Committed, Refused, Hello, Welcome, Busy, Sync, LogPage,
+                             Fetch, Queued, Data, Ack, Credit, Absent, Report, Noted, Ping, Pong, Admin, Answer>;
 
 [[nodiscard]] MessageType type_of(Message const& message);
 // "UPDATE", "HELLO", ... as in PROTOCOL.md.

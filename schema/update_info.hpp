@@ -16,7 +16,7 @@ constexpr Policy enum_last(Policy) { return Policy::now; }
 // One build of a release, for one architecture.
 struct Build {
     ArchitectureName architecture;
-    Digest manifest;            // SHA-256 of the manifest's encoded envelope, by which it is stored and fetched as an object
+    Digest manifest;            // SHA-256 of the manifest's encoded envelope: the object by that name
     Bytes manifest_size{};      // plain bytes of that object
     Bytes size{};               // sum of the files' sizes
     std::uint64_t files = 0;
@@ -55,7 +55,8 @@ struct UpdateInfo {
     [[nodiscard]] Build const* build_for(ArchitectureName const& architecture) const;
 };
 
-// Checks the signature, decodes, and checks the rules (at least one build, no architecture twice). Fault::refused or damaged.
+// Checks the signature, decodes, and checks the rules (at least one build, no architecture twice). Fault::refused or
+// damaged.
 [[nodiscard]] Result<UpdateInfo> open_update_info(Envelope const& envelope, TrustedKeys const& trusted);
 
 // The same without asking who signed: for records that were checked before they were written.

@@ -12,7 +12,8 @@ namespace lull::wire {
 inline constexpr std::uint8_t version = 1;
 inline constexpr std::size_t header_size = 3;
 
-// What a subscriber subscribes to, and what the broker subscribes to at its publishers; a group's topic will be "g/NAME/".
+// What a subscriber subscribes to, and what the broker subscribes to at its publishers; a group's topic will be
+// "g/NAME/".
 inline constexpr std::string_view everybody = "all/";
 
 // Exchange: the first frame of a multipart message.

@@ -33,6 +33,8 @@ Actions Agent::start(Moment now) {
         if (record.phase == Phase::active && record.active != ReleaseRef{record.entry.seq, work_[software].info.version}) {
             record.phase = Phase::announced;  // `current` points elsewhere: install again
         }
+        // The lock of the last look is gone with the process that had it: look again, unless all is done but the record of it.
+        if (record.phase == Phase::switching && active_of(software) != target_of(software)) record.phase = Phase::staged;
         pursue(software, now);
     }
     collect_garbage();
@@ -43,6 +45,7 @@ Actions Agent::start(Moment now) {
 Actions Agent::on(Event event, Moment now) {
     out_.clear();
     std::visit([&](auto& concrete) { on_event(std::move(concrete), now); }, event);
+    retry_failed(now);
     keep_exchange_going(now);
     return std::exchange(out_, {});
 }
@@ -114,7 +117,7 @@ void Agent::save(SoftwareName const& software, Continuation then) {
 void Agent::pursue(SoftwareName const& software, Moment now) {
     auto& record = state_.software.at(software);
     auto& work = work_.at(software);
-    if (work.busy) return;
+    if (work.busy || !work.recorded) return;
     switch (record.phase) {
         case Phase::announced: return pursue_plan(software, now);
         case Phase::fetching: return pursue_objects(software, now);
@@ -214,7 +217,7 @@ void Agent::on_event(PlanMade event, Moment now) {
     auto const& software = event.release.software;
     auto& work = work_.at(software);
     work.busy = false;
-    if (!is_target(event.release)) return pursue(software, now);
+    if (!is_target(event.release) || state_.software.at(software).phase != Phase::announced) return pursue(software, now);
     if (!event.plan) {
         if (event.plan.error().fault == Fault::damaged) {
             drop({work.info.build_for(settings_.architecture)->manifest}, [](Moment) {});
@@ -230,8 +233,8 @@ void Agent::on_event(PlanMade event, Moment now) {
 void Agent::on_event(StageEnded event, Moment now) {
     auto const& software = event.release.software;
     work_.at(software).busy = false;
-    if (!is_target(event.release)) return pursue(software, now);
     auto& record = state_.software.at(software);
+    if (!is_target(event.release) || record.phase != Phase::fetching) return pursue(software, now);
     if (event.status) {
         record.failures = 0;
         fetcher_.unwant(software);
@@ -342,6 +345,7 @@ void Agent::clean_up(SoftwareName const& software) {
     for (auto const& kept : {record.active, record.previous}) {
         if (kept) keep.push_back({software, kept->seq, kept->version});
     }
+    if (active_of(software) != target_of(software)) keep.push_back(target_of(software));  // it may be staged by now
     out_.push_back(RemoveVersions{software, std::move(keep)});
     collect_garbage();
 }
@@ -375,7 +379,9 @@ void Agent::on_event(BatchDone event, Moment now) {
     then(now);
 }
 
-void Agent::on_event(Tick, Moment now) {
+void Agent::on_event(Tick, Moment) {}  // what is due is done after every event
+
+void Agent::retry_failed(Moment now) {
     for (auto& [software, work] : work_) {
         if (!work.retry || now.point < *work.retry) continue;
         work.retry.reset();
@@ -386,7 +392,8 @@ void Agent::on_event(Tick, Moment now) {
 
 std::optional<TimePoint> Agent::wake() const {
     TimePoint when = link_.wake(need());
-    if (link_.open() && (sync_owed_ || !state_.outbox.empty())) when = std::min(when, asked_at_ + settings_.link.answer);
+    bool const asked = sync_owed_ || !state_.outbox.empty();
+    if (link_.open() && asked && !epoch_complained_) when = std::min(when, asked_at_ + settings_.link.answer);
     for (auto const& [software, work] : work_) {
         if (work.retry) when = std::min(when, *work.retry);
     }

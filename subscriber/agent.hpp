@@ -48,6 +48,7 @@ private:
     // What is going on with a software at this moment; lost in a crash, and found again by pursue().
     struct Work {
         UpdateInfo info;                     // of the newest release
+        bool recorded = true;                // the announcement is durable
         bool busy = false;                   // a plan, tree, probe or switch is being made
         Seq busy_with;
         std::optional<std::vector<Segment>> plan;
@@ -101,6 +102,7 @@ private:
     void probe(SoftwareName const& software, Moment now);
     void start_switch(SoftwareName const& software);
     bool move(SoftwareName const& software, Happening what, std::string why, Moment now);
+    void retry_failed(Moment now);
     void give_up(SoftwareName const& software, Error const& error, Moment now);
     void clean_up(SoftwareName const& software);
     void collect_garbage();

@@ -34,7 +34,10 @@ void Agent::fall_behind(Seq head, Moment now) {
 
 // A node belongs to one log. If the broker's log is another one, nothing is installed from it: it may hold less than we have.
 bool Agent::same_log(Epoch epoch) {
-    if (state_.cursor.epoch == Epoch{} || state_.cursor.epoch == epoch) return true;
+    if (state_.cursor.epoch == Epoch{} || state_.cursor.epoch == epoch) {
+        epoch_complained_ = false;
+        return true;
+    }
     if (!epoch_complained_) {
         say(LogLevel::error, "the broker has another log than the one this node knows (was it set up anew?); nothing is installed from "
                              "it. Join this node again with a new bundle and an empty .lull/journal to accept it");
@@ -47,6 +50,7 @@ void Agent::on_message(LogPage const& message, Moment now) {
     if (!sync_owed_) return;
     sync_owed_ = false;
     if (!same_log(message.epoch)) return;
+    link_.useful(now.point);
     head_ = std::max(head_, message.head);
     if (message.from <= state_.cursor.seq) record(message.epoch, message.entries, now);
     link_.no_gap();
@@ -74,6 +78,8 @@ void Agent::record(Epoch epoch, std::vector<LogEntry> const& entries, Moment now
         recorded_ = cursor;
         for (auto const& software : fresh) {
             mark_saved(software, revisions.at(software));
+            if (state_.software.at(software).entry.seq > cursor.seq) continue;  // superseded meanwhile: that batch is to come
+            work_.at(software).recorded = true;
             say(LogLevel::info, fmt::format("recorded release {} ({} {}) at {} us", state_.software.at(software).entry.seq.value,
                                             software.text(), work_.at(software).info.version.text(), then.wall.micros));
             pursue(software, then);
@@ -94,7 +100,9 @@ void Agent::record_entry(LogEntry const& entry, std::vector<SoftwareName>& fresh
             say(LogLevel::info, fmt::format("{} {} is superseded by {}", software.text(), work_.at(software).info.version.text(),
                                             info->version.text()));
         }
-        if (known->second.phase == Phase::waiting) out_.push_back(LetGo{software});
+        // Somebody who waits for the lock must not wait until the newer one is here.
+        bool const holds = known->second.phase == Phase::waiting || known->second.phase == Phase::switching;
+        if (holds && !work_.at(software).busy) out_.push_back(LetGo{software});
     }
     auto& record = state_.software[software];
     record.entry = entry;
@@ -105,6 +113,7 @@ void Agent::record_entry(LogEntry const& entry, std::vector<SoftwareName>& fresh
     record.failures = 0;
     auto& work = work_[software];
     work.info = std::move(*info);
+    work.recorded = false;
     work.plan.reset();
     work.retry.reset();
     fetcher_.unwant(software);
@@ -127,6 +136,7 @@ void Agent::on_event(ExchangeLost event, Moment now) {
 
 void Agent::on_event(MessageHeard event, Moment now) {
     link_.heard(now.point);
+    if (!std::holds_alternative<Ping>(event.message) && !std::holds_alternative<Pong>(event.message)) link_.spoke(now.point);
     if (auto const* data = std::get_if<Data>(&event.message)) return on_message(*data, event.payload, now);
     std::visit(
         [&](auto const& message) {
@@ -152,7 +162,8 @@ void Agent::on_message(Welcome const& message, Moment now) {
     }
 }
 
-void Agent::on_message(Queued const& message, Moment) {
+void Agent::on_message(Queued const& message, Moment now) {
+    link_.moved(now.point);
     say(LogLevel::info, fmt::format("waiting for the broker: number {} in the queue, {}", message.position, message.reason));
 }
 
@@ -170,9 +181,10 @@ void Agent::on_message(Refused const& message, Moment now) {
 
 void Agent::on_message(Ping const& message, Moment) { send(Pong{message.nonce}); }
 
-void Agent::on_message(Noted const& message, Moment) {
+void Agent::on_message(Noted const& message, Moment now) {
     auto const found = state_.outbox.find(message.software);
     if (found == state_.outbox.end() || found->second.revision != message.revision) return;
+    link_.useful(now.point);
     state_.outbox.erase(found);
     unsaid_.erase(message.software);
     persist({journal::drop_report(message.software)}, [](Moment) {});
@@ -183,10 +195,12 @@ void Agent::on_message(Noted const& message, Moment) {
 void Agent::on_message(Data const& message, Bytes payload, Moment now) {
     auto const decision = fetcher_.data(message, payload);
     send(fetcher_.ack());
-    link_.spoke(now.point);
+    link_.moved(now.point);
     switch (decision.verdict) {
         case Fetcher::Verdict::ignore: return;
-        case Fetcher::Verdict::store: return out_.push_back(StoreFrame{message.shape, message.offset, decision.then});
+        case Fetcher::Verdict::store:
+            link_.useful(now.point);
+            return out_.push_back(StoreFrame{message.shape, message.offset, decision.then});
         case Fetcher::Verdict::broken:
             say(LogLevel::warn, fmt::format("the broker sent bytes of object {} that do not fit", message.shape.object.hex()));
             link_.lost(now.point);
@@ -194,7 +208,10 @@ void Agent::on_message(Data const& message, Bytes payload, Moment now) {
     }
 }
 
+// It may have the object in another shape, of which there is no such offset: then the next try begins at the first byte.
 void Agent::on_message(Absent const& message, Moment now) {
+    if (fetcher_.complete(message.object)) return;
+    if (fetcher_.knows(message.object)) drop({message.object}, [](Moment) {});
     give_up_wanting(message.object, Error{Fault::not_found, fmt::format("the broker does not have object {}", message.object.hex())}, now);
 }
 
@@ -234,9 +251,9 @@ void Agent::give_up_wanting(Digest const& object, Error const& error, Moment now
 // ---- speaking ----
 
 Link::Need Agent::need() const {
-    bool const alien = epoch_complained_;
-    return {!alien && (fetcher_.anything_missing() || !state_.outbox.empty()),
-            fetcher_.waiting_for_data() || sync_owed_ || !state_.outbox.empty()};
+    if (epoch_complained_) return {};
+    return {fetcher_.anything_missing() || !state_.outbox.empty(),
+            fetcher_.waiting_for_data() || sync_owed_ || !state_.outbox.empty(), fetcher_.waiting_for_data()};
 }
 
 void Agent::say_reports(Moment now) {
@@ -251,8 +268,9 @@ void Agent::say_reports(Moment now) {
 
 // Ends every turn: opens, feeds, pings, gives up or closes the exchange as things stand.
 void Agent::keep_exchange_going(Moment now) {
-    if (link_.open()) {
+    if (link_.open() && !epoch_complained_) {
         if (now.point - asked_at_ >= settings_.link.answer) {  // lost on the way: say it again
+            asked_at_ = now.point;
             sync_owed_ = false;
             for (auto const& [software, report] : state_.outbox) unsaid_.insert(software);
         }
@@ -265,7 +283,10 @@ void Agent::keep_exchange_going(Moment now) {
             say_reports(now);
             link_.spoke(now.point);
         }
-        for (auto& request : fetcher_.requests()) send(std::move(request));
+        for (auto& request : fetcher_.requests()) {
+            link_.moved(now.point);
+            send(std::move(request));
+        }
         if (fetcher_.anything_missing()) {
             if (auto credit = fetcher_.credit_due()) send(*credit);
         }

@@ -22,8 +22,24 @@ void Fetcher::count_missing() {
 
 void Fetcher::unwant(SoftwareName const& software) {
     std::erase_if(asked_, [&](auto const& asked) { return asked.second->release.software == software; });
+    std::vector<Digest> unwanted;
+    for (auto const& want : wants_) {
+        if (want.release.software == software) unwanted.push_back(want.object);
+    }
     wants_.remove_if([&](Want const& want) { return want.release.software == software; });
+    for (auto const& object : unwanted) {
+        if (wanted_by(object).empty()) abandon_rest(object);
+    }
     count_missing();
+}
+
+// Nobody will ask for the bytes behind the last checkpoint to be made durable: they must not take credit for ever.
+void Fetcher::abandon_rest(Digest const& object) {
+    auto const found = known_.find(object);
+    if (found == known_.end() || found->second.arrived == found->second.shape.stored) return;  // the disk is at it, or it is complete
+    auto& known = found->second;
+    on_the_way_ -= std::min(on_the_way_, known.arrived - known.checkpoint);
+    known.arrived = known.checkpoint;
 }
 
 bool Fetcher::wants_for(SoftwareName const& software) const {
@@ -130,6 +146,7 @@ void Fetcher::settle(Known& known, Bytes upto) {
 std::optional<ObjectRecord> Fetcher::synced(Digest const& object, Bytes upto) {
     auto const found = known_.find(object);
     if (found == known_.end() || upto > found->second.arrived || upto <= found->second.settled) return std::nullopt;
+    if (upto == found->second.shape.stored) return std::nullopt;  // what is all here is recorded when it is checked: finished()
     settle(found->second, upto);
     return ObjectRecord{found->second.shape, upto, false};
 }

@@ -86,6 +86,7 @@ private:
     };
 
     void settle(Known& known, Bytes upto);
+    void abandon_rest(Digest const& object);
     void count_missing();
     [[nodiscard]] bool plausible(Data const& data, Bytes payload, Want const& want) const;
 

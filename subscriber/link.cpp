@@ -20,9 +20,8 @@ void Link::ready(TimePoint now) {
 
 void Link::welcomed(TimePoint now) {
     state_ = State::open;
-    since_ = heard_ = used_ = now;
-    failures_ = 0;
-    check_in_ = now + times_.check_in / 2 + jitter(times_.check_in / 2);
+    since_ = heard_ = used_ = moved_ = now;
+    plan_check_in(now);
 }
 
 void Link::lost(TimePoint now) {
@@ -36,6 +35,15 @@ void Link::lost(TimePoint now) {
 void Link::closed(TimePoint now) {
     state_ = State::closed;
     since_ = now;
+    failures_ = 0;
+    plan_check_in(now);  // the session that ends here was one
+}
+
+void Link::plan_check_in(TimePoint now) { check_in_ = now + times_.check_in / 2 + jitter(times_.check_in / 2); }
+
+void Link::useful(TimePoint now) {
+    used_ = now;
+    failures_ = 0;
 }
 
 void Link::gap(TimePoint now, Duration spread) {
@@ -43,16 +51,17 @@ void Link::gap(TimePoint now, Duration spread) {
 }
 
 Link::Advice Link::advise(Need need, TimePoint now) const {
-    bool const wanted = need.wanted || catching_up(now) || now >= check_in_;
+    bool const wanted = need.wanted || catching_up(now);
     switch (state_) {
-        case State::closed: return wanted && now >= not_before_ ? Advice::open : Advice::nothing;
+        case State::closed: return (wanted || now >= check_in_) && now >= not_before_ ? Advice::open : Advice::nothing;
         case State::connecting:
         case State::greeting: return now - since_ >= times_.answer ? Advice::give_up : Advice::nothing;
         case State::open: break;
     }
     if (need.owed && now - heard_ >= times_.dead) return Advice::give_up;
+    if (need.bytes && now - moved_ >= times_.stalled) return Advice::give_up;
     if (need.owed && now - heard_ >= times_.ping && now - pinged_ >= times_.ping) return Advice::ping;
-    if (!wanted && !need.owed && now - std::max(used_, heard_) >= times_.idle) return Advice::close;
+    if (!wanted && !need.owed && now - used_ >= times_.idle) return Advice::close;
     return Advice::nothing;
 }
 
@@ -68,8 +77,11 @@ TimePoint Link::wake(Need need) const {
         case State::greeting: return since_ + times_.answer;
         case State::open: break;
     }
-    if (need.owed) return std::min(heard_ + times_.dead, std::max(heard_, pinged_) + times_.ping);
-    TimePoint when = need.wanted ? TimePoint::max() : std::max(used_, heard_) + times_.idle;
+    if (need.owed) {
+        TimePoint const when = std::min(heard_ + times_.dead, std::max(heard_, pinged_) + times_.ping);
+        return need.bytes ? std::min(when, moved_ + times_.stalled) : when;
+    }
+    TimePoint when = need.wanted ? TimePoint::max() : used_ + times_.idle;
     if (catch_up_) when = std::min(when, *catch_up_);
     return when;
 }

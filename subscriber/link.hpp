@@ -13,6 +13,8 @@ struct LinkTimes {
     Duration answer = std::chrono::seconds(15);        // for WELCOME, LOG, NOTED: then ask again in a new session
     Duration ping = std::chrono::seconds(20);          // silence while something is owed to us: PING
     Duration dead = std::chrono::seconds(60);          // silence after which the session is given up
+    Duration stalled = std::chrono::minutes(3);        // the same for bytes that are owed, though pings are answered; the broker
+                                                       // tells those in its queue their place every minute
     Duration idle = std::chrono::seconds(60);          // nothing to say: close
     Duration check_in = std::chrono::minutes(15);      // say HELLO at least this often (jittered)
     Duration first_backoff = std::chrono::seconds(1);  // full jitter, doubling
@@ -38,6 +40,8 @@ public:
     void closed(TimePoint now);    // on purpose
     void busy(TimePoint until) { not_before_ = until; }
     void spoke(TimePoint now) { used_ = now; }
+    void moved(TimePoint now) { moved_ = now; }  // bytes came or were asked for, or a place in the queue was told
+    void useful(TimePoint now);                  // the session has brought something: failures before it count no more
 
     // A part of the log is missing: catch up within `spread`, at a random moment.
     void gap(TimePoint now, Duration spread);
@@ -46,10 +50,12 @@ public:
     [[nodiscard]] bool gap_known() const { return catch_up_.has_value(); }
 
     enum class Advice { nothing, open, give_up, ping, close };
-    // What to do now; `wanted`: there is something to say or to fetch; `owed`: an answer is outstanding.
+    // What to do now; `wanted`: there is something to say or to fetch; `owed`: an answer is outstanding; `bytes`: and it is bytes of
+    // objects.
     struct Need {
         bool wanted = false;
         bool owed = false;
+        bool bytes = false;
     };
     [[nodiscard]] Advice advise(Need need, TimePoint now) const;
     void pinged(TimePoint now) { pinged_ = now; }
@@ -58,6 +64,7 @@ public:
 
 private:
     [[nodiscard]] Duration jitter(Duration most);
+    void plan_check_in(TimePoint now);
 
     LinkTimes times_;
     std::mt19937_64 random_;
@@ -66,6 +73,7 @@ private:
     TimePoint heard_{};
     TimePoint used_{};
     TimePoint pinged_{};
+    TimePoint moved_{};
     TimePoint not_before_{};
     TimePoint check_in_{};
     std::optional<TimePoint> catch_up_;

@@ -1,5 +1,6 @@
 #include "subscriber/use_guard.hpp"
 
+#include "subscriber/lease_probe.hpp"
 #include "subscriber/notices.hpp"
 
 namespace lull::subscriber {
@@ -8,13 +9,24 @@ namespace {
 
 constexpr Duration slow_look = std::chrono::seconds(30);
 
+// Looks through /proc; where that does not show everything, asks the kernel for leases as well: they also tell of processes that
+// we may not look into.
+Result<UseLook> look(Layout const& layout, ReleaseId const& active) {
+    auto scan = find_holders(layout, active);
+    if (!scan) return pass(scan.error());
+    UseLook seen{std::move(*scan), std::nullopt};
+    if (!seen.scan.holders.empty() || seen.scan.unreadable == 0) return seen;
+    auto open = find_open_file(layout, active);
+    if (!open) return pass(open.error());
+    seen.open_file = std::move(*open);
+    return seen;
+}
+
 // What the list of holders does not say.
-std::string describe(UseScan const& scan) {
-    std::string text;
-    if (scan.holders.empty()) text = "in use by a process that cannot be found";
-    if (scan.unreadable == 0) return text;
-    if (!text.empty()) text += "; ";
-    return text + fmt::format("{} processes cannot be looked into", scan.unreadable);
+std::string describe(UseLook const& seen) {
+    if (seen.open_file) return fmt::format("a process that cannot be looked into has {} open", seen.open_file->filename().string());
+    if (seen.scan.holders.empty()) return "locked by a process that cannot be found";
+    return "";
 }
 
 }  // namespace
@@ -31,20 +43,20 @@ void UseGuard::probe(ProbeUse const& order) {
     if (!lock) return tell_(UseFound{order.active.software, UseAnswer::unknown, {}, lock.error().message});
     guarded.launched = !lock->has_value();
     guarded.lock = std::move(*lock);
-    worker_.submit([this, active = order.active] { return find_holders(layout_, active); },
-                   [this, active = order.active](Result<UseScan> scan) { answer(active, std::move(scan)); });
+    worker_.submit([this, active = order.active] { return look(layout_, active); },
+                   [this, active = order.active](Result<UseLook> seen) { answer(active, std::move(seen)); });
 }
 
-void UseGuard::answer(ReleaseId const& active, Result<UseScan> scan) {
+void UseGuard::answer(ReleaseId const& active, Result<UseLook> seen) {
     auto& guarded = guarded_[active.software];
-    if (!scan) {
+    if (!seen) {
         guarded.lock.reset();
-        return tell_(UseFound{active.software, UseAnswer::unknown, {}, scan.error().message});
+        return tell_(UseFound{active.software, UseAnswer::unknown, {}, seen.error().message});
     }
-    if (scan->holders.empty() && guarded.lock) return tell_(UseFound{active.software, UseAnswer::free, {}, ""});
+    if (seen->scan.holders.empty() && !seen->open_file && guarded.lock) return tell_(UseFound{active.software, UseAnswer::free, {}, ""});
     guarded.lock.reset();
-    auto why = describe(*scan);
-    tell_(UseFound{active.software, UseAnswer::in_use, std::move(scan->holders), std::move(why)});
+    auto why = describe(*seen);
+    tell_(UseFound{active.software, UseAnswer::in_use, std::move(seen->scan.holders), std::move(why)});
 }
 
 // By lock and pidfd, without polling; the slow look is the net below both.

@@ -11,6 +11,12 @@
 
 namespace lull::subscriber {
 
+// What a look at a version gave: who uses it, and a file of it that somebody has open whom /proc does not show.
+struct UseLook {
+    UseScan scan;
+    std::optional<fs::path> open_file;
+};
+
 // Finds out whether a version is in use, waits until it may not be, and keeps it locked between "free" and the switch, so that a
 // launch in that instant waits and then gets the new version.
 class UseGuard {
@@ -33,7 +39,7 @@ private:
         std::optional<EventLoop::TimerId> net; // the slow look, for what neither lock nor pidfd sees
     };
     void stop_watching(Guarded& guarded);
-    void answer(ReleaseId const& active, Result<UseScan> scan);
+    void answer(ReleaseId const& active, Result<UseLook> seen);
 
     EventLoop& loop_;
     Layout layout_;

@@ -1,0 +1,193 @@
+#include "tests/sim/checker.hpp"
+
+namespace lull::sim {
+
+using namespace std::chrono_literals;
+
+void Checker::set(std::string text) {
+    world_.trace("VIOLATION {}", text);
+    if (!violation_) violation_ = fmt::format("after {} s: {}", std::chrono::duration<double>(world_.elapsed()).count(), text);
+}
+
+// ---- the broker ----
+
+void Checker::committed(Committed const& message, UpdateInfo const& info) {
+    auto const [known, fresh] = committed_.try_emplace(message.seq, message, info);
+    if (!fresh && known->second.second != info) violated("release {} was committed twice with other contents", message.seq.value);
+}
+
+void Checker::noted(PeerKey const& node, Noted const& message) {
+    auto& revision = noted_[{message.software, node}];
+    revision = std::max(revision, message.revision);
+}
+
+void Checker::broker_wrote(Tables const& before, store::Batch const& batch) {
+    for (auto const& change : batch) {
+        if (change.table == broker::Catalogue::table) {
+            auto const entry = decode<LogEntry>(*change.value, limits::control_message);
+            if (before.at(change.table).contains(change.key)) violated("log entry {} was written over", entry->seq.value);
+            log_[decode_update_info(entry->update.payload)->software].insert(entry->seq);
+        }
+        if (change.table == broker::Ledger::table) {
+            auto const& rows = before.at(change.table);
+            auto const row = rows.find(change.key);
+            if (row == rows.end()) continue;
+            auto const older = decode<broker::LedgerRow>(row->second, limits::control_message);
+            auto const newer = decode<broker::LedgerRow>(*change.value, limits::control_message);
+            if (newer->revision < older->revision) violated("a ledger row went back to revision {}", newer->revision);
+        }
+    }
+}
+
+void Checker::broker_has(broker::BrokerState const& state) {
+    for (auto const& [seq, known] : committed_) {
+        auto const* release = state.catalogue.at(seq);
+        if (release == nullptr || release->info != known.second) {
+            violated("{} {} was committed as release {} and is not in the log", known.second.software.text(),
+                     known.second.version.text(), seq.value);
+        }
+    }
+    for (auto const& [row, revision] : noted_) {
+        auto const there = state.ledger.durable_revision(row.first, row.second);
+        if (there < revision) violated("report {} about {} was noted, the ledger has {}", revision, row.first.text(), there);
+    }
+}
+
+// ---- a node ----
+
+void Checker::node_wrote(std::string const& node, NodeDisk const& disk) {
+    auto& durable = durable_[node];
+    auto const cursor = disk.journal.cursor.seq;
+    if (cursor < durable.cursor) violated("{}: the cursor fell from {} to {}", node, durable.cursor.value, cursor.value);
+    durable.cursor = cursor;
+    for (auto const& [software, record] : disk.journal.software) {
+        auto& [seq, revision] = durable.software[software];
+        if (record.entry.seq < seq) violated("{}: {} went back to release {}", node, software.text(), record.entry.seq.value);
+        if (record.revision < revision) violated("{}: the revision of {} fell to {}", node, software.text(), record.revision);
+        seq = record.entry.seq;
+        revision = record.revision;
+    }
+    for (auto const& [software, releases] : log_) {
+        auto const beyond = releases.upper_bound(cursor);
+        if (beyond == releases.begin()) continue;
+        auto const passed = *std::prev(beyond);
+        if (durable.software[software].first < passed) {
+            violated("{}: the cursor is at {} and release {} of {} is not recorded", node, cursor.value, passed.value, software.text());
+        }
+    }
+}
+
+void Checker::node_starts(std::string const& node, NodeDisk const& disk) {
+    for (auto const& [object, record] : disk.journal.objects) {
+        if (disk.rewritten.contains(object) || disk.damaged.contains(object)) continue;
+        auto const file = disk.incoming.find(object);
+        auto const size = file == disk.incoming.end() ? 0 : file->second.bytes.size();
+        auto const& right = library_.bytes(object);
+        auto const durable = record.durable.count();
+        if (size < durable || !std::equal(right.begin(), right.begin() + static_cast<std::ptrdiff_t>(durable),
+                                          file->second.bytes.begin())) {
+            violated("{}: the journal says that {} bytes of {} are durable, and they are not", node, durable, object.hex());
+        }
+    }
+    for (auto const& [software, release] : disk.current) {
+        if (!disk.versions.contains(release)) violated("{}: current of {} points to nothing", node, software.text());
+    }
+}
+
+void Checker::reported(std::string const& node, NodeDisk const& disk, Report const& report) {
+    auto const [known, fresh] = reports_[{node, report.software}].try_emplace(report.revision, report);
+    if (!fresh && known->second != report) violated("{}: two reports about {} have revision {}", node, report.software.text(), report.revision);
+    auto const found = disk.journal.software.find(report.software);
+    if (found == disk.journal.software.end() || found->second.revision < report.revision) {
+        return violated("{}: report {} about {} was sent before it was durable", node, report.revision, report.software.text());
+    }
+    auto const& record = found->second;
+    if (record.revision != report.revision) return;
+    if (record.entry.seq != report.seq || ledger_state(record.phase) != report.state) {
+        violated("{}: the report about {} says '{}', the journal says '{}'", node, report.software.text(), to_text(report.state),
+                 to_text(record.phase));
+    }
+    auto const current = disk.current.find(report.software);
+    bool const active = current != disk.current.end() && current->second.seq == report.seq;
+    if (report.state == NodeState::active && !active) violated("{}: {} is reported active and is not", node, report.software.text());
+    bool const there = std::any_of(disk.versions.begin(), disk.versions.end(), [&](ReleaseId const& version) {
+        return version.software == report.software && version.seq == report.seq;
+    });
+    if (report.state == NodeState::distributed && !there) violated("{}: {} is reported staged and is not", node, report.software.text());
+}
+
+void Checker::asked(std::string const& node, NodeDisk const& disk, Fetch const& fetch) {
+    if (disk.journal.cursor.seq < fetch.seq) violated("{}: objects of release {} are fetched before it is recorded", node, fetch.seq.value);
+    for (auto const& item : fetch.items) {
+        ++fetched_[{node, item.object}];
+        auto const record = disk.journal.objects.find(item.object);
+        if (record == disk.journal.objects.end() || disk.rewritten.contains(item.object)) continue;
+        if (disk.damaged.contains(item.object)) continue;
+        if (item.offset < record->second.durable) {
+            violated("{}: {} bytes of {} are durable, it is fetched from {}", node, record->second.durable.count(), item.object.hex(),
+                     item.offset.count());
+        }
+    }
+}
+
+void Checker::finished(std::string const& node, NodeDisk const& disk, Digest const& object) {
+    if (!disk.damaged.contains(object)) violated("{}: all bytes of {} have arrived, and they are wrong", node, object.hex());
+}
+
+void Checker::staged(std::string const& node, NodeDisk const& disk, subscriber::StageRelease const& order) {
+    auto const* manifest = library_.manifest(order.manifest);
+    bool const has_manifest = order.objects.contains(order.manifest) && disk.holds(order.manifest);
+    if (!has_manifest) return violated("{}: {} is staged without its manifest", node, order.release.directory_name());
+    std::set<Digest> seed;
+    if (order.seed && disk.versions.contains(*order.seed)) {
+        for (auto const& segment : library_.manifest_of(order.seed->software, order.seed->version).segments) seed.insert(segment.digest);
+    }
+    for (auto const& segment : manifest->segments) {
+        bool const fetched = order.objects.contains(segment.digest) && disk.holds(segment.digest);
+        if (!fetched && !seed.contains(segment.digest)) {
+            violated("{}: {} is staged without segment {}", node, order.release.directory_name(), segment.digest.hex());
+        }
+    }
+}
+
+void Checker::switches(std::string const& node, NodeDisk const& disk, ReleaseId const& release, std::size_t holders) {
+    if (!disk.versions.contains(release)) violated("{}: current would point to {}, which is not staged", node, release.directory_name());
+    if (holders > 0) {
+        violated("{}: {} is switched to {} while {} processes use it", node, release.software.text(), release.directory_name(), holders);
+    }
+}
+
+void Checker::removes(std::string const& node, NodeDisk const& disk, subscriber::RemoveVersions const& order) {
+    auto const current = disk.current.find(order.software);
+    if (current == disk.current.end()) return;
+    if (std::find(order.keep.begin(), order.keep.end(), current->second) == order.keep.end()) {
+        violated("{}: the current version of {} is to be removed", node, order.software.text());
+    }
+}
+
+void Checker::told(std::string const& node, std::uint64_t pid, ReleaseId const& ready) { ++told_[{node, pid, ready.seq}]; }
+
+void Checker::lock_held(std::string const& node, Duration time) {
+    if (time > 60s) violated("{}: nobody could launch for {} s", node, std::chrono::duration<double>(time).count());
+}
+
+void Checker::decided(std::string const& node, std::optional<TimePoint> wake) {
+    if (wake && *wake <= world_.now()) violated("{}: wants to be woken in the past", node);
+    auto const second = std::chrono::duration_cast<std::chrono::seconds>(world_.elapsed()).count();
+    auto& rate = rates_[node];
+    if (rate.second != second) rate = {second, 0};
+    constexpr std::uint64_t most = 2000;
+    if (++rate.events == most) violated("{}: {} events in a second", node, most);
+}
+
+std::uint64_t Checker::told_count(std::string const& node, std::uint64_t pid, Seq ready) const {
+    auto const found = told_.find({node, pid, ready});
+    return found == told_.end() ? 0 : found->second;
+}
+
+std::uint64_t Checker::fetches_of(std::string const& node, Digest const& object) const {
+    auto const found = fetched_.find({node, object});
+    return found == fetched_.end() ? 0 : found->second;
+}
+
+}  // namespace lull::sim

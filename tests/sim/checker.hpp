@@ -1,0 +1,75 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "broker/broker.hpp"
+#include "subscriber/actions.hpp"
+#include "tests/sim/library.hpp"
+#include "tests/sim/node_disk.hpp"
+#include "tests/sim/tables.hpp"
+
+namespace lull::sim {
+
+// Holds every run against what must always be true, whatever fails. The first violation is kept.
+class Checker {
+public:
+    Checker(World& world, Library const& library) : world_(world), library_(library) {}
+
+    [[nodiscard]] std::optional<std::string> const& violation() const { return violation_; }
+    template <class... Args>
+    void violated(fmt::format_string<Args...> text, Args&&... args) {
+        set(fmt::format(text, std::forward<Args>(args)...));
+    }
+
+    // ---- the broker ----
+    void committed(Committed const& message, UpdateInfo const& info);
+    void noted(PeerKey const& node, Noted const& message);
+    void broker_wrote(Tables const& before, store::Batch const& batch);
+    // Also after every restart: all that was ever acknowledged is there.
+    void broker_has(broker::BrokerState const& state);
+
+    // ---- a node, by its name ----
+    void node_wrote(std::string const& node, NodeDisk const& disk);
+    void node_starts(std::string const& node, NodeDisk const& disk);
+    void reported(std::string const& node, NodeDisk const& disk, Report const& report);
+    void asked(std::string const& node, NodeDisk const& disk, Fetch const& fetch);
+    void finished(std::string const& node, NodeDisk const& disk, Digest const& object);
+    void staged(std::string const& node, NodeDisk const& disk, subscriber::StageRelease const& order);
+    void switches(std::string const& node, NodeDisk const& disk, ReleaseId const& release, std::size_t holders);
+    void removes(std::string const& node, NodeDisk const& disk, subscriber::RemoveVersions const& order);
+    void told(std::string const& node, std::uint64_t pid, ReleaseId const& ready);
+    void lock_held(std::string const& node, Duration time);
+    void decided(std::string const& node, std::optional<TimePoint> wake);
+
+    [[nodiscard]] std::uint64_t told_count(std::string const& node, std::uint64_t pid, Seq ready) const;
+    [[nodiscard]] std::uint64_t fetches_of(std::string const& node, Digest const& object) const;
+
+private:
+    // What was durable on a node when it was looked at last.
+    struct Durable {
+        Seq cursor;
+        std::map<SoftwareName, std::pair<Seq, std::uint64_t>> software;  // release and revision
+    };
+    struct Rate {
+        std::int64_t second = 0;
+        std::uint64_t events = 0;
+    };
+    void set(std::string text);
+
+    World& world_;
+    Library const& library_;
+    std::optional<std::string> violation_;
+    std::map<Seq, std::pair<Committed, UpdateInfo>> committed_;
+    std::map<std::pair<SoftwareName, PeerKey>, std::uint64_t> noted_;
+    std::map<std::pair<std::string, SoftwareName>, std::map<std::uint64_t, Report>> reports_;
+    std::map<std::tuple<std::string, std::uint64_t, Seq>, std::uint64_t> told_;
+    std::map<std::pair<std::string, Digest>, std::uint64_t> fetched_;
+    std::map<std::string, Rate> rates_;
+    std::map<std::string, Durable> durable_;
+    std::map<SoftwareName, std::set<Seq>> log_;
+};
+
+}  // namespace lull::sim

@@ -1,0 +1,71 @@
+#include "tests/sim/library.hpp"
+
+namespace lull::sim {
+
+namespace {
+
+constexpr std::size_t segments_per_release = 8;
+constexpr std::size_t largest_segment = 24 * 1024;
+
+// Fixed, so that runs can be repeated: the private key is 32 zero bytes.
+SigningKey test_key() {
+    auto key = SigningKey::from_pem("-----BEGIN PRIVATE KEY-----\n"
+                                    "MC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+                                    "-----END PRIVATE KEY-----\n",
+                                    "");
+    LULL_INVARIANT(key.has_value());
+    return std::move(*key);
+}
+
+ArchitectureName any() { return *ArchitectureName::parse("any"); }
+
+}  // namespace
+
+Library::Library(Random& random) : random_(random), key_(test_key()) {}
+
+Digest Library::keep(Buffer bytes) {
+    auto const digest = sha256(bytes);
+    objects_.emplace(digest, std::move(bytes));
+    return digest;
+}
+
+Buffer Library::random_bytes(std::size_t size) {
+    Buffer bytes(size);
+    for (auto& byte : bytes) byte = static_cast<std::byte>(random_.below(256));
+    return bytes;
+}
+
+MadeRelease Library::make(SoftwareName const& software, std::size_t number, WallTime now) {
+    auto const version = *VersionName::parse(fmt::format("1.{}", number));
+    auto& segments = newest_[software];
+    segments.resize(segments_per_release);
+    for (auto& segment : segments) {
+        if (segment.unset() || random_.chance(0.4)) segment = keep(random_bytes(1 + random_.below(largest_segment)));
+    }
+    Manifest manifest{software, version, any(), {}, {}, {}};
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+        Bytes const size(objects_.at(segments[i]).size());
+        manifest.segments.push_back({segments[i], size});
+        manifest.entries.push_back({.path = fmt::format("file-{}", i), .size = size, .digest = segments[i],
+                                    .segment = static_cast<std::uint32_t>(i), .offset = Bytes(), .target = std::nullopt});
+    }
+    LULL_INVARIANT(validate(manifest).has_value());
+    auto const content = manifest.content_size();
+    auto const digest = keep(encode(seal(encode(manifest), domain::manifest, key_)));
+    manifests_.emplace(digest, std::move(manifest));
+    by_version_[{software, version}] = digest;
+    UpdateInfo info{software, version, now, {{any(), digest, Bytes(objects_.at(digest).size()), content, segments.size()}}, {}};
+    auto update = seal(encode(info), domain::update_info, key_);
+    return {std::move(info), std::move(update), digest, segments};
+}
+
+Manifest const* Library::manifest(Digest const& digest) const {
+    auto const found = manifests_.find(digest);
+    return found == manifests_.end() ? nullptr : &found->second;
+}
+
+Manifest const& Library::manifest_of(SoftwareName const& software, VersionName const& version) const {
+    return manifests_.at(by_version_.at({software, version}));
+}
+
+}  // namespace lull::sim

@@ -1,0 +1,115 @@
+#include "tests/sim/network.hpp"
+
+namespace lull::sim {
+
+using namespace std::chrono_literals;
+
+Duration Network::latency() { return world_.random().between(500us, 8ms); }
+
+Network::Connection* Network::find(ConnectionId connection) {
+    auto const found = connections_.find(connection);
+    return found == connections_.end() ? nullptr : &found->second;
+}
+
+unsigned Network::copies() {
+    if (world_.random().chance(faults_.message_lost)) return 0;
+    return world_.random().chance(faults_.message_twice) ? 2 : 1;
+}
+
+// ---- announcements ----
+
+void Network::subscribe(Peer& peer) {
+    subscribers_[peer.key()].peer = &peer;
+    if (hub_->up()) announce_to(peer, hub_->welcome(), latency());
+}
+
+void Network::announce_to(Peer& peer, Message const& message, Duration delay) {
+    world_.after(delay, [this, &peer, message] {
+        if (subscribers_.contains(peer.key())) peer.announced(message);
+    });
+}
+
+void Network::announce(Message const& message) {
+    auto& random = world_.random();
+    for (auto& [key, subscriber] : subscribers_) {
+        if (random.chance(faults_.announcement_lost)) continue;
+        auto const late = random.chance(faults_.announcement_late);
+        announce_to(*subscriber.peer, message, late ? random.between(0s, 20s) : subscriber.lane.pass(world_.now(), latency()));
+        if (random.chance(faults_.announcement_twice)) announce_to(*subscriber.peer, message, random.between(0s, 5s));
+    }
+}
+
+void Network::hub_went_down() {
+    for (auto const& [id, connection] : std::map(connections_)) break_session(id);
+}
+
+// Everybody's subscription is made anew, one after the other.
+void Network::hub_came_up() {
+    for (auto const& [key, subscriber] : subscribers_) {
+        world_.after(world_.random().between(100ms, 10s), [this, peer = subscriber.peer] {
+            if (subscribers_.contains(peer->key()) && hub_->up()) announce_to(*peer, hub_->welcome(), latency());
+        });
+    }
+}
+
+// ---- sessions ----
+
+ConnectionId Network::connect(Peer& peer) {
+    auto const id = ++last_;
+    connections_[id].peer = &peer;
+    world_.after(latency() * 2, [this, id] {
+        auto* connection = find(id);
+        if (connection == nullptr || connection->broken) return;
+        if (hub_->up()) return connection->peer->connected(id);
+        break_session(id);
+    });
+    return id;
+}
+
+void Network::break_session(ConnectionId id) {
+    auto* connection = find(id);
+    if (connection == nullptr || connection->broken) return;
+    world_.trace("network: connection {} breaks", id);
+    connection->broken = true;
+    if (breaks_hidden_ || world_.random().chance(faults_.break_untold)) return;
+    world_.after(world_.random().between(1ms, 3s), [this, id] {
+        if (auto* broken = find(id)) broken->peer->disconnected(id);
+    });
+}
+
+void Network::to_hub(ConnectionId id, Message const& message, Buffer const& payload) {
+    auto* connection = find(id);
+    if (connection == nullptr) return;
+    if (world_.random().chance(faults_.session_breaks)) break_session(id);
+    if (connection->broken) {
+        if (breaks_hidden_ && std::holds_alternative<Ping>(message)) {
+            world_.after(latency(), [this, id] {
+                if (auto* broken = find(id)) broken->peer->heard(id, Pong{}, {});
+            });
+        }
+        return;
+    }
+    for (auto left = copies(); left > 0; --left) {
+        world_.after(connection->up.pass(world_.now(), latency()), [this, id, message, payload] {
+            auto* arriving = find(id);
+            if (arriving != nullptr && !arriving->broken && hub_->up()) hub_->arrived(id, arriving->peer->key(), message, payload);
+        });
+    }
+}
+
+void Network::to_peer(ConnectionId id, Message const& message, Buffer const& payload) {
+    auto* connection = find(id);
+    if (connection != nullptr && world_.random().chance(faults_.session_breaks)) break_session(id);
+    if (connection == nullptr || connection->broken) {
+        if (world_.random().chance(0.5)) world_.after(Duration(1), [this, id] { hub_->gone(id); });  // EHOSTUNREACH, or not yet
+        return;
+    }
+    for (auto left = copies(); left > 0; --left) {
+        world_.after(connection->down.pass(world_.now(), latency()), [this, id, message, payload] {
+            auto* arriving = find(id);
+            if (arriving != nullptr && !arriving->broken) arriving->peer->heard(id, message, payload);
+        });
+    }
+}
+
+}  // namespace lull::sim

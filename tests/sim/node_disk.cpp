@@ -1,0 +1,95 @@
+#include "tests/sim/node_disk.hpp"
+
+#include <algorithm>
+
+namespace lull::sim {
+
+namespace {
+
+template <class Record>
+Record decoded(Buffer const& value) {
+    auto record = decode<Record>(value, limits::control_message);
+    LULL_INVARIANT(record.has_value());
+    return std::move(*record);
+}
+
+}  // namespace
+
+void NodeDisk::apply(store::Batch const& batch) {
+    for (auto const& change : batch) {
+        if (change.table == subscriber::journal::meta) {
+            journal.cursor = decoded<subscriber::Cursor>(*change.value);
+        } else if (change.table == subscriber::journal::software) {
+            journal.software[*SoftwareName::parse(as_text(change.key))] = decoded<subscriber::SoftwareRecord>(*change.value);
+        } else if (change.table == subscriber::journal::outbox) {
+            auto const name = *SoftwareName::parse(as_text(change.key));
+            if (change.value) {
+                journal.outbox[name] = decoded<Report>(*change.value);
+            } else {
+                journal.outbox.erase(name);
+            }
+        } else {
+            auto const object = *Digest::from_bytes(change.key);
+            if (change.value) {
+                journal.objects[object] = decoded<subscriber::ObjectRecord>(*change.value);
+                rewritten.erase(object);
+            } else {
+                journal.objects.erase(object);
+            }
+        }
+    }
+}
+
+void NodeDisk::write(Digest const& object, Bytes offset, View bytes, Random& random) {
+    if (offset.zero()) {
+        incoming.erase(object);
+        damaged.erase(object);
+        if (journal.objects.contains(object)) rewritten.insert(object);
+    }
+    auto& file = incoming[object];
+    auto const begin = offset.count();
+    if (file.bytes.size() < begin + bytes.size()) file.bytes.resize(begin + bytes.size());
+    bool const same = std::equal(bytes.begin(), bytes.end(), file.bytes.begin() + static_cast<std::ptrdiff_t>(begin));
+    if (!same) file.synced = std::min(file.synced, begin);
+    std::copy(bytes.begin(), bytes.end(), file.bytes.begin() + static_cast<std::ptrdiff_t>(begin));
+    if (random.chance(damage)) {
+        file.bytes[begin] ^= std::byte{1};
+        file.synced = std::min(file.synced, begin);
+        damaged.insert(object);
+    }
+}
+
+void NodeDisk::sync(Digest const& object) {
+    auto const file = incoming.find(object);
+    if (file != incoming.end()) file->second.synced = file->second.bytes.size();
+}
+
+bool NodeDisk::holds(Digest const& object) const {
+    auto const file = incoming.find(object);
+    return file != incoming.end() && sha256(file->second.bytes) == object;
+}
+
+void NodeDisk::cut_power(Random& random) {
+    for (auto& [object, file] : incoming) {
+        auto const loose = file.bytes.size() - file.synced;
+        if (loose == 0) continue;
+        auto const kept = file.synced + random.below(loose + 1);
+        if (random.chance(0.5)) {
+            file.bytes.resize(kept);
+        } else {
+            std::fill(file.bytes.begin() + static_cast<std::ptrdiff_t>(kept), file.bytes.end(), std::byte{0});
+        }
+        file.synced = file.bytes.size();
+    }
+}
+
+void NodeDisk::reconcile() {
+    std::erase_if(journal.objects, [&](auto const& record) {
+        auto const file = incoming.find(record.first);
+        return file == incoming.end() || file->second.bytes.size() < record.second.durable.count();
+    });
+    std::erase_if(incoming, [&](auto const& file) { return !journal.objects.contains(file.first); });
+    rewritten.clear();
+}
+
+}  // namespace lull::sim

@@ -1,0 +1,182 @@
+#include "tests/sim/sim_broker.hpp"
+
+namespace lull::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Epoch epoch{77};
+
+// Small, so that windows, queues and the cap are reached.
+broker::BrokerSettings settings() {
+    broker::BrokerSettings small;
+    small.sender = {.frame = KiB(4), .window = KiB(32), .cap = KiB(128), .transfers = 6};
+    return small;
+}
+
+template <class Part>
+void load_table(Tables const& tables, Part& part) {
+    for (auto const& [key, value] : tables.at(Part::table)) {
+        auto const loaded = part.load(key, value);
+        LULL_INVARIANT(loaded.has_value());
+    }
+}
+
+}  // namespace
+
+SimBroker::SimBroker(World& world, Network& network, Library const& library, Checker& checker)
+    : world_(world), network_(network), library_(library), checker_(checker) {
+    network_.attach(*this);
+}
+
+void SimBroker::enrol(PeerKey const& key, broker::Peer const& peer) { tables_.apply({broker::Peers::change(key, peer)}); }
+
+broker::BrokerState SimBroker::load() const {
+    broker::BrokerState state(epoch);
+    load_table(tables_, state.peers);
+    load_table(tables_, state.catalogue);
+    load_table(tables_, state.ledger);
+    return state;
+}
+
+void SimBroker::start() {
+    ++life_;
+    auto state = load();
+    checker_.broker_has(state);
+    world_.trace("broker: starts at release {}", state.catalogue.head().value);
+    broker_ = std::make_unique<broker::Broker>(std::move(state), *this, settings());
+    welcome_ = broker_->head(world_.moment().wall);
+    network_.hub_came_up();
+    tick();
+}
+
+void SimBroker::crash() {
+    if (!up()) return;
+    world_.trace("broker: crashes");
+    ++life_;
+    broker_.reset();
+    sessions_.clear();
+    connections_.clear();
+    events_.clear();
+    network_.hub_went_down();
+}
+
+void SimBroker::later(Duration delay, std::function<void()> what) {
+    world_.after(delay, [this, life = life_, what = std::move(what)] {
+        if (life == life_) what();
+    });
+}
+
+void SimBroker::tick() {
+    raise(broker::Tick{});
+    later(1s, [this] { tick(); });
+}
+
+void SimBroker::raise(broker::Event event) {
+    events_.push_back(std::move(event));
+    if (deciding_) return;
+    deciding_ = true;
+    while (!events_.empty()) {
+        auto next = std::move(events_.front());
+        events_.pop_front();
+        auto actions = broker_->on(std::move(next), world_.moment());
+        for (auto& action : actions) std::visit([this](auto& concrete) { perform(concrete); }, action);
+    }
+    deciding_ = false;
+}
+
+// ---- sessions ----
+
+broker::SessionId SimBroker::session_of(ConnectionId connection) {
+    auto const known = sessions_.find(connection);
+    if (known != sessions_.end()) return known->second;
+    auto const session = ++last_session_;
+    sessions_[connection] = session;
+    connections_[session] = {connection, peers_[connection]};
+    return session;
+}
+
+void SimBroker::arrived(ConnectionId connection, PeerKey const& peer, Message const& message, Buffer const& payload) {
+    peers_[connection] = peer;
+    raise(broker::MessageArrived{session_of(connection), peer, message, payload});
+}
+
+void SimBroker::gone(ConnectionId connection) {
+    auto const known = sessions_.find(connection);
+    if (up() && known != sessions_.end()) raise(broker::SessionGone{known->second});
+}
+
+void SimBroker::ingest(PeerKey const& peer, Update const& update) {
+    if (up()) raise(broker::UpdateArrived{peer, update});
+}
+
+void SimBroker::send(broker::SessionId session, Message const& message, Buffer const& payload) {
+    auto const known = connections_.find(session);
+    if (known == connections_.end()) return;  // closed meanwhile
+    if (auto const* noted = std::get_if<Noted>(&message)) checker_.noted(known->second.second, *noted);
+    network_.to_peer(known->second.first, message, payload);
+}
+
+void SimBroker::perform(broker::CloseSession const& action) {
+    auto const known = connections_.find(action.session);
+    if (known == connections_.end()) return;
+    sessions_.erase(known->second.first);
+    connections_.erase(known);
+}
+
+// ---- the disk ----
+
+std::optional<store::ObjectPlace> SimBroker::find(Digest const& object) const {
+    auto const found = objects_.find(object);
+    if (found == objects_.end()) return std::nullopt;
+    return found->second.place;
+}
+
+void SimBroker::perform(broker::SendFrame const& action) {
+    later(reader_.pass(world_.now(), world_.random().between(100us, 2ms)), [this, action] {
+        auto const& bytes = objects_.at(action.place.shape.object).bytes;
+        auto const begin = bytes.begin() + static_cast<std::ptrdiff_t>(action.offset.count());
+        Buffer const frame(begin, begin + static_cast<std::ptrdiff_t>(action.length.count()));
+        send(action.session, Data{action.place.shape, action.offset}, frame);
+    });
+}
+
+void SimBroker::perform(broker::Persist& action) {
+    bool const early = plant_ == Plant::acknowledges_before_durable;
+    auto const ticket = action.ticket;
+    if (full_) {
+        later(writer_.pass(world_.now(), 5ms), [this, ticket] { raise(broker::BatchDone{ticket, fail(Fault::no_space, "disk full")}); });
+        return;
+    }
+    auto const durable = writer_.pass(world_.now(), world_.random().between(2ms, 40ms));
+    later(durable, [this, batch = std::move(action.batch)] {
+        checker_.broker_wrote(tables_, batch);
+        tables_.apply(batch);
+    });
+    later(early ? Duration(1) : writer_.pass(world_.now(), durable + 1ms), [this, ticket] { raise(broker::BatchDone{ticket, {}}); });
+}
+
+void SimBroker::perform(broker::KeepObject const& action) {
+    later(keeper_.pass(world_.now(), world_.random().between(2ms, 30ms)), [this, action] {
+        Status status;
+        if (sha256(action.stored) != action.shape.object) {
+            status = fail(Fault::damaged, "the object is damaged");
+        } else if (full_) {
+            status = fail(Fault::no_space, "disk full");
+        } else {
+            objects_[action.shape.object] = {store::ObjectPlace{1, Bytes(), action.shape}, action.stored};
+        }
+        raise(broker::ObjectKept{action.session, action.shape.object, action.shape.stored, status});
+    });
+}
+
+void SimBroker::perform(broker::OpenManifest const& action) {
+    later(world_.random().between(1ms, 10ms), [this, action] {
+        auto const* manifest = library_.manifest(action.manifest);
+        LULL_INVARIANT(manifest != nullptr && objects_.contains(action.manifest));
+        raise(broker::ManifestOpened{action.session, action.manifest, *manifest});
+    });
+}
+
+}  // namespace lull::sim

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "tests/sim/checker.hpp"
+#include "tests/sim/network.hpp"
+
+namespace lull::sim {
+
+// The shell around the broker's decision code: durable tables and objects, and what crashes leave of them.
+class SimBroker final : public Hub, public broker::ObjectIndex {
+public:
+    // Bugs of the shell that the checker must find.
+    enum class Plant { none, acknowledges_before_durable };
+
+    SimBroker(World& world, Network& network, Library const& library, Checker& checker);
+
+    void enrol(PeerKey const& key, broker::Peer const& peer);
+    void plant(Plant plant) { plant_ = plant; }
+    void set_disk_full(bool full) { full_ = full; }
+
+    void start();
+    void crash();  // whatever is not durable is lost
+
+    [[nodiscard]] bool up() const override { return broker_ != nullptr; }
+    void arrived(ConnectionId connection, PeerKey const& peer, Message const& message, Buffer const& payload) override;
+    void gone(ConnectionId connection) override;
+    [[nodiscard]] Head welcome() const override { return welcome_; }
+    void ingest(PeerKey const& peer, Update const& update);
+    [[nodiscard]] std::optional<store::ObjectPlace> find(Digest const& object) const override;
+
+    [[nodiscard]] broker::BrokerState const& state() const { return broker_->state(); }
+
+private:
+    struct StoredObject {
+        store::ObjectPlace place;
+        Buffer bytes;
+    };
+
+    [[nodiscard]] broker::BrokerState load() const;
+    void later(Duration delay, std::function<void()> what);
+    void raise(broker::Event event);
+    void tick();
+    [[nodiscard]] broker::SessionId session_of(ConnectionId connection);
+    void send(broker::SessionId session, Message const& message, Buffer const& payload);
+    void watch(ConnectionId connection, Message const& message);
+
+    void perform(broker::Send const& action) { send(action.session, action.message, {}); }
+    void perform(broker::SendFrame const& action);
+    void perform(broker::CloseSession const& action);
+    void perform(broker::Announce const& action) { network_.announce(action.message); }
+    void perform(broker::SetWelcome const& action) { welcome_ = action.head; }
+    void perform(broker::Persist& action);
+    void perform(broker::KeepObject const& action);
+    void perform(broker::OpenManifest const& action);
+    void perform(broker::Say const& action) { world_.trace("broker: {}", action.text); }
+
+    World& world_;
+    Network& network_;
+    Library const& library_;
+    Checker& checker_;
+    Plant plant_ = Plant::none;
+
+    // Durable.
+    Tables tables_;
+    std::map<Digest, StoredObject> objects_;
+
+    // Lost in a crash.
+    std::unique_ptr<broker::Broker> broker_;
+    std::uint64_t life_ = 0;
+    bool full_ = false;
+    Head welcome_;
+    Lane writer_;
+    Lane keeper_;
+    Lane reader_;
+    std::map<ConnectionId, broker::SessionId> sessions_;
+    std::map<broker::SessionId, std::pair<ConnectionId, PeerKey>> connections_;
+    std::map<ConnectionId, PeerKey> peers_;
+    broker::SessionId last_session_ = 0;
+    std::deque<broker::Event> events_;
+    bool deciding_ = false;
+};
+
+}  // namespace lull::sim

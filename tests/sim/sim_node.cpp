@@ -1,0 +1,201 @@
+#include "tests/sim/sim_node.hpp"
+
+namespace lull::sim {
+
+using namespace std::chrono_literals;
+using namespace subscriber;
+
+namespace {
+
+PeerKey key_of(std::size_t number) {
+    std::array<std::byte, 32> bytes{};
+    bytes[0] = std::byte{1};
+    bytes[30] = static_cast<std::byte>(number >> 8);
+    bytes[31] = static_cast<std::byte>(number & 0xff);
+    return PeerKey(bytes);
+}
+
+}  // namespace
+
+SimNode::SimNode(World& world, Network& network, Library const& library, Checker& checker, std::size_t number)
+    : world_(world),
+      network_(network),
+      library_(library),
+      checker_(checker),
+      name_(fmt::format("node-{}", number)),
+      key_(key_of(number)),
+      seed_(world.random().below(1'000'000)),
+      users_(world, disk_, checker, name_) {
+    users_.on_exit([this](SoftwareName const& software) {
+        if (!watched_.contains(software)) return;
+        later(1ms, [this, software] { raise(UseMayHaveEnded{software}); });
+    });
+}
+
+std::uint64_t SimNode::sent(MessageType type) const {
+    auto const found = sent_.find(type);
+    return found == sent_.end() ? 0 : found->second;
+}
+
+void SimNode::set(NodeFaults const& faults) {
+    faults_ = faults;
+    disk_.damage = faults.damage;
+}
+
+// ---- life ----
+
+void SimNode::start() {
+    if (up()) return;
+    ++life_;
+    checker_.node_starts(name_, disk_);
+    disk_.reconcile();
+    AgentSettings settings;
+    settings.node = *NodeName::parse(name_);
+    settings.architecture = *ArchitectureName::parse("amd64");
+    settings.program = "lull-node sim";
+    settings.boot = fmt::format("boot-{}", life_);
+    settings.trusted = TrustedKeys({library_.public_key()});
+    settings.seed = seed_ + life_;
+    settings.fetch = {.window = KiB(64), .checkpoint = KiB(16), .asked = 6};  // small, so that each is reached
+    agent_ = std::make_unique<Agent>(std::move(settings), disk_.journal, disk_.current);
+    world_.trace("{}: starts at release {}", name_, disk_.journal.cursor.seq.value);
+    network_.subscribe(*this);
+    auto actions = agent_->start(world_.moment());
+    deciding_ = true;
+    perform_all(actions, {});
+    deciding_ = false;
+    raise(Tick{});
+}
+
+void SimNode::stop(End end) {
+    if (!up()) return;
+    world_.trace("{}: {}", name_, end == End::killed ? "is killed" : "loses power");
+    ++life_;
+    agent_.reset();
+    events_.clear();
+    watched_.clear();
+    network_.unsubscribe(*this);
+    network_.disconnect(std::exchange(connection_, 0));
+    if (end == End::power_cut) {
+        users_.end_all();
+        disk_.cut_power(world_.random());
+    }
+    users_.unlock_all();
+}
+
+void SimNode::crash_now() {
+    stop(world_.random().chance(0.5) ? End::killed : End::power_cut);
+    auto const life = life_;
+    world_.after(world_.random().between(10ms, 20s), [this, life] {
+        if (life == life_) start();
+    });
+}
+
+void SimNode::later(Duration delay, std::function<void()> what) {
+    world_.after(delay, [this, life = life_, what = std::move(what)] {
+        if (life == life_) what();
+    });
+}
+
+// ---- deciding ----
+
+void SimNode::raise(Event event, Buffer payload) {
+    if (!up()) return;
+    events_.push_back({std::move(event), std::move(payload)});
+    if (deciding_) return;
+    deciding_ = true;
+    while (!events_.empty()) {
+        auto next = std::move(events_.front());
+        events_.pop_front();
+        auto actions = agent_->on(std::move(next.event), world_.moment());
+        perform_all(actions, next.payload);
+    }
+    deciding_ = false;
+    if (up()) arm();
+}
+
+// In their order; a crash may come between any two.
+void SimNode::perform_all(Actions& actions, Buffer const& payload) {
+    auto const life = life_;
+    payload_ = payload;
+    for (auto& action : actions) {
+        std::visit([this](auto& concrete) { perform(concrete); }, action);
+        if (life == life_ && world_.random().chance(faults_.crash_at_action)) crash_now();
+        if (life != life_) return;
+    }
+}
+
+void SimNode::arm() {
+    auto const wake = agent_->wake();
+    checker_.decided(name_, wake);
+    ++timer_;
+    if (!wake || *wake == TimePoint::max() || plant_ == NodePlant::never_ticks) return;
+    auto const delay = std::max(*wake - world_.now(), Duration(5ms));
+    later(delay, [this, timer = timer_] {
+        if (timer == timer_) raise(Tick{});
+    });
+}
+
+// ---- the network ----
+
+void SimNode::connected(ConnectionId connection) {
+    if (connection == connection_) raise(ExchangeReady{});
+}
+
+void SimNode::disconnected(ConnectionId connection) {
+    network_.disconnect(connection);
+    if (connection != connection_) return;
+    connection_ = 0;
+    raise(ExchangeLost{"the connection broke"});
+}
+
+void SimNode::heard(ConnectionId connection, Message const& message, Buffer const& payload) {
+    if (connection != connection_) return;
+    world_.trace("{}: hears {}", name_, to_text(type_of(message)));
+    raise(MessageHeard{message, Bytes(payload.size())}, payload);
+}
+
+void SimNode::announced(Message const& message) {
+    if (up()) raise(AnnouncementHeard{message});
+}
+
+void SimNode::perform(OpenExchange const&) {
+    network_.disconnect(connection_);
+    connection_ = network_.connect(*this);
+}
+
+void SimNode::perform(CloseExchange const&) { network_.disconnect(std::exchange(connection_, 0)); }
+
+void SimNode::send(Message const& message) {
+    world_.trace("{}: says {}", name_, to_text(type_of(message)));
+    ++sent_[type_of(message)];
+    if (auto const* fetch = std::get_if<Fetch>(&message)) checker_.asked(name_, disk_, *fetch);
+    if (auto const* report = std::get_if<Report>(&message)) {
+        checker_.reported(name_, disk_, *report);
+        bool const again = !said_.emplace(report->software, report->revision).second;
+        if (plant_ == NodePlant::says_reports_once && again) return;
+    }
+    network_.to_hub(connection_, message, {});
+}
+
+// ---- the journal ----
+
+void SimNode::perform(Persist& action) {
+    for (auto const& change : action.batch) {
+        bool const drops = change.table == journal::objects && !change.value;
+        if (drops) disk_.rewritten.insert(*Digest::from_bytes(change.key));
+    }
+    if (plant_ == NodePlant::cursor_without_records && world_.random().chance(0.1)) {
+        std::erase_if(action.batch, [](auto const& change) { return change.table == journal::software; });
+    }
+    auto const ticket = action.ticket;
+    auto const durable = journal_.pass(world_.now(), world_.random().between(1ms, 60ms));
+    later(durable, [this, batch = std::move(action.batch)] {
+        disk_.apply(batch);
+        checker_.node_wrote(name_, disk_);
+    });
+    bool const early = plant_ == NodePlant::tells_batches_early;
+    later(early ? Duration(1) : journal_.pass(world_.now(), durable + 500us), [this, ticket] { raise(BatchDone{ticket, {}}); });
+}
+
+}  // namespace lull::sim

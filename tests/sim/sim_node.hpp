@@ -1,0 +1,119 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "subscriber/agent.hpp"
+#include "tests/sim/network.hpp"
+#include "tests/sim/users.hpp"
+
+namespace lull::sim {
+
+// Bugs of the shell that the checker must find.
+enum class NodePlant {
+    none,
+    tells_batches_early,      // BatchDone before the batch is durable
+    cursor_without_records,   // a batch is torn: the cursor gets through, the records do not
+    claims_unsynced_bytes,    // ObjectSynced without fsync
+    skips_verification,       // objects are called good without a look at them
+    finds_nobody,             // the version is always free
+    says_reports_once,        // REPORT is not repeated
+    never_ticks,              // the agent is not woken
+    keeps_lock,               // LetGo is ignored
+};
+
+// What can go wrong on a node. Probabilities.
+struct NodeFaults {
+    double crash_at_action = 0;   // after any single action
+    double damage = 0;            // of a written frame
+    double use_unknown = 0;       // the look at who uses a version fails
+};
+
+// The shell around an agent: disk, people, workers with random delays, and crashes.
+class SimNode final : public Peer {
+public:
+    SimNode(World& world, Network& network, Library const& library, Checker& checker, std::size_t number);
+
+    [[nodiscard]] std::string const& name() const { return name_; }
+    [[nodiscard]] NodeDisk& disk() { return disk_; }
+    [[nodiscard]] Users& users() { return users_; }
+    [[nodiscard]] bool up() const { return agent_ != nullptr; }
+    [[nodiscard]] std::uint64_t sent(MessageType type) const;
+    void set(NodeFaults const& faults);
+    void plant(NodePlant plant) { plant_ = plant; }
+
+    void start();
+    enum class End { killed, power_cut };
+    void stop(End end);
+
+    [[nodiscard]] PeerKey key() const override { return key_; }
+    void connected(ConnectionId connection) override;
+    void disconnected(ConnectionId connection) override;
+    void heard(ConnectionId connection, Message const& message, Buffer const& payload) override;
+    void announced(Message const& message) override;
+
+private:
+    struct Arrived {
+        subscriber::Event event;
+        Buffer payload;
+    };
+
+    void later(Duration delay, std::function<void()> what);
+    void raise(subscriber::Event event, Buffer payload = {});
+    void perform_all(subscriber::Actions& actions, Buffer const& payload);
+    void arm();
+    void send(Message const& message);
+    void crash_now();
+
+    void perform(subscriber::OpenExchange const& action);
+    void perform(subscriber::CloseExchange const& action);
+    void perform(subscriber::Send const& action) { send(action.message); }
+    void perform(subscriber::Persist& action);
+    void perform(subscriber::StoreFrame const& action);
+    void perform(subscriber::DropObjects const& action);
+    void perform(subscriber::MakePlan const& action);
+    void perform(subscriber::StageRelease const& action);
+    void perform(subscriber::ProbeUse const& action);
+    void perform(subscriber::WatchUse const& action);
+    void perform(subscriber::LetGo const& action);
+    void perform(subscriber::TellHolders const& action);
+    void perform(subscriber::SwitchCurrent const& action);
+    void perform(subscriber::RemoveVersions const& action);
+    void perform(subscriber::Say const& action) { world_.trace("{}: {}", name_, action.text); }
+
+    [[nodiscard]] Result<subscriber::Plan> plan(subscriber::MakePlan const& order) const;
+    [[nodiscard]] std::vector<Digest> lacking(subscriber::StageRelease const& order) const;
+    [[nodiscard]] std::set<Digest> segments_of(std::optional<ReleaseId> const& seed) const;
+    void end_frame(subscriber::StoreFrame const& frame, Bytes upto);
+    void look(ReleaseId const& active);
+
+    World& world_;
+    Network& network_;
+    Library const& library_;
+    Checker& checker_;
+    std::string name_;
+    PeerKey key_;
+    std::uint64_t seed_;
+    NodeFaults faults_;
+    NodePlant plant_ = NodePlant::none;
+    NodeDisk disk_;
+    Users users_;
+    std::map<MessageType, std::uint64_t> sent_;
+    std::set<std::pair<SoftwareName, std::uint64_t>> said_;
+
+    // Lost in a crash.
+    std::unique_ptr<subscriber::Agent> agent_;
+    std::uint64_t life_ = 0;
+    std::uint64_t timer_ = 0;
+    ConnectionId connection_ = 0;
+    Lane journal_;
+    Lane writer_;
+    Lane finisher_;
+    std::map<SoftwareName, std::uint64_t> watched_;  // the number of the watch
+    std::uint64_t last_watch_ = 0;
+    std::deque<Arrived> events_;
+    Buffer payload_;
+    bool deciding_ = false;
+};
+
+}  // namespace lull::sim

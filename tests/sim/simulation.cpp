@@ -1,0 +1,173 @@
+#include "tests/sim/simulation.hpp"
+
+#include <cstdlib>
+
+namespace lull::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+PeerKey publisher_key(std::size_t number) {
+    std::array<std::byte, 32> bytes{};
+    bytes[0] = std::byte{2};
+    bytes[31] = static_cast<std::byte>(number);
+    return PeerKey(bytes);
+}
+
+}  // namespace
+
+std::uint64_t environment_number(char const* name, std::uint64_t otherwise) {
+    auto const* text = std::getenv(name);
+    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+Simulation::Simulation(Scenario const& scenario, std::uint64_t seed)
+    : scenario_(scenario),
+      world_(seed, environment_number("LULL_SIM_TRACE", 0) != 0),
+      library_(world_.random()),
+      checker_(world_, library_),
+      network_(world_),
+      broker_(world_, network_, library_, checker_) {
+    for (std::size_t i = 0; i < scenario.software; ++i) {
+        auto const key = publisher_key(i);
+        broker_.enrol(key, {fmt::format("publisher-{}", i), Role::publisher, library_.public_key(), {}});
+        publishers_.push_back(std::make_unique<SimPublisher>(world_, network_, broker_, library_, checker_, key));
+    }
+    for (std::size_t i = 0; i < scenario.nodes; ++i) {
+        nodes_.push_back(std::make_unique<SimNode>(world_, network_, library_, checker_, i));
+        auto& node = *nodes_.back();
+        broker_.enrol(node.key(), {node.name(), Role::node, std::nullopt, {}});
+        node.plant(scenario.node_plant);
+    }
+    broker_.plant(scenario.broker_plant);
+    if (scenario.hidden_breaks) network_.hide_breaks();
+}
+
+SoftwareName Simulation::software(std::size_t i) const { return *SoftwareName::parse(fmt::format("software-{}", i)); }
+
+void Simulation::start() {
+    broker_.start();
+    for (auto& node : nodes_) {
+        node->set(scenario_.node);
+        world_.after(world_.random().between(0s, 5s), [&node] { node->start(); });
+    }
+    network_.set(scenario_.network);
+}
+
+void Simulation::publish(std::size_t i, std::size_t number) { publishers_[i]->publish(software(i), number); }
+
+void Simulation::pass(Duration time) { world_.run_until(world_.now() + time); }
+
+// ---- trouble ----
+
+void Simulation::plan_releases() {
+    for (std::size_t i = 0; i < scenario_.software; ++i) {
+        std::vector<Duration> times(scenario_.releases);
+        for (auto& time : times) time = sometime();
+        std::sort(times.begin(), times.end());
+        for (std::size_t number = 0; number < times.size(); ++number) {
+            world_.after(times[number], [this, i, number] { publish(i, number + 1); });
+        }
+    }
+}
+
+void Simulation::plan_trouble() {
+    auto& random = world_.random();
+    auto const some_node = [&] { return nodes_[random.below(nodes_.size())].get(); };
+    for (std::size_t i = 0; i < scenario_.broker_crashes; ++i) {
+        auto const when = sometime();
+        world_.after(when, [this] { broker_.crash(); });
+        world_.after(when + random.between(10ms, 40s), [this] {
+            if (!broker_.up()) broker_.start();
+        });
+    }
+    for (std::size_t i = 0; i < scenario_.node_crashes + scenario_.node_holidays; ++i) {
+        bool const holiday = i >= scenario_.node_crashes;
+        auto const when = sometime();
+        auto* node = some_node();
+        auto const end = random.chance(0.5) ? SimNode::End::killed : SimNode::End::power_cut;
+        world_.after(when, [node, end] { node->stop(end); });
+        world_.after(when + (holiday ? random.between(2min, 10min) : random.between(10ms, 30s)), [node] { node->start(); });
+    }
+    for (std::size_t i = 0; i < scenario_.full_disks; ++i) {
+        auto const when = sometime();
+        auto* node = some_node();
+        world_.after(when, [node] { node->disk().full = true; });
+        world_.after(when + random.between(1s, 5min), [node] { node->disk().full = false; });
+    }
+    if (scenario_.broker_disk_full) {
+        auto const when = sometime();
+        world_.after(when, [this] { broker_.set_disk_full(true); });
+        world_.after(when + random.between(1s, 1min), [this] { broker_.set_disk_full(false); });
+    }
+    for (auto& node : nodes_) {
+        if (!scenario_.users) break;
+        for (std::size_t i = 0; i < scenario_.software; ++i) node->users().come_and_go(software(i));
+    }
+}
+
+void Simulation::calm() {
+    world_.trace("---- calm ----");
+    network_.set({});
+    broker_.set_disk_full(false);
+    if (!broker_.up()) broker_.start();
+    for (auto& node : nodes_) {
+        node->set({});
+        node->disk().full = false;
+        node->users().calm();
+        node->start();
+    }
+}
+
+std::optional<std::string> Simulation::run() {
+    start();
+    plan_releases();
+    plan_trouble();
+    pass(scenario_.trouble);
+    calm();
+    auto const most = 3h;  // the longest pause after failures is one hour
+    if (!checker_.violation() && !converge(most)) checker_.violated("{}", missing());
+    // Once more from what is durable: nothing may have been said that is not.
+    broker_.crash();
+    broker_.start();
+    checker_.broker_has(broker_.state());
+    return checker_.violation();
+}
+
+// ---- convergence ----
+
+std::optional<std::string> Simulation::behind(SimNode& node, SoftwareName const& software, Committed const& newest) {
+    auto const current = node.disk().current.find(software);
+    auto const at = current == node.disk().current.end() ? 0 : current->second.seq.value;
+    if (at != newest.seq.value) return fmt::format("{} has release {} of {}, the newest is {}", node.name(), at, software.text(), newest.seq.value);
+    auto const* row = broker_.state().ledger.find(software, node.key());
+    bool const told = row != nullptr && row->seq == newest.seq && row->state == NodeState::active && row->active == newest.seq;
+    if (!told) return fmt::format("the ledger does not say that {} has release {} of {}", node.name(), newest.seq.value, software.text());
+    return std::nullopt;
+}
+
+std::string Simulation::missing() {
+    for (std::size_t i = 0; i < publishers_.size(); ++i) {
+        if (!publishers_[i]->idle()) return fmt::format("{} is not published", software(i).text());
+        for (auto const& [name, newest] : publishers_[i]->newest()) {
+            for (auto& node : nodes_) {
+                if (auto why = behind(*node, name, newest)) return *why;
+            }
+        }
+    }
+    return {};
+}
+
+bool Simulation::converged() { return missing().empty(); }
+
+std::optional<Duration> Simulation::converge(Duration most) {
+    auto const begin = world_.now();
+    while (world_.now() - begin < most && !checker_.violation()) {
+        if (converged()) return world_.now() - begin;
+        pass(1s);
+    }
+    return converged() ? std::optional(world_.now() - begin) : std::nullopt;
+}
+
+}  // namespace lull::sim

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <memory>
+
+#include "tests/sim/sim_node.hpp"
+#include "tests/sim/sim_publisher.hpp"
+
+namespace lull::sim {
+
+// What happens in a run, as far as it is not left to chance.
+struct Scenario {
+    std::size_t nodes = 20;
+    std::size_t software = 3;
+    std::size_t releases = 4;             // of each software
+    Duration trouble = std::chrono::minutes(15);  // how long releases come out and things go wrong
+    NetworkFaults network;
+    NodeFaults node;
+    std::size_t node_crashes = 0;         // in all
+    std::size_t node_holidays = 0;        // nodes that are off for minutes
+    std::size_t broker_crashes = 0;
+    std::size_t full_disks = 0;           // nodes whose disk is full for a while
+    bool broker_disk_full = false;        // for a while
+    bool users = false;
+    NodePlant node_plant = NodePlant::none;
+    SimBroker::Plant broker_plant = SimBroker::Plant::none;
+    bool hidden_breaks = false;
+};
+
+// A broker, its publishers and its nodes in one thread. While there is trouble things go wrong; then everything works again, and all
+// nodes must come to the newest releases by themselves.
+class Simulation {
+public:
+    Simulation(Scenario const& scenario, std::uint64_t seed);
+
+    // The whole run. What was violated, if anything was.
+    [[nodiscard]] std::optional<std::string> run();
+
+    // In pieces, for tests that say themselves what happens when.
+    void start();
+    void publish(std::size_t software, std::size_t number);
+    void pass(Duration time);
+    [[nodiscard]] bool converged();
+    // Passes time until all have converged; the time that it took, or nothing.
+    [[nodiscard]] std::optional<Duration> converge(Duration most);
+
+    [[nodiscard]] World& world() { return world_; }
+    [[nodiscard]] Network& network() { return network_; }
+    [[nodiscard]] Checker& checker() { return checker_; }
+    [[nodiscard]] SimBroker& broker() { return broker_; }
+    [[nodiscard]] SimNode& node(std::size_t i) { return *nodes_[i]; }
+    [[nodiscard]] std::size_t nodes() const { return nodes_.size(); }
+    [[nodiscard]] Library const& library() const { return library_; }
+    [[nodiscard]] SoftwareName software(std::size_t i) const;
+
+private:
+    void plan_releases();
+    void plan_trouble();
+    void calm();
+    [[nodiscard]] Duration sometime() { return world_.random().between(Duration::zero(), scenario_.trouble); }
+    [[nodiscard]] std::string missing();
+    [[nodiscard]] std::optional<std::string> behind(SimNode& node, SoftwareName const& software, Committed const& newest);
+
+    Scenario scenario_;
+    World world_;
+    Library library_;
+    Checker checker_;
+    Network network_;
+    SimBroker broker_;
+    std::vector<std::unique_ptr<SimPublisher>> publishers_;  // one a software
+    std::vector<std::unique_ptr<SimNode>> nodes_;
+};
+
+// A number from the environment.
+[[nodiscard]] std::uint64_t environment_number(char const* name, std::uint64_t otherwise);
+
+}  // namespace lull::sim

@@ -9,8 +9,6 @@ import unittest
 import trees
 from fleet import BROKER, FleetTest, free_ports, main
 
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
-
 
 class BrokerRefuses(FleetTest):
     shared = True
@@ -28,8 +26,8 @@ class BrokerRefuses(FleetTest):
                                  f"127.0.0.1:{self.port}", *more, status=status)
         return self.expect(outcome, *fragments) if fragments else outcome
 
-    def run_broker(self, status, *fragments, data=None, more=(), through=()):
-        outcome = self.fleet.run(*through, BROKER, "run", "--data", data or self.data, *more, status=status, timeout=20)
+    def run_broker(self, status, *fragments, data=None, more=()):
+        outcome = self.fleet.run(BROKER, "run", "--data", data or self.data, *more, status=status, timeout=20)
         return self.expect(outcome, *fragments)
 
     def check_that_it_runs(self):
@@ -117,7 +115,8 @@ class BrokerRefuses(FleetTest):
 
     @unittest.skipUnless(os.getuid() == 0, "needs root, to be somebody else")
     def test_a_directory_of_somebody_else(self):
-        self.run_broker(4, "Permission denied", through=NOBODY)
+        outcome = self.fleet.run(*self.fleet.as_nobody(BROKER, "run", "--data", self.data), status=4, timeout=20)
+        self.expect(outcome, "Permission denied", "the user to whom it belongs")
 
 
 class DamagedDatabase(FleetTest):

@@ -9,8 +9,6 @@ import unittest
 import trees
 from fleet import NODE, FleetTest, main
 
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
-
 
 class NodeRefuses(FleetTest):
     nodes = 1
@@ -83,7 +81,7 @@ class NodeRefuses(FleetTest):
     @unittest.skipUnless(os.getuid() == 0, "needs root, to be somebody else")
     def test_a_directory_of_somebody_else(self):
         for command in (["daemon"], ["status"], ["verify"]):
-            outcome = self.fleet.run(*NOBODY, NODE, *command, "--root", self.node.root, status=4, timeout=20)
+            outcome = self.fleet.run(*self.fleet.as_nobody(NODE, *command, "--root", self.node.root), status=4, timeout=20)
             self.expect(outcome, "Permission denied", "the user to whom it belongs")
 
     # ---- programs ----

@@ -7,9 +7,8 @@ import socket
 import unittest
 
 import trees
-from fleet import LULL, FleetTest, free_ports, main
+from fleet import LULL, NOBODY, FleetTest, free_ports, main
 
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
 AS_ROOT = unittest.skipUnless(os.getuid() == 0, "needs root, to be somebody else")
 
 
@@ -64,10 +63,10 @@ class LullRefuses(FleetTest):
         self.addCleanup(shutil.rmtree, keys)
         self.addCleanup(shutil.rmtree, cache)
         for place in (cache, keys, *(f"{keys}/{name}" for name in os.listdir(keys))):
-            os.chown(place, 65534, 65534)
+            os.chown(place, NOBODY, NOBODY)
         os.chmod(f"{self.tree}/{path}", mode)
-        outcome = fleet.run(*NOBODY, LULL, "publish", self.tree, "--name", "app", "--version", "2.0", "--keys", keys, "--cache",
-                            cache, status=4)
+        outcome = fleet.run(*fleet.as_nobody(LULL, "publish", self.tree, "--name", "app", "--version", "2.0", "--keys", keys, "--cache",
+                                             cache), status=4)
         self.expect(outcome, f"cannot open {self.tree}/{path}: Permission denied", "must be able to read all of it")
 
     def test_a_socket(self):

@@ -23,6 +23,7 @@ BUILD = os.environ.get("LULL_BUILD", os.path.join(REPOSITORY, "build", "release"
 BROKER = os.path.join(BUILD, "broker", "lull-broker")
 LULL = os.path.join(BUILD, "publisher", "lull")
 NODE = os.path.join(BUILD, "subscriber", "lull-node")
+NOBODY = 65534
 
 
 def free_ports():
@@ -137,6 +138,12 @@ class Fleet:
         if status is not None and outcome.status != status:
             raise AssertionError(f"exit status {status} was expected of:\n{outcome}")
         return outcome
+
+    def as_nobody(self, program, *arguments):
+        """The command of somebody without rights; our own programs are copied to where he can reach them."""
+        if not program.startswith(self.directory):
+            program = shutil.copy(program, self.directory)
+        return ["/usr/bin/setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--", program, *arguments]
 
     def start(self, name, command, environment=None):
         daemon = Daemon(name, command, environment or self.environment, f"{self.directory}/{name}.log")

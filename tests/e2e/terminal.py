@@ -1,11 +1,15 @@
 """A program on a terminal of its own: what it is shown, what is typed, its end."""
 
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import time
+
+GET_NUMBER = 0x80045430  # TIOCGPTN
 
 
 class Terminal:
@@ -18,6 +22,11 @@ class Terminal:
                 os.execve(command[0], list(map(str, command)), environment)
             finally:
                 os._exit(127)
+
+    def device(self):
+        """Where it lies."""
+        number = fcntl.ioctl(self.master, GET_NUMBER, bytes(4))
+        return f"/dev/pts/{struct.unpack('I', number)[0]}"
 
     def wait_for(self, pattern, timeout=30):
         """Waits until the terminal shows what matches, and returns the match."""

@@ -129,7 +129,7 @@ void SimNode::arm() {
     auto const wake = agent_->wake();
     checker_.decided(name_, wake);
     ++timer_;
-    if (!wake || *wake == TimePoint::max() || plant_ == NodePlant::never_ticks) return;
+    if (!wake || *wake == TimePoint::max()) return;
     auto const delay = std::max(*wake - world_.now(), Duration(5ms));
     later(delay, [this, timer = timer_] {
         if (timer == timer_) raise(Tick{});

@@ -18,7 +18,6 @@ enum class NodePlant {
     skips_verification,       // objects are called good without a look at them
     finds_nobody,             // the version is always free
     says_reports_once,        // REPORT is not repeated
-    never_ticks,              // the agent is not woken
     keeps_lock,               // LetGo is ignored
 };
 

@@ -18,12 +18,14 @@ trap clean_up EXIT
 if [[ ! -x $bare/usr/bin/git ]]; then
     echo "=== debootstrap"
     # The mirror that this machine uses.
-    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: bookworm' | head -n 1)
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Release: bookworm' | head -n 1)
     debootstrap --variant=minbase --include=git,ca-certificates bookworm "$bare" ${mirror:+"$mirror"} >"$bare.log" 2>&1 ||
         { tail -n 20 "$bare.log" >&2; exit 1; }
     rm -f "$bare.log"
     cp -r /etc/apt/. "$bare/etc/apt/"
     cp -rn /usr/share/keyrings/. "$bare/usr/share/keyrings/"
+    cp -r /usr/local/share/ca-certificates/. "$bare/usr/local/share/ca-certificates/"
+    chroot "$bare" update-ca-certificates >/dev/null 2>&1
 fi
 cp -L /etc/resolv.conf /etc/hosts "$bare/etc/"
 rm -rf "$bare/root/lull" "$bare/root/lull.bundle"
@@ -44,7 +46,7 @@ inside() {
             LULL_E2E_KILLS="${LULL_E2E_KILLS:-2}" bash -c "$1"' "$bare" "$1"
 }
 
-inside "cd /root && git clone --quiet lull.bundle lull && git -C lull log -1 --oneline"
+inside "cd /root && git -c advice.detachedHead=false clone --quiet lull.bundle lull && git -C lull log -1 --oneline"
 for command in "$@"; do
     echo "=== $command"
     begun=$SECONDS

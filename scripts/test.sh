@@ -1,17 +1,18 @@
 #!/bin/bash
-# Builds lull and runs its tests: scripts/test.sh [layers | build | unit | asan | tsan | e2e]...   (all of them if none is named)
+# Builds lull and runs its tests: scripts/test.sh [layers | build | sim | asan | tsan | e2e | unit]...   (all but unit if none is named)
 #   layers   the rules of the house: scripts/check_layers.sh, and that it finds planted violations
-#   build    the release build, with warnings as errors
-#   unit     everything that needs no running programs, on the release build
+#   build    the programs, the benches and the simulation as released, with warnings as errors
+#   sim      the simulation, on the release build
 #   asan     unit and simulation tests under AddressSanitizer and UndefinedBehaviorSanitizer
-#   tsan     what has threads, under ThreadSanitizer
+#   tsan     unit tests of what has threads, under ThreadSanitizer
 #   e2e      the programs against each other on loopback, on the release build
+#   unit     the unit tests on the release build: quicker than asan, for everyday work
 # LULL_BUILDS: where to build (default: build). LULL_E2E_KILLS: how often the kill tests kill (default: 2).
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 builds=${LULL_BUILDS:-build}
-stages=${*:-layers build unit asan tsan e2e}
+stages=${*:-layers build sim asan tsan e2e}
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
 passed=0
@@ -20,8 +21,8 @@ started=$SECONDS
 
 for stage in $stages; do
     case $stage in
-        layers | build | unit | asan | tsan | e2e) ;;
-        *) sed -n 's/^# \{0,1\}//; 2,9p' "$0" >&2; exit 2 ;;
+        layers | build | sim | unit | asan | tsan | e2e) ;;
+        *) sed -n 's/^# \{0,1\}//; 2,11p' "$0" >&2; exit 2 ;;
     esac
 done
 
@@ -36,9 +37,14 @@ fault() {
     return 1
 }
 
-build() {  # PRESET
-    cmake --preset "$1" -B "$builds/$1" --log-level=WARNING >/dev/null && cmake --build "$builds/$1" -- --quiet
+build() {  # PRESET TARGET...
+    local preset=$1
+    shift
+    cmake --preset "$preset" -B "$builds/$preset" --log-level=WARNING >/dev/null &&
+        cmake --build "$builds/$preset" --target "$@" -- --quiet
 }
+
+build_release() { build release lull-broker lull lull-node sim_tests bench/all; }
 
 # Takes ctest's own counts.
 run_tests() {  # PRESET OPTION...
@@ -59,24 +65,28 @@ stage_layers() {
     step scripts/check_layers.sh --self-test
 }
 
-stage_build() { step build release; }
+stage_build() { step build_release; }
 
-stage_unit() { { build release || fault "build of release"; } && run_tests release --parallel 2 --label-exclude e2e; }
+stage_sim() { { build_release || fault "build of release"; } && run_tests release --label-regex sim; }
 
+stage_unit() { { build release unit_tests || fault "build of release"; } && run_tests release --parallel 2 --label-regex unit; }
+
+# The simulation runs slower in here: fewer seeds.
 stage_asan() {
-    build asan-ubsan || fault "build of asan-ubsan" || return
-    ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    build asan-ubsan unit_tests sim_tests || fault "build of asan-ubsan" || return
+    ASAN_OPTIONS=strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 LULL_SIM_SEEDS=3 \
         run_tests asan-ubsan --parallel 2 --label-regex 'unit|sim'
 }
 
 # A file of suppressions hides only what libzmq, which is not instrumented, seems to do.
 stage_tsan() {
-    build tsan || fault "build of tsan" || return
+    local tests=(unit_core unit_store unit_broker unit_subscriber)
+    build tsan "${tests[@]}" || fault "build of tsan" || return
     TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 suppressions=$PWD/tests/support/tsan.supp" \
-        run_tests tsan --parallel 2 --label-regex unit
+        run_tests tsan --parallel 2 --tests-regex "^($(IFS='|'; echo "${tests[*]}"))\$"
 }
 
-stage_e2e() { { build release || fault "build of release"; } && run_tests release --label-regex e2e; }
+stage_e2e() { { build_release || fault "build of release"; } && run_tests release --label-regex e2e; }
 
 step scripts/install_dependencies.sh || exit 1
 for stage in $stages; do

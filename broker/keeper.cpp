@@ -12,8 +12,7 @@ void Keeper::keep(ObjectShape const& shape, Buffer stored, Done done) {
     };
     verifiers_.submit(
         [shape, stored = std::move(stored)]() mutable {
-            auto const plain = store::unpack_object(shape, stored, limits::envelope);
-            return Outcome{plain ? Status() : Status(pass(plain.error())), std::move(stored)};
+            return Outcome{store::check_object(shape, stored, limits::envelope), std::move(stored)};
         },
         [this, shape, done = std::move(done)](Outcome outcome) mutable {
             if (!outcome.status) return done(outcome.status);

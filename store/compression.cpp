@@ -68,6 +68,22 @@ Result<Buffer> decompress(ObjectShape const& shape, View frame) {
     return plain;
 }
 
+Status check_sizes(ObjectShape const& shape, View stored, Bytes most) {
+    if (shape.plain > most) {
+        return fail(Fault::damaged, "object {} is refused: it has {}, and at most {} are allowed", shape.object.hex(),
+                    to_text(shape.plain), to_text(most));
+    }
+    bool const raw = shape.codec == ObjectCodec::raw;
+    if (stored.size() == shape.stored.count() && (!raw || shape.plain == shape.stored)) return {};
+    return fail(Fault::damaged, "object {} is damaged: {} bytes where {} were promised", shape.object.hex(), stored.size(),
+                raw ? shape.plain.count() : shape.stored.count());
+}
+
+Status check_digest(ObjectShape const& shape, View plain) {
+    if (sha256(plain) == shape.object) return {};
+    return fail(Fault::damaged, "object {} is damaged: its contents have another digest", shape.object.hex());
+}
+
 }  // namespace
 
 StoredObject pack_object(View plain, int level) {
@@ -82,20 +98,18 @@ StoredObject pack_object(View plain, int level) {
 }
 
 Result<Buffer> unpack_object(ObjectShape const& shape, View stored, Bytes most) {
-    if (shape.plain > most) {
-        return fail(Fault::damaged, "object {} is refused: it has {}, and at most {} are allowed", shape.object.hex(),
-                    to_text(shape.plain), to_text(most));
-    }
-    bool const raw = shape.codec == ObjectCodec::raw;
-    if (stored.size() != shape.stored.count() || (raw && shape.plain != shape.stored)) {
-        return fail(Fault::damaged, "object {} is damaged: {} bytes where {} were promised", shape.object.hex(),
-                    stored.size(), raw ? shape.plain.count() : shape.stored.count());
-    }
-    auto plain = raw ? Result<Buffer>(to_buffer(stored)) : decompress(shape, stored);
-    if (plain && sha256(*plain) != shape.object) {
-        return fail(Fault::damaged, "object {} is damaged: its contents have another digest", shape.object.hex());
-    }
+    if (auto fits = check_sizes(shape, stored, most); !fits) return pass(fits.error());
+    auto plain = shape.codec == ObjectCodec::raw ? Result<Buffer>(to_buffer(stored)) : decompress(shape, stored);
+    if (!plain) return plain;
+    if (auto right = check_digest(shape, *plain); !right) return pass(right.error());
     return plain;
+}
+
+Status check_object(ObjectShape const& shape, View stored, Bytes most) {
+    if (auto fits = check_sizes(shape, stored, most); !fits) return fits;
+    if (shape.codec == ObjectCodec::raw) return check_digest(shape, stored);
+    auto const plain = decompress(shape, stored);
+    return plain ? check_digest(shape, *plain) : Status(pass(plain.error()));
 }
 
 }  // namespace lull::store

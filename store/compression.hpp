@@ -25,4 +25,7 @@ inline constexpr int small_level = 19; // for the background
 // never wrong bytes.
 [[nodiscard]] Result<Buffer> unpack_object(ObjectShape const& shape, View stored, Bytes most);
 
+// The same checks without handing out the plain bytes: what is stored raw is not copied.
+[[nodiscard]] Status check_object(ObjectShape const& shape, View stored, Bytes most);
+
 }  // namespace lull::store

@@ -21,9 +21,7 @@ Status check_raw(fs::path const& directory, ObjectShape const& shape) {
 Status check_packed(fs::path const& directory, ObjectShape const& shape) {
     auto const stored = ObjectFiles(directory).read(shape.object, limits::stored_object);
     if (!stored) return pass(stored.error());
-    auto const plain = store::unpack_object(shape, *stored, limits::envelope);
-    if (!plain) return pass(plain.error());
-    return {};
+    return store::check_object(shape, *stored, limits::envelope);
 }
 
 Status check_object(fs::path const& directory, ObjectShape const& shape) {

@@ -32,6 +32,7 @@ Fault fault_of_unpacking(ObjectShape const& shape, View stored, Bytes most = MiB
     auto const plain = unpack_object(shape, stored, most);
     REQUIRE_FALSE(plain);
     CHECK_THAT(plain.error().message, Contains(shape.object.hex()));
+    CHECK(check_object(shape, stored, most).error().message == plain.error().message);
     return plain.error().fault;
 }
 
@@ -51,6 +52,7 @@ TEST_CASE("an object comes back as it went in, at every size and level") {
                 auto const back = unpack_object(object.shape, object.bytes, Bytes(size));
                 REQUIRE(back);
                 CHECK(*back == plain);
+                CHECK(check_object(object.shape, object.bytes, Bytes(size)));
             }
         }
     }
@@ -80,6 +82,7 @@ TEST_CASE("whatever bit of an object is flipped, its bytes are never returned wr
             auto const back = unpack_object(object.shape, flipped, MiB(1));
             if (back) CHECK(*back == plain);  // a bit of the frame that means nothing
             if (!back) CHECK(back.error().fault == Fault::damaged);
+            CHECK(check_object(object.shape, flipped, MiB(1)).has_value() == back.has_value());
         }
     }
 }

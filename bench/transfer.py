@@ -82,11 +82,14 @@ def lull(options, tree):
         after = {name: cpu_by_thread(pid) for name, pid in pids.items()}
         node.wait_for(r"app 1\.0: active", 600)
         publishing.wait()
+        time.sleep(options.rest)
+        rested = {name: memory_of(pid) for name, pid in pids.items()}
         return {"fetch_seconds": int(fetched[1]) / 1e3,
                 "active_seconds": seconds_of(line_of(node, "app 1.0: active")) - int(committed[1]) / 1e6,
                 "publish_seconds": published,
                 "disk": disk,
-                "memory": {name: {**memory.most[pid], "VmHWM": memory_of(pid, rollup=False)["VmHWM"], "publishing": uploaded[name]}
+                "memory": {name: {**memory.most[pid], "VmHWM": memory_of(pid, rollup=False)["VmHWM"], "publishing": uploaded[name],
+                                  "rested": rested[name]["VmRSS"], "rested_anon": rested[name]["RssAnon"]}
                            for name, pid in pids.items()},
                 "cpu": {name: threads(before[name], after[name]) for name in pids}}
 
@@ -140,10 +143,10 @@ def table(options, repeats):
 
 def memory_table(repeats):
     lines = ["| process | VmRSS MiB, most while fetching | RssAnon MiB, most while fetching | VmHWM MiB, COMMITTED to active | "
-             "VmHWM MiB, until COMMITTED |", "|---|--:|--:|--:|--:|"]
+             "VmHWM MiB, until COMMITTED | VmRSS MiB afterwards | RssAnon MiB afterwards |", "|---|--:|--:|--:|--:|--:|--:|"]
     for name in ("broker", "node"):
         cells = [max(repeat["lull"]["memory"][name][figure] for repeat in repeats) / 1024
-                 for figure in ("VmRSS", "RssAnon", "VmHWM", "publishing")]
+                 for figure in ("VmRSS", "RssAnon", "VmHWM", "publishing", "rested", "rested_anon")]
         lines.append(f"| {name} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |")
     return "\n".join(lines)
 
@@ -165,6 +168,7 @@ def arguments():
     parser.add_argument("--size", default="1GiB", help="size of the release (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=5, help="how often (default: %(default)s)")
     parser.add_argument("--on", help="directory for all data (default: the temporary directory); /dev/shm takes the disk out")
+    parser.add_argument("--rest", type=float, default=3, help="seconds of quiet before memory is measured again (default: %(default)s)")
     parser.add_argument("--csv", help="write the figures of each repeat to this file")
     options = parser.parse_args()
     units = {"GiB": 1 << 30, "MiB": MIB}

@@ -34,8 +34,8 @@ cmake --build "$builds/release" --target lull-broker lull lull-node -- --quiet
 build_seconds=$SECONDS
 
 # Debian's packages of a Python runtime are unpacked into a tree, which then is what it was: a program that runs from where it lies.
-packages="python3.11-minimal libpython3.11-minimal libpython3.11-stdlib python3-sympy python3-mpmath python3-networkx
-    python3-botocore python3-dateutil python3-jmespath python3-urllib3 python3-six python3-django"
+packages="python3.11-minimal libpython3.11-minimal libpython3.11-stdlib python3-sympy python3-mpmath
+    python3-botocore python3-dateutil python3-jmespath python3-urllib3 python3-six"
 more="python3-pygments python3-docutils"
 debs=$builds/demo-packages
 

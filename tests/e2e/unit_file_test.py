@@ -6,6 +6,7 @@ import unittest
 from daemon import time_of
 from fleet import NODE, NOBODY, REPOSITORY, FleetTest, main
 from terminal import Terminal
+from waiting import a_second
 
 UNIT = os.path.join(REPOSITORY, "packaging", "systemd", "lull-node.service")
 
@@ -38,7 +39,7 @@ class UnitFile(FleetTest):
         fleet.checker.check_running()
         started.end()
         ended = launched.end()
-        self.assertLess(time_of(node.wait_active("1.1")) - ended, 1.0)
+        self.assertLess(time_of(node.wait_active("1.1")) - ended, a_second())
         fleet.checker.check_converged()
 
     def terminal_of_user(self, command):

@@ -104,7 +104,10 @@ void Agent::record_entry(LogEntry const& entry, std::vector<SoftwareName>& fresh
         bool const holds = known->second.phase == Phase::waiting || known->second.phase == Phase::switching;
         if (holds && !work_.at(software).busy) out_.push_back(LetGo{software});
     }
-    auto& record = state_.software[software];
+    auto const [known_record, first] = state_.software.try_emplace(software);
+    auto& record = known_record->second;
+    // A journal that was lost must not make the node's reports look older than those of the journal before.
+    if (first) record.revision = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.micros));
     record.entry = entry;
     record.phase = Phase::announced;
     record.since = now.wall;

@@ -3,7 +3,7 @@
 #   layers   the rules of the house: scripts/check_layers.sh, and that it finds planted violations
 #   build    the programs, the benches and the simulation as released, with warnings as errors
 #   sim      the simulation, on the release build
-#   asan     unit and simulation tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   asan     unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan     unit tests of what has threads, under ThreadSanitizer
 #   e2e      the programs against each other on loopback, on the release build
 #   unit     the unit tests on the release build: quicker than asan, for everyday work
@@ -71,16 +71,14 @@ stage_sim() { { build_release || fault "build of release"; } && run_tests releas
 
 stage_unit() { { build release unit_tests || fault "build of release"; } && run_tests release --parallel 2 --label-regex unit; }
 
-# The simulation runs slower in here: fewer seeds.
 stage_asan() {
-    build asan-ubsan unit_tests sim_tests || fault "build of asan-ubsan" || return
-    ASAN_OPTIONS=strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 LULL_SIM_SEEDS=3 \
-        run_tests asan-ubsan --parallel 2 --label-regex 'unit|sim'
+    build asan-ubsan unit_tests || fault "build of asan-ubsan" || return
+    ASAN_OPTIONS=strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 run_tests asan-ubsan --parallel 2 --label-regex unit
 }
 
 # A file of suppressions hides only what libzmq, which is not instrumented, seems to do.
 stage_tsan() {
-    local tests=(unit_core unit_store unit_broker unit_subscriber)
+    local tests=(unit_core unit_store)
     build tsan "${tests[@]}" || fault "build of tsan" || return
     TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 suppressions=$PWD/tests/support/tsan.supp" \
         run_tests tsan --parallel 2 --tests-regex "^($(IFS='|'; echo "${tests[*]}"))\$"

@@ -30,7 +30,9 @@ heading "Install and build"
 show scripts/install_dependencies.sh
 typed cmake --preset release "&&" cmake --build --preset release
 cmake --preset release -B "$builds/release" --log-level=WARNING >/dev/null
-cmake --build "$builds/release" --target lull-broker lull lull-node -- --quiet
+quiet=--quiet
+[[ ! -t 1 ]] || quiet=
+cmake --build "$builds/release" --target lull-broker lull lull-node -- $quiet
 build_seconds=$SECONDS
 
 # Debian's packages of a Python runtime are unpacked into a tree, which then is what it was: a program that runs from where it lies.

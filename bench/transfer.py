@@ -96,16 +96,18 @@ def lull(options, tree):
 
 def run(options):
     repeats = []
+    warm_ups = 1  # not counted: a virtual machine gets its memory page by page from its host
     with tempfile.TemporaryDirectory(prefix="lull-bench-", dir=options.on) as directory:
         tree, file = f"{directory}/tree", f"{directory}/bare"
         os.mkdir(tree)
         make_tree(tree, options.size)
         fill(file, options.size)
-        for i in range(options.repeat):
+        for i in range(warm_ups + options.repeat):
             repeat = {source: bare(options, source, file) for source in BARE_SOURCES}
             repeat["lull"] = lull(options, tree)
-            repeats.append(repeat)
-            show(options, repeat)
+            if i >= warm_ups:
+                repeats.append(repeat)
+                show(options, repeat)
     return repeats
 
 

@@ -23,8 +23,12 @@ void LinkHistory::note(LinkEvent event) {
     switch (event) {
         case LinkEvent::connected: answered_ = true; break;
         case LinkEvent::handshake_done: answered_ = admitted_ = ready_ = true; break;
-        case LinkEvent::handshake_refused: answered_ = true; break;
-        case LinkEvent::disconnected: ready_ = false; break;
+        case LinkEvent::handshake_refused: answered_ = refused_ = true; break;
+        case LinkEvent::disconnected: {
+            refused_ = refused_ || !admitted_;
+            ready_ = false;
+            break;
+        }
         case LinkEvent::other: break;
     }
 }
@@ -37,10 +41,15 @@ std::string LinkHistory::why_not(BrokerAddress const& broker) const {
             "firewall between?",
             exchange_host(broker));
     }
+    if (!refused_) {  // a broker says nothing at all to keys that it does not know (RFC 27, status 300)
+        return fmt::format(
+            "{} answered but has not accepted our key: this key is not enrolled there (there: lull-broker init --operator public.key), "
+            "or the broker is too busy to answer",
+            exchange_host(broker));
+    }
     return fmt::format(
-        "{} answered but did not accept our key: wrong broker key in the address (compare it with what "
-        "'lull-broker init' printed), or this key is not enrolled there (there: lull-broker init --operator "
-        "public.key)",
+        "{} answered but did not accept our key: wrong broker key in the address (compare it with what 'lull-broker init' printed), or "
+        "this key is not enrolled there (there: lull-broker init --operator public.key)",
         exchange_host(broker));
 }
 

@@ -26,6 +26,7 @@ public:
 
 private:
     bool answered_ = false;  // somebody listens there
+    bool refused_ = false;   // and has ended the connection before it was one
     bool admitted_ = false;  // and has accepted our key, and proved its own
     bool ready_ = false;
 };

@@ -158,7 +158,7 @@ class LullRefuses(FleetTest):
         keys = f"{self.fleet.directory}/stranger"
         self.fleet.lull("keygen", "--keys", keys, "--name", "stranger")
         self.addCleanup(shutil.rmtree, keys)
-        expected = ("did not accept our key", "is not enrolled", "lull-broker init --operator public.key")
+        expected = ("has not accepted our key", "is not enrolled", "lull-broker init --operator public.key")
         self.refused(3, *expected, **self.with_environment(LULL_KEYS=keys), more=["--timeout", "5"])
         self.expect(self.fleet.lull("status", status=3, **self.with_environment(LULL_KEYS=keys)), *expected)
 

@@ -28,6 +28,7 @@ TEST_CASE("a broker that is not there is told from one that does not want us") {
 
     link.note(LinkEvent::other);
     link.note(LinkEvent::connected);
+    CHECK_THAT(link.why_not(broker()), Catch::Contains("too busy to answer"));
     link.note(LinkEvent::disconnected);
     CHECK_THAT(link.why_not(broker()),
                Catch::StartsWith("broker.example:7702 answered but did not accept our key: wrong broker key"));

@@ -1,36 +1,56 @@
 #include "subscriber/fetcher.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace lull::subscriber {
 
 void Fetcher::load(std::map<Digest, ObjectRecord> const& objects) {
     for (auto const& [digest, record] : objects) {
+        bool const before = complete(digest);
         known_[digest] = {record.shape, record.durable, record.durable, record.durable, record.complete};
+        if (before != record.complete) count_missing(digest, record.complete ? Change::fewer : Change::more);
     }
 }
 
 void Fetcher::want(ReleaseId const& release, Digest const& object, Bytes plain) {
     wants_.push_back({release, object, plain});
-    if (!complete(object)) ++missing_;
+    ++wanted_[object][release.software];
+    auto& lacking = lacking_[release.software];
+    if (complete(object)) return;
+    ++lacking;
+    ++missing_;
 }
 
-void Fetcher::count_missing() {
-    missing_ = static_cast<std::size_t>(
-        std::count_if(wants_.begin(), wants_.end(), [&](Want const& want) { return !complete(want.object); }));
+// An object has become complete, or is so no longer.
+void Fetcher::count_missing(Digest const& object, Change change) {
+    auto const wanted = wanted_.find(object);
+    if (wanted == wanted_.end()) return;
+    for (auto const& [software, times] : wanted->second) {
+        auto& lacking = lacking_.at(software);
+        lacking = change == Change::more ? lacking + times : lacking - times;
+        missing_ = change == Change::more ? missing_ + times : missing_ - times;
+    }
 }
 
 void Fetcher::unwant(SoftwareName const& software) {
+    auto const lacking = lacking_.find(software);
+    if (lacking == lacking_.end()) return;
+    missing_ -= lacking->second;
+    lacking_.erase(lacking);
     std::erase_if(asked_, [&](auto const& asked) { return asked.second->release.software == software; });
-    std::vector<Digest> unwanted;
-    for (auto const& want : wants_) {
-        if (want.release.software == software) unwanted.push_back(want.object);
+    for (auto want = wants_.begin(); want != wants_.end();) {
+        if (want->release.software != software) {
+            ++want;
+            continue;
+        }
+        auto const wanted = wanted_.find(want->object);
+        if (wanted != wanted_.end() && wanted->second.erase(software) > 0 && wanted->second.empty()) {
+            wanted_.erase(wanted);
+            abandon_rest(want->object);
+        }
+        want = wants_.erase(want);
     }
-    wants_.remove_if([&](Want const& want) { return want.release.software == software; });
-    for (auto const& object : unwanted) {
-        if (wanted_by(object).empty()) abandon_rest(object);
-    }
-    count_missing();
 }
 
 // Nobody will ask for the bytes behind the last checkpoint to be made durable: they must not take credit for ever.
@@ -42,10 +62,6 @@ void Fetcher::abandon_rest(Digest const& object) {
     known.arrived = known.checkpoint;
 }
 
-bool Fetcher::wants_for(SoftwareName const& software) const {
-    return std::any_of(wants_.begin(), wants_.end(), [&](Want const& want) { return want.release.software == software; });
-}
-
 bool Fetcher::complete(Digest const& object) const {
     auto const found = known_.find(object);
     return found != known_.end() && found->second.complete;
@@ -53,16 +69,15 @@ bool Fetcher::complete(Digest const& object) const {
 
 std::vector<SoftwareName> Fetcher::wanted_by(Digest const& object) const {
     std::vector<SoftwareName> software;
-    for (auto const& want : wants_) {
-        if (want.object == object) software.push_back(want.release.software);
-    }
+    auto const wanted = wanted_.find(object);
+    if (wanted == wanted_.end()) return software;
+    for (auto const& [name, times] : wanted->second) software.push_back(name);
     return software;
 }
 
 bool Fetcher::has_all(SoftwareName const& software) const {
-    return std::all_of(wants_.begin(), wants_.end(), [&](Want const& want) {
-        return want.release.software != software || complete(want.object);
-    });
+    auto const lacking = lacking_.find(software);
+    return lacking == lacking_.end() || lacking->second == 0;
 }
 
 std::map<Digest, ObjectShape> Fetcher::shapes(SoftwareName const& software) const {
@@ -155,25 +170,23 @@ std::optional<ObjectRecord> Fetcher::finished(Digest const& object) {
     auto const found = known_.find(object);
     if (found == known_.end() || found->second.arrived != found->second.shape.stored) return std::nullopt;
     settle(found->second, found->second.arrived);
-    found->second.complete = true;
-    count_missing();
+    if (!std::exchange(found->second.complete, true)) count_missing(object, Change::fewer);
     return ObjectRecord{found->second.shape, found->second.shape.stored, true};
 }
 
 void Fetcher::forget(Digest const& object) {
     if (auto const found = known_.find(object); found != known_.end()) {
+        if (found->second.complete) count_missing(object, Change::more);
         settle(found->second, found->second.arrived);
         known_.erase(found);
     }
     asked_.erase(object);
-    count_missing();
 }
 
 std::vector<Digest> Fetcher::garbage() const {
     std::vector<Digest> objects;
     for (auto const& [digest, known] : known_) {
-        bool const wanted = std::any_of(wants_.begin(), wants_.end(), [&](Want const& want) { return want.object == digest; });
-        if (!wanted) objects.push_back(digest);
+        if (!wanted_.contains(digest)) objects.push_back(digest);
     }
     return objects;
 }

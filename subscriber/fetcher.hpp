@@ -30,11 +30,11 @@ public:
     // Wants an object for a release, after those wanted before. `plain` is its size by manifest or update-info.
     void want(ReleaseId const& release, Digest const& object, Bytes plain);
     void unwant(SoftwareName const& software);
-    [[nodiscard]] bool wants_for(SoftwareName const& software) const;
+    [[nodiscard]] bool wants_for(SoftwareName const& software) const { return lacking_.contains(software); }
 
     [[nodiscard]] bool knows(Digest const& object) const { return known_.contains(object); }
     [[nodiscard]] bool complete(Digest const& object) const;
-    // The software that wants this object.
+    // The software that wants this object, each once.
     [[nodiscard]] std::vector<SoftwareName> wanted_by(Digest const& object) const;
     [[nodiscard]] bool anything_missing() const { return missing_ > 0; }  // something wanted is not complete
     [[nodiscard]] bool has_all(SoftwareName const& software) const;    // everything wanted for it is complete
@@ -87,14 +87,18 @@ private:
 
     void settle(Known& known, Bytes upto);
     void abandon_rest(Digest const& object);
-    void count_missing();
+    enum class Change { more, fewer };
+    void count_missing(Digest const& object, Change change);
     [[nodiscard]] bool plausible(Data const& data, Bytes payload, Want const& want) const;
 
     FetchLimits limits_;
     std::unordered_map<Digest, Known, DigestHash> known_;
     std::list<Want> wants_;  // in the order of wanting
     std::unordered_map<Digest, std::list<Want>::const_iterator, DigestHash> asked_;
-    std::size_t missing_ = 0;
+    // Who wants an object, and how often: a release may hold the same contents several times.
+    std::unordered_map<Digest, std::map<SoftwareName, std::size_t>, DigestHash> wanted_;
+    std::map<SoftwareName, std::size_t> lacking_;  // wants that are not complete, of all that want anything
+    std::size_t missing_ = 0;                      // the sum of these
     Bytes received_{};       // payload bytes of this session
     Bytes on_the_way_{};     // of these, accepted and not yet durable
     Bytes permitted_{};      // credit sent

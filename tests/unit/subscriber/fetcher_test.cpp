@@ -236,7 +236,7 @@ TEST_CASE("an object that two releases want is fetched once and serves both") {
     auto const messages = fetching.requests();
     REQUIRE(messages.size() == 1);
     CHECK(messages[0].items.size() == 1);
-    CHECK(fetching.wanted_by(object("a")) == std::vector{kiosk.software, editor.software});
+    CHECK(fetching.wanted_by(object("a")) == std::vector{editor.software, kiosk.software});
     fetching.unwant(kiosk.software);
     CHECK(fetching.wants_for(editor.software));
     CHECK(fetching.requests().size() == 1);  // the one who asked wants it no more
@@ -244,6 +244,33 @@ TEST_CASE("an object that two releases want is fetched once and serves both") {
     CHECK(fetching.finished(object("a")));
     CHECK(fetching.has_all(editor.software));
     CHECK(fetching.garbage().empty());
+}
+
+TEST_CASE("contents that a release holds twice are one object, and all is there when it has come") {
+    auto fetching = fetcher();
+    for (auto const* name : {"a", "a", "b"}) fetching.want(kiosk, object(name), Bytes(50));
+    fetching.session_begins();
+    CHECK(fetching.requests().at(0).items.size() == 2);
+    CHECK(fetching.wanted_by(object("a")) == std::vector{kiosk.software});
+    for (auto const* name : {"a", "b"}) {
+        CHECK_FALSE(fetching.has_all(kiosk.software));
+        arrive(fetching, shape(name, 50), 0, 50);
+        CHECK(fetching.finished(object(name)));
+    }
+    CHECK(fetching.has_all(kiosk.software));
+    CHECK_FALSE(fetching.anything_missing());
+    fetching.forget(object("a"));
+    CHECK_FALSE(fetching.has_all(kiosk.software));
+    fetching.unwant(kiosk.software);
+    CHECK_FALSE(fetching.anything_missing());
+    CHECK(fetching.has_all(kiosk.software));
+}
+
+TEST_CASE("what the journal knows to be complete counts for what is wanted already") {
+    auto fetching = asking("a", 50);
+    fetching.load({{object("a"), ObjectRecord{shape("a", 50), Bytes(50), true}}});
+    CHECK(fetching.has_all(kiosk.software));
+    CHECK_FALSE(fetching.anything_missing());
 }
 
 TEST_CASE("a damaged object is forgotten and asked for from its first byte") {

@@ -99,6 +99,13 @@ StatusRow Broker::status_row(Release const& newest, PeerKey const& node) const {
     if (known->active) {
         if (auto const* release = state_.catalogue.at(*known->active)) row.active = release->info.version;
     }
+    if (known->seq > newest.entry.seq) {
+        row.state = known->state;
+        row.since = known->since;
+        row.why = fmt::format("has release {}, which this broker lost when it was restored; it stays until a newer one comes",
+                              known->seq.value);
+        return row;
+    }
     if (known->seq != newest.entry.seq) return row;
     row.state = known->state;
     row.since = known->since;
@@ -142,9 +149,9 @@ void Broker::answer_nodes(Admin const& message, Answer& answer) const {
         if (auto name = NodeName::parse(nodes[i].first)) row.node = *name;
         row.key = nodes[i].second;
         row.connected = node_sessions_.contains(row.key);
-        if (auto const seen = seen_.find(row.key); seen != seen_.end()) {
-            row.seen = seen->second.when;
-            row.program = seen->second.program;
+        if (auto const* seen = state_.sightings.find(row.key)) {
+            row.seen = seen->when;
+            row.program = seen->program;
         }
         return row;
     });

@@ -13,12 +13,9 @@ namespace {
 constexpr Duration ping_after = std::chrono::seconds(30);
 constexpr Duration ping_uploads_after = std::chrono::seconds(5);
 constexpr Duration queue_news = std::chrono::minutes(1);
+constexpr Duration upkeep = std::chrono::minutes(1);
 constexpr std::size_t most_waiting_updates = 1024;
-constexpr Bytes log_page = KiB(512);
-
-std::string queue_reason(BrokerSettings const& settings) {
-    return fmt::format("{} transfers are being served", settings.sender.transfers);
-}
+constexpr std::size_t most_removed_at_once = 1000;
 
 }  // namespace
 
@@ -50,14 +47,15 @@ Broker::Session* Broker::admit(MessageArrived const& event, Moment now) {
         if (known == sessions_.end()) out_.push_back(CloseSession{event.session});
         return nullptr;
     }
-    seen_[event.peer].when = now.wall;
+    state_.sightings.heard(event.peer, now.wall);
     bool const begins = type == MessageType::hello || type == MessageType::offer || type == MessageType::admin;
     if (known == sessions_.end() && !begins) {
         refuse(event.session, Refusal::no_session, fmt::format("{} before HELLO: begin a new session", to_text(type)));
         out_.push_back(CloseSession{event.session});
         return nullptr;
     }
-    auto& session = sessions_.try_emplace(event.session, Session{event.peer, now.point, now.point}).first->second;
+    Session const fresh{.peer = event.peer, .heard = now.point, .pinged = now.point};
+    auto& session = sessions_.try_emplace(event.session, fresh).first->second;
     LULL_INVARIANT(session.peer == event.peer);
     session.heard = now.point;
     return &session;
@@ -95,7 +93,7 @@ void Broker::on_event(NonsenseArrived event, Moment) {
 void Broker::complain(PeerKey const& peer, std::string_view text) {
     auto const* known = state_.peers.find(peer);
     if (known == nullptr) return;  // its connection ends of itself: the gate has forgotten it
-    auto const count = ++seen_[peer].complaints;
+    auto const count = state_.sightings.complain(peer);
     if (std::has_single_bit(count)) say(LogLevel::warn, fmt::format("from '{}' (complaint number {}): {}", known->name, count, text));
 }
 
@@ -123,8 +121,21 @@ void Broker::on_event(Tick, Moment now) {
         next_queue_news_ = now.point + queue_news;
         tell_queue();
     }
+    if (now.point >= next_upkeep_) {
+        next_upkeep_ = now.point + upkeep;
+        save_sightings();
+        forget_superseded();
+    }
+    look_after_sessions(now);
+}
+
+void Broker::look_after_sessions(Moment now) {
     std::vector<SessionId> silent;
     for (auto& [id, session] : sessions_) {
+        if (session.reannounce && now.point >= *session.reannounce) {
+            session.reannounce.reset();
+            reannounce(id, session.peer, session.heard_of);
+        }
         auto const quiet = now.point - session.heard;
         if (quiet > settings_.silence) {
             silent.push_back(id);
@@ -137,93 +148,57 @@ void Broker::on_event(Tick, Moment now) {
     for (auto const id : silent) close(id);
 }
 
-// Who waits hears so every minute: else it could not tell a long queue from a request that was lost.
-void Broker::tell_queue() {
-    std::uint64_t position = 0;
-    for (auto const id : sender_.waiting()) send(id, Queued{++position, queue_reason(settings_)});
-}
-
-// ---- nodes ----
-
-void Broker::on_message(SessionId id, Session& session, Hello message, Moment now) {
-    if (auto const older = node_sessions_.find(session.peer); older != node_sessions_.end() && older->second != id) {
-        auto const stale = older->second;  // the node has connected anew; its old connection is dead
-        close(stale);
-    }
-    node_sessions_[session.peer] = id;
-    sender_.drop(id);
-    seen_[session.peer].program = message.program;
-    if (message.epoch == state_.catalogue.epoch() && message.cursor > state_.catalogue.head()) {
-        say(LogLevel::error, fmt::format("node {} has seen release {} of a log that ends at {} here: was an old backup restored?",
-                                         message.node.text(), message.cursor.value, state_.catalogue.head().value));
-    }
-    send(id, Welcome{state_.catalogue.epoch(), state_.catalogue.head(), now.wall});
-}
-
-void Broker::on_message(SessionId id, Session&, Sync const& message, Moment) {
-    auto const& catalogue = state_.catalogue;
-    Seq const from = message.epoch == catalogue.epoch() ? message.cursor : Seq{};
-    send(id, LogPage{catalogue.epoch(), from, catalogue.page_after(from, limits::log_entries_per_message, log_page), catalogue.head()});
-}
-
-void Broker::on_message(SessionId id, Session&, Fetch const& message, Moment) {
-    if (message.items.size() > limits::objects_per_message) {
-        return refuse(id, Refusal::invalid, fmt::format("FETCH names at most {} objects", limits::objects_per_message));
-    }
-    if (state_.catalogue.newest(message.software) == nullptr) {
-        return refuse(id, Refusal::invalid, fmt::format("there is no software named '{}' here", message.software.text()));
-    }
-    bool queued = false;
-    for (auto const& item : message.items) {
-        auto const place = index_.find(item.object);
-        if (!place || item.offset >= place->shape.stored) {
-            send(id, Absent{item.object});
-            continue;
-        }
-        auto const outcome = sender_.enqueue(id, {*place, item.offset, message.software});
-        if (outcome == Sender::Place::overfull) {
-            return refuse(id, Refusal::invalid, fmt::format("at most {} objects may wait in a session", limits::objects_per_session));
-        }
-        queued |= outcome == Sender::Place::queued;
-    }
-    if (auto const position = sender_.position(id); queued && position && *position > 0) {
-        send(id, Queued{*position, queue_reason(settings_)});
-    }
-}
-
-void Broker::on_message(SessionId id, Session&, Ack const& message, Moment) {
-    if (sender_.acknowledge(id, message.received)) return;
-    refuse(id, Refusal::invalid, "ACK for bytes that were not sent: begin a new session");
-    close(id);
-}
-
-void Broker::on_message(SessionId id, Session&, Credit const& message, Moment) { sender_.permit(id, message.permitted); }
-
-void Broker::on_message(SessionId id, Session& session, Report const& message, Moment) {
-    auto const* release = state_.catalogue.at(message.seq);
-    if (message.revision == 0) return refuse(id, Refusal::invalid, "the revisions of reports begin with 1");
-    if (release == nullptr || release->info.software != message.software) {
-        return refuse(id, Refusal::invalid, fmt::format("release {} is not one of {}", message.seq.value, message.software.text()));
-    }
-    auto const peer = session.peer;
-    auto& ledger = state_.ledger;
-    if (ledger.take(peer, message) == Ledger::Outcome::stale) {
-        // Repeated: note it if it is durable; else its own batch will.
-        if (message.revision <= ledger.durable_revision(message.software, peer)) send(id, Noted{message.software, message.revision});
-        return;
-    }
-    persist({ledger.change(message.software, peer)},
-            [this, id, peer, software = message.software, revision = message.revision](Status const& status, Moment) {
-                if (!status) {
-                    state_.ledger.mark_lost(software, peer, revision);
-                    return say(LogLevel::error, fmt::format("cannot record a report: {}", status.error().message));
-                }
-                state_.ledger.mark_durable(software, peer, revision);
-                if (sessions_.contains(id)) send(id, Noted{software, revision});
-            });
-}
-
 void Broker::on_message(SessionId id, Session&, Ping const& message, Moment) { send(id, Pong{message.nonce}); }
+
+// ---- upkeep ----
+
+void Broker::save_sightings() {
+    auto batch = state_.sightings.take_changes();
+    if (!batch.empty()) persist(std::move(batch), [](Status const&, Moment) {});  // the next message makes good what is lost
+}
+
+// Removes releases from the log that newer ones supersede and that no node has or is about to get.
+void Broker::forget_superseded() {
+    auto const candidates = state_.catalogue.superseded(settings_.keep);
+    if (candidates.empty() || identity_changes_) return;
+    auto const needed = state_.ledger.releases();
+    std::vector<Seq> entries;
+    for (auto const* release : candidates) {
+        if (!needed.contains(release->entry.seq) && entries.size() < most_removed_at_once) entries.push_back(release->entry.seq);
+    }
+    if (entries.empty()) return;
+    identity_changes_ = true;
+    persist(state_.catalogue.removal(entries), [this, entries](Status const& status, Moment then) {
+        identity_changes_ = false;
+        if (status) {
+            state_.catalogue.remove(entries);
+            say(LogLevel::info, fmt::format("removed {} superseded releases from the log", entries.size()));
+        } else {
+            say(LogLevel::warn, fmt::format("superseded releases stay in the log: {}", status.error().message));
+        }
+        take_waiting_updates(then);
+    });
+}
+
+// The log goes on as another one: nodes see that by the epoch, and ask for what it amounts to.
+void Broker::renew_log(Epoch epoch, std::string why, WallTime now) {
+    if (identity_changes_ || state_.catalogue.reserved()) return;  // whoever wants it says so again
+    identity_changes_ = true;
+    auto const identity = renewed(state_.catalogue.identity(), state_.catalogue.head(), epoch, now);
+    persist(changes_to(identity), [this, identity, why = std::move(why)](Status const& status, Moment then) {
+        identity_changes_ = false;
+        if (status) {
+            state_.catalogue.adopt(identity);
+            say(LogLevel::error, fmt::format("{}; the log goes on as epoch {:x} behind release {}: publish again what is missing", why,
+                                             identity.epoch.value, identity.used.value));
+            out_.push_back(Announce{head(then.wall)});
+            out_.push_back(SetWelcome{head(then.wall)});
+        } else {
+            say(LogLevel::error, fmt::format("the log needs a new epoch, which cannot be recorded: {}", status.error().message));
+        }
+        take_waiting_updates(then);
+    });
+}
 
 // ---- publishers ----
 
@@ -266,7 +241,7 @@ void Broker::on_event(UpdateArrived event, Moment now) {
 
 // One publication enters the log at a time; a further one waits for its turn and is looked at again then.
 void Broker::enter_log(UpdateArrived event, UpdateInfo info, Moment now) {
-    if (state_.catalogue.reserved()) {
+    if (state_.catalogue.reserved() || identity_changes_) {
         if (waiting_updates_.size() < most_waiting_updates) waiting_updates_.push_back(std::move(event));
         return;
     }
@@ -288,9 +263,13 @@ void Broker::enter_log(UpdateArrived event, UpdateInfo info, Moment now) {
             say(LogLevel::info, fmt::format("release {}: {} {} at {} us", release.entry.seq.value, release.info.software.text(),
                                             release.info.version.text(), then.wall.micros));
         }
-        auto waiting = std::exchange(waiting_updates_, {});
-        for (auto& update : waiting) on_event(std::move(update), then);
+        take_waiting_updates(then);
     });
+}
+
+void Broker::take_waiting_updates(Moment now) {
+    auto waiting = std::exchange(waiting_updates_, {});
+    for (auto& update : waiting) on_event(std::move(update), now);
 }
 
 void Broker::tell_publishers(PeerKey const& peer, Release const& release, bool before) {

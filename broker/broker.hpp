@@ -11,6 +11,7 @@
 #include "broker/offers.hpp"
 #include "broker/peers.hpp"
 #include "broker/sender.hpp"
+#include "broker/sightings.hpp"
 #include "core/clock.hpp"
 
 namespace lull::broker {
@@ -18,6 +19,7 @@ namespace lull::broker {
 struct BrokerSettings {
     Duration beacon = std::chrono::seconds(15);         // how often HEAD is announced
     Duration silence = std::chrono::seconds(180);       // sessions that say nothing this long are dropped
+    std::size_t keep = 10;                              // releases of each software that stay in the log, besides those in the field
     std::uint64_t catch_up_rate = 500;                  // nodes a second that may ask for the log after a beacon; sets `spread`
     SenderLimits sender{};
     OfferLimits offers{};
@@ -25,10 +27,11 @@ struct BrokerSettings {
 
 // What the broker knows for good: as it stands in its tables.
 struct BrokerState {
-    explicit BrokerState(Epoch epoch) : catalogue(epoch) {}
+    explicit BrokerState(LogIdentity const& log) : catalogue(log) {}
     Peers peers;
     Catalogue catalogue;
     Ledger ledger;
+    Sightings sightings;
 };
 
 // The heart of the broker, free of I/O: it is told events and says what to do. State on disk always lags behind nothing that was
@@ -52,11 +55,8 @@ private:
         PeerKey peer;
         TimePoint heard;
         TimePoint pinged;
-    };
-    struct Seen {
-        WallTime when;
-        std::string program;
-        std::uint64_t complaints = 0;
+        Seq heard_of{};                         // nodes: the cursor of this log that they came with
+        std::optional<TimePoint> reannounce{};  // when to look at what they lack
     };
     using Continuation = std::function<void(Status const&, Moment)>;
 
@@ -73,6 +73,7 @@ private:
     void on_message(SessionId id, Session& session, Offer message, Moment now);
     void on_message(SessionId id, Session& session, Hello message, Moment now);
     void on_message(SessionId id, Session& session, Sync const& message, Moment now);
+    void on_message(SessionId id, Session& session, Witness const& message, Moment now);
     void on_message(SessionId id, Session& session, Fetch const& message, Moment now);
     void on_message(SessionId id, Session& session, Ack const& message, Moment now);
     void on_message(SessionId id, Session& session, Credit const& message, Moment now);
@@ -82,6 +83,7 @@ private:
 
     [[nodiscard]] Session* admit(MessageArrived const& event, Moment now);
     void enter_log(UpdateArrived event, UpdateInfo info, Moment now);
+    void take_waiting_updates(Moment now);
     void tell_publishers(PeerKey const& peer, Release const& release, bool before);
     void enrol(SessionId id, Admin const& message, Moment now);
     [[nodiscard]] Answer answer(Admin const& message, WallTime now) const;
@@ -96,6 +98,11 @@ private:
     void append(Actions actions);
     void persist(store::Batch batch, Continuation then);
     void tell_queue();
+    void reannounce(SessionId session, PeerKey const& node, Seq cursor);
+    void look_after_sessions(Moment now);
+    void save_sightings();
+    void forget_superseded();
+    void renew_log(Epoch epoch, std::string why, WallTime now);
     void close(SessionId session);
 
     BrokerState state_;
@@ -105,13 +112,14 @@ private:
     Sender sender_;
     std::map<SessionId, Session> sessions_;
     std::map<PeerKey, SessionId> node_sessions_;
-    std::map<PeerKey, Seen> seen_;
     std::set<std::pair<std::string, PeerKey>> enrolling_;  // nodes on their way to the disk
     std::map<Ticket, Continuation> continuations_;
     std::deque<UpdateArrived> waiting_updates_;  // while another one enters the log
     Ticket next_ticket_ = 1;
     TimePoint next_beacon_{};
     TimePoint next_queue_news_{};
+    TimePoint next_upkeep_{};
+    bool identity_changes_ = false;  // a batch that changes the log's identity is on its way
     Actions out_;
 };
 

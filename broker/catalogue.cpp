@@ -11,11 +11,17 @@ Status Catalogue::load(View key, View value) {
     if (!entry) return fail(Fault::damaged, "table '{}', entry {}: {}", table, *number, entry.error().message);
     auto info = decode_update_info(entry->update.payload);
     if (!info) return fail(Fault::damaged, "table '{}', entry {}: {}", table, *number, info.error().message);
-    if (entry->seq.value != *number || entry->seq.value != head().value + 1 || entry->prev != head()) {
+    if (entry->seq.value != *number || !follows(*entry)) {
         return fail(Fault::damaged, "table '{}': entry {} does not follow entry {}", table, *number, head().value);
     }
     append({std::move(*entry), std::move(*info)});
     return {};
+}
+
+// Where nothing was removed, each entry names the one before.
+bool Catalogue::follows(LogEntry const& entry) const {
+    if (entry.seq <= head() || entry.prev >= entry.seq) return false;
+    return entry.prev == head() || entry.prev <= identity_.removed;
 }
 
 Release const* Catalogue::find(SoftwareName const& software, VersionName const& version) const {
@@ -29,24 +35,75 @@ Release const* Catalogue::newest(SoftwareName const& software) const {
 }
 
 Release const* Catalogue::at(Seq seq) const {
-    return seq.value == 0 || seq.value > log_.size() ? nullptr : &log_[seq.value - 1];
+    auto const found = std::lower_bound(log_.begin(), log_.end(), seq, [](Release const& r, Seq s) { return r.entry.seq < s; });
+    return found == log_.end() || found->entry.seq != seq ? nullptr : &*found;
 }
 
 std::vector<LogEntry> Catalogue::page_after(Seq cursor, std::size_t most, Bytes bytes) const {
     std::vector<LogEntry> page;
     Bytes total{};
-    for (auto i = std::min<std::uint64_t>(cursor.value, log_.size()); i < log_.size() && page.size() < most; ++i) {
-        auto const& entry = log_[i].entry;
-        total += Bytes(entry.update.payload.size());
+    auto next = std::upper_bound(log_.begin(), log_.end(), cursor, [](Seq s, Release const& r) { return s < r.entry.seq; });
+    for (; next != log_.end() && page.size() < most; ++next) {
+        total += Bytes(next->entry.update.payload.size());
         if (!page.empty() && total > bytes) break;
-        page.push_back(entry);
+        page.push_back(next->entry);
     }
     return page;
 }
 
+Catalogue::NewestPage Catalogue::newest_after(std::optional<SoftwareName> const& name, std::size_t most, Bytes bytes) const {
+    NewestPage page;
+    Bytes total{};
+    auto const begin = name ? newest_.upper_bound(*name) : newest_.begin();
+    for (auto next = begin; next != newest_.end(); ++next) {
+        auto const& entry = log_[next->second].entry;
+        total += Bytes(entry.update.payload.size());
+        if (page.entries.size() == most || (!page.entries.empty() && total > bytes)) {
+            page.rest = std::prev(next)->first;
+            break;
+        }
+        page.entries.push_back(entry);
+    }
+    return page;
+}
+
+std::vector<Release const*> Catalogue::superseded(std::size_t keep) const {
+    std::vector<Release const*> found;
+    std::map<SoftwareName, std::size_t> newer;
+    for (auto release = log_.rbegin(); release != log_.rend(); ++release) {
+        if (newer[release->info.software]++ >= keep) found.push_back(&*release);
+    }
+    return found;
+}
+
+store::Batch Catalogue::removal(std::vector<Seq> const& entries) const {
+    auto identity = identity_;
+    store::Batch batch;
+    for (auto const seq : entries) {
+        identity.removed = std::max(identity.removed, seq);
+        batch.push_back({table, store::key_of(seq.value), std::nullopt});
+    }
+    auto const changes = changes_to(identity);
+    batch.insert(batch.end(), changes.begin(), changes.end());
+    return batch;
+}
+
+void Catalogue::remove(std::vector<Seq> const& entries) {
+    for (auto const seq : entries) identity_.removed = std::max(identity_.removed, seq);
+    std::erase_if(log_, [&](Release const& release) {
+        return std::find(entries.begin(), entries.end(), release.entry.seq) != entries.end();
+    });
+    index();
+}
+
+void Catalogue::adopt(LogIdentity const& identity) {
+    LULL_INVARIANT(!pending_);
+    identity_ = identity;
+}
+
 LogEntry Catalogue::reserve(Envelope update, UpdateInfo info, WallTime now) {
     LULL_INVARIANT(!pending_);
-    LogEntry entry{Seq{head().value + 1}, head(), now, std::move(update)};
+    LogEntry entry{Seq{std::max(head(), identity_.used).value + 1}, head(), now, std::move(update)};
     pending_ = Release{entry, std::move(info)};
     return entry;
 }
@@ -64,6 +121,15 @@ void Catalogue::append(Release release) {
     newest_[release.info.software] = log_.size();
     by_version_[{release.info.software, release.info.version}] = log_.size();
     log_.push_back(std::move(release));
+}
+
+void Catalogue::index() {
+    newest_.clear();
+    by_version_.clear();
+    for (std::size_t i = 0; i < log_.size(); ++i) {
+        newest_[log_[i].info.software] = i;
+        by_version_[{log_[i].info.software, log_[i].info.version}] = i;
+    }
 }
 
 }  // namespace lull::broker

@@ -4,6 +4,7 @@
 
 #include <csignal>
 
+#include "broker/backup.hpp"
 #include "broker/daemon.hpp"
 #include "broker/init.hpp"
 #include "core/command_line.hpp"
@@ -84,6 +85,9 @@ Result<BrokerSettings> settings_of(Arguments const& arguments) {
     if (*cap < settings.sender.window) {
         return fail(Fault::usage, "--cap is {}, and has to be at least {}", to_text(*cap), to_text(settings.sender.window));
     }
+    auto const keep = number_between(arguments, "keep", 1, 1'000'000);
+    if (!keep) return pass(keep.error());
+    settings.keep = *keep;
     settings.beacon = std::chrono::seconds(*beacon);
     settings.sender.transfers = *transfers;
     settings.sender.cap = *cap;
@@ -139,11 +143,37 @@ Command run_command(std::optional<std::string> config) {
                          .fallback = "64"},
                         {.name = "cap", .help = "bytes on their way to nodes, all together", .placeholder = "SIZE",
                          .fallback = "64 MiB"},
+                        {.name = "keep", .help = "newest releases of each software that stay; older ones go when no node has them",
+                         .placeholder = "N", .fallback = "10"},
                         {.name = "log-level", .help = "debug, info, warn or error", .placeholder = "LEVEL", .fallback = "info"},
                         {.name = "config", .help = "file with these options; broker.conf in DIR if there is one",
                          .placeholder = "FILE", .fallback = std::move(config)}},
             .example = "lull-broker run --data /var/lib/lull-broker",
             .run = run};
+}
+
+// ---- backup ----
+
+Status backup(Arguments const& arguments) {
+    DataDirectory const directory(arguments.text("data"));
+    fs::path const to = arguments.positional().front();
+    auto const outcome = back_up(directory, to);
+    if (!outcome) return pass(outcome.error());
+    fmt::print("backed up {} releases (log up to {}) and {} objects, {}, to {}\n", outcome->releases, outcome->head.value,
+               outcome->objects, to_text(outcome->bytes), to.string());
+    fmt::print("it holds the broker's secret key: keep it as safe as the original\n");
+    fmt::print("to restore it: stop the broker, move {} away, copy the backup to its place, and start the broker\n",
+               directory.root().string());
+    return {};
+}
+
+Command backup_command() {
+    return {.name = "backup",
+            .summary = "copy a broker with all its releases, while it runs",
+            .positional = {"TO"},
+            .options = {data_option()},
+            .example = "lull-broker backup --data /var/lib/lull-broker /mnt/backup/broker-monday",
+            .run = backup};
 }
 
 // The broker's own config file lies in its directory, which is an option itself.
@@ -161,7 +191,7 @@ std::optional<std::string> usual_config(int argc, char const* const* argv) {
 
 int run_program(int argc, char const* const* argv) {
     CommandLine program("lull-broker", "announces releases to nodes and hands them out",
-                        {init_command(), run_command(usual_config(argc, argv))});
+                        {init_command(), run_command(usual_config(argc, argv)), backup_command()});
     return program.run(argc, argv);
 }
 

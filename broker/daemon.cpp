@@ -15,6 +15,18 @@ constexpr Duration between_ticks = std::chrono::seconds(1);
 
 std::string_view text_of(Frame const& frame) { return {frame.data<char>(), frame.size()}; }
 
+// A backup that is run goes on as another log, because the one that it was copied from went on as well.
+Status renew_copied_log(store::Environment& database, Catalogue& catalogue, Log& log) {
+    if (!catalogue.identity().copied) return {};
+    Epoch const epoch{std::max<std::uint64_t>(1, random_u64())};
+    auto const fresh = renewed(catalogue.identity(), catalogue.head(), epoch, SystemClock().wall());
+    if (auto status = database.apply(changes_to(fresh)); !status) return status;
+    catalogue.adopt(fresh);
+    log.warn("this is a restored backup: its log ends at release {} and goes on as epoch {:x} behind {}; nodes that have later releases "
+             "keep them, and 'lull status' says so", catalogue.head().value, fresh.epoch.value, fresh.used.value);
+    return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Daemon>> Daemon::open(DaemonSettings const& settings, EventLoop& loop, Log& log) {
@@ -32,6 +44,7 @@ Result<std::unique_ptr<Daemon>> Daemon::open(DaemonSettings const& settings, Eve
     if (!state) return pass(state.error());
     auto packs = store::Packs::open({.directory = directory.packs()}, *database);
     if (!packs) return pass(packs.error());
+    if (auto status = renew_copied_log(*database, state->catalogue, log); !status) return pass(status.error());
 
     Opened opened{*keys, std::move(*database), std::move(*packs), std::move(*state)};
     std::unique_ptr<Daemon> daemon(new Daemon(std::move(opened), settings, loop, log));

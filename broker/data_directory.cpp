@@ -6,8 +6,6 @@ namespace lull::broker {
 
 namespace {
 
-constexpr char const* meta_table = "meta";
-constexpr std::string_view epoch_key = "epoch";
 constexpr Bytes most_key_file = KiB(1);
 constexpr Bytes most_address = KiB(4);
 
@@ -59,7 +57,7 @@ Result<CurveKeyPair> DataDirectory::load_keys() const {
 
 Result<store::Environment> DataDirectory::open_database() const {
     return store::Environment::open({.directory = database(),
-                                     .tables = {Peers::table, Catalogue::table, Ledger::table, store::Packs::table}});
+                                     .tables = {Peers::table, Catalogue::table, Ledger::table, Sightings::table, store::Packs::table}});
 }
 
 Status DataDirectory::save_address(BrokerAddress const& broker) const {
@@ -68,17 +66,6 @@ Status DataDirectory::save_address(BrokerAddress const& broker) const {
     return write_file_durably(address(), as_view(line), 0644);
 }
 
-Result<std::optional<Epoch>> load_epoch(store::Environment const& database) {
-    auto const value = database.get(meta_table, as_view(epoch_key));
-    if (!value) return pass(value.error());
-    if (!*value) return std::nullopt;
-    auto const number = store::number_of(**value);
-    if (!number || *number == 0) return damaged("table 'meta': the epoch of the log is no number");
-    return Epoch{*number};
-}
-
-store::Change epoch_change(Epoch epoch) { return {meta_table, to_buffer(as_view(epoch_key)), store::key_of(epoch.value)}; }
-
 Result<Peers> load_peers(store::Environment const& database) {
     Peers peers;
     if (auto status = load_table(database, peers); !status) return pass(status.error());
@@ -86,18 +73,19 @@ Result<Peers> load_peers(store::Environment const& database) {
 }
 
 Result<BrokerState> load_state(store::Environment const& database, DataDirectory const& directory) {
-    auto const epoch = load_epoch(database);
-    if (!epoch) return pass(epoch.error());
-    if (!*epoch) {
+    auto const identity = load_log_identity(database);
+    if (!identity) return identity.error().fault == Fault::damaged ? damaged(identity.error().message) : pass(identity.error());
+    if (!*identity) {
         return fail(Fault::not_found, "the broker in {} is not complete; run again: lull-broker init --data {} --operator PUBLIC.KEY",
                     directory.root().string(), directory.root().string());
     }
     auto peers = load_peers(database);
     if (!peers) return pass(peers.error());
-    BrokerState state(**epoch);
+    BrokerState state(**identity);
     state.peers = std::move(*peers);
     if (auto status = load_table(database, state.catalogue); !status) return pass(status.error());
     if (auto status = load_table(database, state.ledger); !status) return pass(status.error());
+    if (auto status = load_table(database, state.sightings); !status) return pass(status.error());
     return state;
 }
 

@@ -33,10 +33,6 @@ private:
     fs::path root_;
 };
 
-// The identity of the log as the table `meta` has it; nothing before `init` is complete.
-[[nodiscard]] Result<std::optional<Epoch>> load_epoch(store::Environment const& database);
-[[nodiscard]] store::Change epoch_change(Epoch epoch);
-
 // Reads the register of keys. Fault::damaged names the table and what to do; so do the others.
 [[nodiscard]] Result<Peers> load_peers(store::Environment const& database);
 

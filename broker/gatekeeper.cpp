@@ -1,5 +1,8 @@
 #include "broker/gatekeeper.hpp"
 
+#include <algorithm>
+#include <chrono>
+
 namespace lull::broker {
 
 namespace {
@@ -8,8 +11,18 @@ constexpr Duration between_lines = std::chrono::seconds(10);
 
 }  // namespace
 
+Admission Gatekeeper::let_in(Role role, TimePoint now) {
+    if (role != Role::node) return Admission::admit;
+    auto const since = std::chrono::duration<double>(now - filled_.value_or(now)).count();
+    places_ = std::min(nodes_a_second, places_ + since * nodes_a_second);
+    filled_ = now;
+    if (places_ < 1) return Admission::not_now;
+    places_ -= 1;
+    return Admission::admit;
+}
+
 Admission Gatekeeper::decide(CurveKey const& key, std::string_view address, TimePoint now) {
-    if (peers_.find(PeerKey(key)) != nullptr) return Admission::admit;
+    if (auto const* peer = peers_.find(PeerKey(key))) return let_in(peer->role, now);
     if (stranger_ == key) {
         stranger_came_ = true;
         return Admission::not_now;

@@ -9,9 +9,12 @@
 namespace lull::broker {
 
 // Decides who may connect: keys that are enrolled. Whoever else knocks is told to try again later, and shows up in the log, in few
-// lines however often it happens.
+// lines however often it happens. Nodes come in at no higher rate than handshakes can be done, so that thousands that come back at
+// once (after a restart) don't keep each other out; publishers and operators don't wait for that.
 class Gatekeeper {
 public:
+    static constexpr double nodes_a_second = 800;  // less than half of what a core manages with CURVE and ZAP
+
     // `peers` and `log` outlive it.
     Gatekeeper(Peers const& peers, Log& log) : peers_(peers), log_(log) {}
 
@@ -23,12 +26,16 @@ public:
     [[nodiscard]] bool stranger_came() const { return stranger_came_; }
 
 private:
+    [[nodiscard]] Admission let_in(Role role, TimePoint now);
+
     Peers const& peers_;
     Log& log_;
     std::optional<CurveKey> stranger_;
     bool stranger_came_ = false;
     std::uint64_t turned_away_ = 0;  // since the last line
     std::optional<TimePoint> told_;
+    double places_ = nodes_a_second;  // a bucket of tokens: at most those of a second
+    std::optional<TimePoint> filled_;
 };
 
 }  // namespace lull::broker

@@ -101,13 +101,13 @@ Result<InitOutcome> initialise(InitRequest const& request, WallTime now) {
     if (auto status = prepare(directory); !status) return pass(status.error());
     auto database = directory.open_database();  // from here on we are alone
     if (!database) return pass(database.error());
-    auto const epoch = load_epoch(*database);
-    if (!epoch) return pass(epoch.error());
-    auto const keys = keys_of(directory, epoch->has_value());
+    auto const identity = load_log_identity(*database);
+    if (!identity) return pass(identity.error());
+    bool const before = identity->has_value();
+    auto const keys = keys_of(directory, before);
     if (!keys) return pass(keys.error());
 
     auto address = wanted_address(request, PeerKey(keys->public_key));
-    bool const before = epoch->has_value();
     if (before) address = known_address(request, *address);
     if (!address) return pass(address.error());
     if (!before) {
@@ -118,7 +118,10 @@ Result<InitOutcome> initialise(InitRequest const& request, WallTime now) {
     store::Batch batch;
     auto added = enrol(*peers, request, now, batch);
     if (!added) return pass(added.error());
-    if (!before) batch.push_back(epoch_change(Epoch{std::max<std::uint64_t>(1, random_u64())}));
+    if (!before) {
+        auto const log = changes_to({.epoch = Epoch{std::max<std::uint64_t>(1, random_u64())}});
+        batch.insert(batch.end(), log.begin(), log.end());
+    }
     if (auto status = database->apply(batch); !status) return pass(status.error());
     if (auto status = directory.save_address(*address); !status) return pass(status.error());
     return InitOutcome{*address, before, std::move(*added)};

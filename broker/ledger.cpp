@@ -64,6 +64,15 @@ std::uint64_t Ledger::durable_revision(SoftwareName const& software, PeerKey con
     return found == rows_.end() ? 0 : found->second.durable;
 }
 
+std::set<Seq> Ledger::releases() const {
+    std::set<Seq> found;
+    for (auto const& [key, kept] : rows_) {
+        found.insert(kept.row.seq);
+        if (kept.row.active) found.insert(*kept.row.active);
+    }
+    return found;
+}
+
 std::uint64_t Ledger::active_on(SoftwareName const& software, Seq seq) const {
     std::uint64_t count = 0;
     for (auto row = rows_.lower_bound({software, PeerKey()}); row != rows_.end() && row->first.first == software; ++row) {

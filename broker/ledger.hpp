@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 
 #include "schema/messages.hpp"
 #include "store/environment.hpp"
@@ -50,6 +51,8 @@ public:
     void mark_lost(SoftwareName const& software, PeerKey const& node, std::uint64_t revision);
     [[nodiscard]] std::uint64_t durable_revision(SoftwareName const& software, PeerKey const& node) const;
 
+    // All releases that a node reported on last or has active.
+    [[nodiscard]] std::set<Seq> releases() const;
     // On how many nodes this release is the active one.
     [[nodiscard]] std::uint64_t active_on(SoftwareName const& software, Seq seq) const;
 

@@ -37,6 +37,8 @@ std::string_view to_text(MessageType type) {
         case MessageType::busy: return "BUSY";
         case MessageType::sync: return "SYNC";
         case MessageType::log: return "LOG";
+        case MessageType::snapshot: return "SNAPSHOT";
+        case MessageType::witness: return "WITNESS";
         case MessageType::fetch: return "FETCH";
         case MessageType::queued: return "QUEUED";
         case MessageType::data: return "DATA";

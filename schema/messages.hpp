@@ -26,6 +26,8 @@ enum class MessageType : std::uint8_t {
     busy = 22,
     sync = 30,
     log = 31,
+    snapshot = 32,
+    witness = 33,
     fetch = 40,
     queued = 41,
     data = 42,
@@ -236,19 +238,21 @@ struct Busy {
     bool operator==(Busy const&) const = default;
 };
 
-// "What comes after this cursor?"
+// "What comes after this cursor?" LOG answers, or SNAPSHOT where the log cannot.
 struct Sync {
     static constexpr MessageType type = MessageType::sync;
     Epoch epoch;
     Seq cursor;
+    std::optional<SoftwareName> after{};  // go on with the snapshot behind this name
     static void describe(auto& self, auto& visit) {
         visit("e", self.epoch);
         visit("c", self.cursor);
+        visit("a", self.after);
     }
     bool operator==(Sync const&) const = default;
 };
 
-// A page of the log from `from` (exclusive). If the epoch is not the one asked for, the page starts at the beginning.
+// A page of the log from `from` (exclusive), without gaps.
 struct LogPage {
     static constexpr MessageType type = MessageType::log;
     Epoch epoch;
@@ -262,6 +266,37 @@ struct LogPage {
         visit("h", self.head);
     }
     bool operator==(LogPage const&) const = default;
+};
+
+// A page of what the log amounts to: the newest release of each software, by name. For cursors of another epoch, and for those that
+// lie before what was removed from the log.
+struct Snapshot {
+    static constexpr MessageType type = MessageType::snapshot;
+    Epoch epoch;
+    std::optional<SoftwareName> after;  // the page begins behind this name
+    std::vector<LogEntry> entries;
+    Seq head;                           // of the log when this page was made
+    std::optional<SoftwareName> rest;   // further pages follow, behind this name
+    static void describe(auto& self, auto& visit) {
+        visit("e", self.epoch);
+        visit("a", self.after);
+        visit("l", self.entries);
+        visit("h", self.head);
+        visit("r", self.rest);
+    }
+    bool operator==(Snapshot const&) const = default;
+};
+
+// "You announced this to me, and your log ends before it": what a node says to a broker that was restored from an older copy.
+struct Witness {
+    static constexpr MessageType type = MessageType::witness;
+    Epoch epoch;
+    LogEntry entry;
+    static void describe(auto& self, auto& visit) {
+        visit("e", self.epoch);
+        visit("l", self.entry);
+    }
+    bool operator==(Witness const&) const = default;
 };
 
 // ---- transfer ----
@@ -516,7 +551,7 @@ struct Answer {
     bool operator==(Answer const&) const = default;
 };
 
-using Message = std::variant<Update, Head, Offer, Need, Put, Committed, Refused, Hello, Welcome, Busy, Sync, LogPage,
+using Message = std::variant<Update, Head, Offer, Need, Put, Committed, Refused, Hello, Welcome, Busy, Sync, LogPage, Snapshot, Witness,
                              Fetch, Queued, Data, Ack, Credit, Absent, Report, Noted, Ping, Pong, Admin, Answer>;
 
 [[nodiscard]] MessageType type_of(Message const& message);

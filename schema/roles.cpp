@@ -25,6 +25,7 @@ constexpr std::array rules = {
     Rule{MessageType::put,     no,   yes,       yes},
     Rule{MessageType::hello,   yes,  no,        no},
     Rule{MessageType::sync,    yes,  no,        no},
+    Rule{MessageType::witness, yes,  no,        no},
     Rule{MessageType::fetch,   yes,  no,        no},
     Rule{MessageType::ack,     yes,  no,        no},
     Rule{MessageType::credit,  yes,  no,        no},

@@ -29,6 +29,12 @@ Status check_counts(Need const& m) { return bound("objects", m.objects.size(), l
 Status check_counts(LogPage const& m) {
     return bound("log entries", m.entries.size(), limits::log_entries_per_message);
 }
+Status check_counts(Snapshot const& m) {
+    return bound("releases", m.entries.size(), limits::log_entries_per_message);
+}
+Status check_counts(Witness const& m) {
+    return bound("signatures", m.entry.update.signatures.size(), limits::signatures);
+}
 Status check_counts(Fetch const& m) { return bound("objects", m.items.size(), limits::objects_per_message); }
 Status check_counts(Report const& m) { return bound("holders", m.holders.size(), limits::holders_per_report); }
 Status check_counts(Answer const& m) {

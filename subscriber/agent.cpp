@@ -393,7 +393,7 @@ void Agent::retry_failed(Moment now) {
 std::optional<TimePoint> Agent::wake() const {
     TimePoint when = link_.wake(need());
     bool const asked = sync_owed_ || !state_.outbox.empty();
-    if (link_.open() && asked && !epoch_complained_) when = std::min(when, asked_at_ + settings_.link.answer);
+    if (link_.open() && asked) when = std::min(when, asked_at_ + settings_.link.answer);
     for (auto const& [software, work] : work_) {
         if (work.retry) when = std::min(when, *work.retry);
     }

@@ -57,6 +57,12 @@ private:
         Bytes had{};                         // of the plan's segments, when they were wanted
         std::optional<TimePoint> retry;
     };
+    // The cursor moves only with the last page, to where the log was when the first page was made.
+    struct TakingSnapshot {
+        Epoch epoch;
+        Seq head;
+        std::optional<SoftwareName> rest;
+    };
     using Continuation = std::function<void(Moment)>;
 
     void on_event(AnnouncementHeard event, Moment now);
@@ -79,6 +85,7 @@ private:
     void on_message(Head const& message, Moment now);
     void on_message(Welcome const& message, Moment now);
     void on_message(LogPage const& message, Moment now);
+    void on_message(Snapshot const& message, Moment now);
     void on_message(Data const& message, Bytes payload, Moment now);
     void on_message(Queued const& message, Moment now);
     void on_message(Absent const& message, Moment now);
@@ -88,10 +95,20 @@ private:
     void on_message(Ping const& message, Moment now);
 
     // Recording: what is announced becomes durable, cursor and records in one batch.
+    struct Taken {
+        std::map<SoftwareName, Seq> fresh;  // newer releases than were known
+        std::set<SoftwareName> again;       // to be reported once more
+    };
+    void hear_of(Epoch epoch, Seq head, Duration spread, Moment now);
+    void announced(Update const& message, Moment now);
+    [[nodiscard]] bool follows(Epoch epoch) const;
     void record(Epoch epoch, std::vector<LogEntry> const& entries, Moment now);
-    void record_entry(LogEntry const& entry, std::vector<SoftwareName>& fresh, Moment now);
-    [[nodiscard]] bool same_log(Epoch epoch);
-    void fall_behind(Seq head, Moment now);
+    void record_entry(LogEntry const& entry, Taken& taken, Moment now);
+    void commit(Taken taken);
+    void take_snapshot_page(Snapshot const& message, Taken& taken, Moment now);
+    void stay_ahead(Snapshot const& message, Taken& taken);
+    void testify(Seq head);
+    [[nodiscard]] bool caught_up() const { return state_.cursor.epoch == heard_epoch_ && state_.cursor.seq >= head_; }
 
     // A release, one step at a time.
     void pursue(SoftwareName const& software, Moment now);
@@ -130,14 +147,17 @@ private:
     Link link_;
     Cursor recorded_;                 // the durable part of state_.cursor
     Duration spread_{};               // from the last HEAD
-    Seq head_;                        // the highest that was heard of
+    Epoch heard_epoch_;               // of the log that was heard of last
+    Seq head_;                        // the highest of it that was heard of
+    std::optional<Seq> low_head_;     // the last one that was announced and lies before the cursor
+    std::optional<TakingSnapshot> snapshot_;  // of this session, while it is being taken
+    bool testified_ = false;          // WITNESS was sent in this session
     TimePoint asked_at_{};            // when SYNC or a REPORT was sent last
     bool sync_owed_ = false;          // SYNC was sent in this session and LOG has not come
     std::map<Ticket, Continuation> continuations_;
     std::map<SoftwareName, std::uint64_t> saved_;  // revision of the report that is durable
     std::set<SoftwareName> unsaid_;                // reports to send in this session
     Ticket next_ticket_ = 1;
-    bool epoch_complained_ = false;
     Actions out_;
 };
 

@@ -43,7 +43,8 @@ Status Announcements::connect(BrokerAddress const& broker) {
 std::string Announcements::why_not() const {
     if (!reached_) return fmt::format("nobody answers at {}: is lull-broker running there, and is no firewall between?", endpoint_);
     return fmt::format("{} answers but does not accept this node's key: either it is another broker than the one of the bundle, or this "
-                       "node is not enrolled there; make a new bundle there with: lull nodes new NAME", endpoint_);
+                       "node is not enrolled there (make a new bundle there with: lull nodes new NAME), or it has so many nodes to let "
+                       "in at this moment that this one has to wait", endpoint_);
 }
 
 void Announcements::receive() {

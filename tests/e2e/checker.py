@@ -12,14 +12,19 @@ class Checker:
         self.fleet = fleet
         self.releases = {}     # software -> seq -> (version, manifest, contents)
         self.highest = {}      # (node, software) -> highest seq that was current
-        self.cursors = {}      # node -> highest seq that was recorded
+        self.cursors = {}      # (node, epoch) -> highest seq that was recorded of this log
+        self.lost = set()      # (software, seq): in no copy of the broker's log any more, on purpose of the test
         self.holders = []      # (pid, executable, its digest)
 
     def published(self, software, version, seq, manifest, contents):
         self.releases.setdefault(software, {})[seq] = (version, manifest, contents)
 
+    def forget(self, software, seq):
+        """The broker may have lost this release, or removed it from its log."""
+        self.lost.add((software, seq))
+
     def newest(self, software):
-        seq = max(self.releases[software])
+        seq = max(seq for seq in self.releases[software] if (software, seq) not in self.lost)
         return seq, self.releases[software][seq][0]
 
     def holding(self, pid):
@@ -35,6 +40,8 @@ class Checker:
         listed = {(row["software"], row["seq"]): row for row in self.fleet.releases()}
         for software, releases in self.releases.items():
             for seq, (version, manifest, _) in releases.items():
+                if (software, seq) in self.lost:
+                    continue
                 row = listed.get((software, seq))
                 assert row is not None, f"{software} {version} was committed at {seq} and is not listed"
                 assert row["version"] == version, f"{software} at {seq} was {version} and is {row['version']}"
@@ -74,9 +81,10 @@ class Checker:
         for software in self.releases:
             self.check_tree(node, software)
             self.check_versions(node, software)
-        recorded = node.status()["cursor"]["seq"]
-        assert recorded >= self.cursors.get(node.name, 0), f"{node.name}: its record of the log went back to {recorded}"
-        self.cursors[node.name] = recorded
+        cursor = node.status()["cursor"]
+        known = self.cursors.get((node.name, cursor["epoch"]), 0)
+        assert cursor["seq"] >= known, f"{node.name}: its record of the log went back to {cursor['seq']}"
+        self.cursors[(node.name, cursor["epoch"])] = cursor["seq"]
 
     def check_holders(self):
         """What runs has kept its files: the executable is where it was, and is what it was."""

@@ -21,9 +21,24 @@ void Checker::noted(PeerKey const& node, Noted const& message) {
     revision = std::max(revision, message.revision);
 }
 
+// Only what a newer release supersedes and no node has may leave the log.
+void Checker::broker_forgets(Tables const& before, store::Change const& change) {
+    Seq const seq{*store::number_of(change.key)};
+    removed_.insert(seq);
+    bool const superseded = std::any_of(log_.begin(), log_.end(), [&](auto const& releases) {
+        return releases.second.contains(seq) && *releases.second.rbegin() > seq;
+    });
+    if (!superseded) violated("log entry {} was removed, and nothing is newer", seq.value);
+    for (auto const& [key, value] : before.at(broker::Ledger::table)) {
+        auto const row = decode<broker::LedgerRow>(value, limits::control_message);
+        if (row->seq == seq || row->active == seq) violated("log entry {} was removed, and a node has it", seq.value);
+    }
+}
+
 void Checker::broker_wrote(Tables const& before, store::Batch const& batch) {
     for (auto const& change : batch) {
-        if (change.table == broker::Catalogue::table) {
+        if (change.table == broker::Catalogue::table && !change.value) broker_forgets(before, change);
+        if (change.table == broker::Catalogue::table && change.value) {
             auto const entry = decode<LogEntry>(*change.value, limits::control_message);
             if (before.at(change.table).contains(change.key)) violated("log entry {} was written over", entry->seq.value);
             log_[decode_update_info(entry->update.payload)->software].insert(entry->seq);
@@ -41,6 +56,7 @@ void Checker::broker_wrote(Tables const& before, store::Batch const& batch) {
 
 void Checker::broker_has(broker::BrokerState const& state) {
     for (auto const& [seq, known] : committed_) {
+        if (removed_.contains(seq)) continue;
         auto const* release = state.catalogue.at(seq);
         if (release == nullptr || release->info != known.second) {
             violated("{} {} was committed as release {} and is not in the log", known.second.software.text(),
@@ -58,8 +74,10 @@ void Checker::broker_has(broker::BrokerState const& state) {
 void Checker::node_wrote(std::string const& node, NodeDisk const& disk) {
     auto& durable = durable_[node];
     auto const cursor = disk.journal.cursor.seq;
-    if (cursor < durable.cursor) violated("{}: the cursor fell from {} to {}", node, durable.cursor.value, cursor.value);
-    durable.cursor = cursor;
+    if (disk.journal.cursor.epoch == durable.cursor.epoch && cursor < durable.cursor.seq) {
+        violated("{}: the cursor fell from {} to {}", node, durable.cursor.seq.value, cursor.value);
+    }
+    durable.cursor = disk.journal.cursor;
     for (auto const& [software, record] : disk.journal.software) {
         auto& [seq, revision] = durable.software[software];
         if (record.entry.seq < seq) violated("{}: {} went back to release {}", node, software.text(), record.entry.seq.value);

@@ -50,7 +50,7 @@ public:
 private:
     // What was durable on a node when it was looked at last.
     struct Durable {
-        Seq cursor;
+        subscriber::Cursor cursor;
         std::map<SoftwareName, std::pair<Seq, std::uint64_t>> software;  // release and revision
     };
     struct Rate {
@@ -58,6 +58,7 @@ private:
         std::uint64_t events = 0;
     };
     void set(std::string text);
+    void broker_forgets(Tables const& before, store::Change const& change);
 
     World& world_;
     Library const& library_;
@@ -70,6 +71,7 @@ private:
     std::map<std::string, Rate> rates_;
     std::map<std::string, Durable> durable_;
     std::map<SoftwareName, std::set<Seq>> log_;
+    std::set<Seq> removed_;  // from the log
 };
 
 }  // namespace lull::sim

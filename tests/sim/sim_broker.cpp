@@ -12,6 +12,7 @@ constexpr Epoch epoch{77};
 broker::BrokerSettings settings() {
     broker::BrokerSettings small;
     small.sender = {.frame = KiB(4), .window = KiB(32), .cap = KiB(128), .transfers = 6};
+    small.keep = 2;
     return small;
 }
 
@@ -32,11 +33,25 @@ SimBroker::SimBroker(World& world, Network& network, Library const& library, Che
 
 void SimBroker::enrol(PeerKey const& key, broker::Peer const& peer) { tables_.apply({broker::Peers::change(key, peer)}); }
 
+// As load_log_identity() reads it from a database.
+broker::LogIdentity SimBroker::identity() const {
+    broker::LogIdentity identity{epoch};
+    for (auto const& [key, value] : tables_.at("meta")) {
+        auto const number = *store::number_of(value);
+        if (as_text(key) == "epoch") identity.epoch = Epoch{number};
+        if (as_text(key) == "used") identity.used = Seq{number};
+        if (as_text(key) == "removed") identity.removed = Seq{number};
+        if (as_text(key) == "copied") identity.copied = number != 0;
+    }
+    return identity;
+}
+
 broker::BrokerState SimBroker::load() const {
-    broker::BrokerState state(epoch);
+    broker::BrokerState state(identity());
     load_table(tables_, state.peers);
     load_table(tables_, state.catalogue);
     load_table(tables_, state.ledger);
+    load_table(tables_, state.sightings);
     return state;
 }
 

@@ -38,6 +38,7 @@ private:
         Buffer bytes;
     };
 
+    [[nodiscard]] broker::LogIdentity identity() const;
     [[nodiscard]] broker::BrokerState load() const;
     void later(Duration delay, std::function<void()> what);
     void raise(broker::Event event);

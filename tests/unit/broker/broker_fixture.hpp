@@ -190,7 +190,7 @@ public:
 
 private:
     BrokerState state(std::size_t nodes) const {
-        BrokerState state(Epoch{77});
+        BrokerState state(LogIdentity{Epoch{77}});
         state.peers.add(operator_key, {"anna", Role::operator_, signing.public_key(), now.wall});
         state.peers.add(publisher_key, {"ci", Role::publisher, signing.public_key(), now.wall});
         for (std::size_t i = 0; i < nodes; ++i) {

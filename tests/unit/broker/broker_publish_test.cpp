@@ -39,7 +39,7 @@ TEST_CASE("a release is acknowledged and announced only once it is durable") {
     REQUIRE(all<SetWelcome>(after).size() == 1);
     CHECK(all<SetWelcome>(after)[0].head.head == Seq{1});
 
-    BrokerState loaded(Epoch{77});
+    BrokerState loaded(LogIdentity{Epoch{77}});
     auto const change = all<Persist>(before)[0].batch[0];
     REQUIRE(loaded.catalogue.load(change.key, *change.value));
     CHECK(loaded.catalogue.at(Seq{1})->entry == update.entry);

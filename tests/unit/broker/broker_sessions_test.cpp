@@ -32,6 +32,8 @@ std::vector<Message> one_of_each() {
             Busy{},
             Sync{Epoch{77}, Seq{}},
             LogPage{},
+            Snapshot{},
+            Witness{},
             Fetch{software("app"), Seq{1}, {}},
             Queued{},
             Data{},

@@ -22,7 +22,7 @@ LogEntry add(Catalogue& catalogue, std::string_view name, std::string_view versi
 }  // namespace
 
 TEST_CASE("a reserved entry is shown to nobody until it is confirmed") {
-    Catalogue catalogue(Epoch{7});
+    Catalogue catalogue(LogIdentity{Epoch{7}});
     auto const info = info_of("app", "1");
     auto const entry = catalogue.reserve(envelope_of(info), info, WallTime{9});
     CHECK(entry.seq == Seq{1});
@@ -39,7 +39,7 @@ TEST_CASE("a reserved entry is shown to nobody until it is confirmed") {
 }
 
 TEST_CASE("an abandoned entry leaves its number to the next one") {
-    Catalogue catalogue(Epoch{7});
+    Catalogue catalogue(LogIdentity{Epoch{7}});
     auto const info = info_of("app", "1");
     (void)catalogue.reserve(envelope_of(info), info, WallTime{9});
     catalogue.abandon();
@@ -48,7 +48,7 @@ TEST_CASE("an abandoned entry leaves its number to the next one") {
 }
 
 TEST_CASE("the newest release of a software is the one that entered the log last") {
-    Catalogue catalogue(Epoch{7});
+    Catalogue catalogue(LogIdentity{Epoch{7}});
     add(catalogue, "app", "2.0");
     add(catalogue, "other", "1.0");
     add(catalogue, "app", "1.9");
@@ -61,7 +61,7 @@ TEST_CASE("the newest release of a software is the one that entered the log last
 }
 
 TEST_CASE("the log is read in pages that end at a count, at a size, and at its head") {
-    Catalogue catalogue(Epoch{7});
+    Catalogue catalogue(LogIdentity{Epoch{7}});
     for (int i = 0; i < 10; ++i) add(catalogue, "app", fmt::format("{}", i));
     CHECK(catalogue.page_after(Seq{3}, 4, MiB(1)).size() == 4);
     CHECK(catalogue.page_after(Seq{3}, 4, MiB(1)).front().seq == Seq{4});
@@ -75,8 +75,8 @@ TEST_CASE("the log is read in pages that end at a count, at a size, and at its h
 }
 
 TEST_CASE("a catalogue that is loaded from its table is the one that wrote it") {
-    Catalogue first(Epoch{7});
-    Catalogue second(Epoch{7});
+    Catalogue first(LogIdentity{Epoch{7}});
+    Catalogue second(LogIdentity{Epoch{7}});
     for (auto const* text : {"1", "2", "3"}) {
         auto const change = Catalogue::change(add(first, "app", text));
         REQUIRE(second.load(change.key, *change.value));
@@ -86,24 +86,55 @@ TEST_CASE("a catalogue that is loaded from its table is the one that wrote it") 
     CHECK(second.log()[1].entry == first.log()[1].entry);
 }
 
+TEST_CASE("a log from which superseded releases were removed is loaded with its gaps") {
+    Catalogue source(LogIdentity{Epoch{7}});
+    std::vector<store::Change> changes;
+    for (auto const* text : {"1", "2", "3", "4"}) changes.push_back(Catalogue::change(add(source, "app", text)));
+    source.remove({Seq{1}, Seq{3}});
+    CHECK(source.identity().removed == Seq{3});
+    CHECK(source.at(Seq{3}) == nullptr);
+    CHECK(source.find(software("app"), version("4"))->entry.seq == Seq{4});
+    CHECK(source.page_after(Seq{1}, 9, MiB(1)).size() == 2);
+
+    Catalogue loaded(source.identity());
+    REQUIRE(loaded.load(changes[1].key, *changes[1].value));
+    REQUIRE(loaded.load(changes[3].key, *changes[3].value));
+    CHECK(loaded.head() == Seq{4});
+    Catalogue knows_nothing(LogIdentity{Epoch{7}});
+    CHECK_FALSE(knows_nothing.load(changes[1].key, *changes[1].value));
+}
+
+TEST_CASE("a log that goes on under another identity leaves out the numbers that may be lost") {
+    LogIdentity const old{Epoch{7}, Seq{}, Seq{2}, true};
+    auto const fresh = renewed(old, Seq{5}, Epoch{8}, WallTime{9'000'000});
+    CHECK(fresh == LogIdentity{Epoch{8}, Seq{1'000'000}, Seq{2}, false});
+    CHECK(renewed(fresh, Seq{1'000'003}, Epoch{9}, WallTime{}).used == Seq{2'000'000});
+    // The same copy, restored twice: the numbers of the first time stay its own.
+    CHECK(renewed(old, Seq{5}, Epoch{9}, WallTime{1'795'000'000'000'000}).used == Seq{1'795'000'000});
+
+    Catalogue catalogue(old);
+    catalogue.adopt(fresh);
+    CHECK(add(catalogue, "app", "1").seq == Seq{1'000'001});
+}
+
 TEST_CASE("a log with a gap, a changed key, or a damaged entry is refused") {
-    Catalogue source(Epoch{7});
+    Catalogue source(LogIdentity{Epoch{7}});
     auto const one = Catalogue::change(add(source, "app", "1"));
     auto const two = Catalogue::change(add(source, "app", "2"));
 
-    Catalogue gap(Epoch{7});
+    Catalogue gap(LogIdentity{Epoch{7}});
     auto const missing = gap.load(two.key, *two.value);
     REQUIRE(!missing);
     CHECK(missing.error().fault == Fault::damaged);
     CHECK(missing.error().message.find("'log'") != std::string::npos);
 
-    Catalogue wrong_key(Epoch{7});
+    Catalogue wrong_key(LogIdentity{Epoch{7}});
     CHECK(!wrong_key.load(two.key, *one.value));
     CHECK(!wrong_key.load(View(one.key).first(7), *one.value));
 
     auto damaged = *one.value;
     damaged[0] = std::byte{0xc1};
-    Catalogue bad_value(Epoch{7});
+    Catalogue bad_value(LogIdentity{Epoch{7}});
     CHECK(!bad_value.load(one.key, damaged));
     CHECK(bad_value.head() == Seq{0});
 }

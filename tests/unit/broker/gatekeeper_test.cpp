@@ -28,3 +28,24 @@ TEST_CASE("the stranger that we send ourselves is recognised") {
     CHECK(gatekeeper.decide(peer_key(7).bytes(), "127.0.0.1", TimePoint()) == Admission::not_now);
     CHECK(gatekeeper.stranger_came());
 }
+
+TEST_CASE("thousands of nodes that come at once are let in at the rate of handshakes, operators at any time") {
+    Peers peers;
+    peers.add(peer_key(1), {"till-1", Role::node, std::nullopt, {}});
+    peers.add(peer_key(2), {"admin", Role::operator_, std::nullopt, {}});
+    Log log("test", LogLevel::error);
+    Gatekeeper gatekeeper(peers, log);
+    TimePoint now{};
+    auto const admitted = [&](int knocks) {
+        int count = 0;
+        for (int i = 0; i < knocks; ++i) count += gatekeeper.decide(peer_key(1).bytes(), "127.0.0.1", now) == Admission::admit ? 1 : 0;
+        return count;
+    };
+    int const rate = static_cast<int>(Gatekeeper::nodes_a_second);
+    CHECK(admitted(5000) == rate);
+    CHECK(gatekeeper.decide(peer_key(2).bytes(), "127.0.0.1", now) == Admission::admit);
+    now += std::chrono::milliseconds(500);
+    CHECK(admitted(5000) == rate / 2);
+    now += std::chrono::hours(1);
+    CHECK(admitted(5000) == rate);  // patience is not saved up
+}

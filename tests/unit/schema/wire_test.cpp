@@ -110,6 +110,7 @@ TEST_CASE("more elements than a message may carry are refused") {
                    "1025 objects");
     check_too_many(Fetch{named<SoftwareName>("a"), Seq{1}, std::vector<FetchItem>(1025)}, "1025 objects");
     check_too_many(LogPage{Epoch{1}, Seq{0}, std::vector<LogEntry>(129), Seq{129}}, "129 log entries");
+    check_too_many(Snapshot{Epoch{1}, {}, std::vector<LogEntry>(129), Seq{129}, {}}, "129 releases");
     Report report;
     report.software = named<SoftwareName>("a");
     report.holders.resize(limits::holders_per_report + 1, holder());

@@ -126,18 +126,168 @@ TEST_CASE("a lost SYNC or LOG is asked for again") {
     CHECK(sent<Sync>(bench.idle(16s)).size() == 1);
 }
 
-TEST_CASE("the log of another epoch is not followed, and the own one is again when it is back") {
-    Bench bench;
+// ---- another log, and a log that was compacted ----
+
+namespace {
+
+constexpr Epoch renewed{78};
+
+// A bench on which these are active, reported and noted, and the exchange is open.
+void settle(Bench& bench, std::vector<std::pair<std::uint64_t, std::string>> const& releases) {
     bench.check_in();
-    bench.record(1);
-    auto const strange = bench.on(AnnouncementHeard{Update{Epoch{78}, bench.release(2)}});
+    for (auto const& [seq, name] : releases) {
+        bench.record(seq, name);
+        bench.to_active(seq, name);
+        bench.hear(Noted{software(name), bench.state(name).revision});
+        bench.all_durable();
+    }
+}
+
+bool says(Actions const& actions, std::string_view words) {
+    auto const said = all<Say>(actions);
+    return std::any_of(said.begin(), said.end(), [&](Say const& say) { return say.text.find(words) != std::string::npos; });
+}
+
+LogEntry later(Bench const& bench, std::uint64_t seq, std::string_view name = "kiosk") {
+    auto entry = bench.release(seq, name);
+    entry.prev = Seq{2};
+    return entry;
+}
+
+}  // namespace
+
+TEST_CASE("a node that has recorded nothing takes the newest releases and the place of the log from a snapshot") {
+    Bench bench;
+    bench.check_in(9);
+    bench.hear(Snapshot{epoch, std::nullopt, {bench.release(4)}, Seq{9}, std::nullopt});
+    CHECK(bench.agent.state().cursor == Cursor{epoch, Seq{9}});
+    auto const actions = bench.all_durable();
+    CHECK(last_report(actions).seq == Seq{4});
+    CHECK(sent<Sync>(actions).empty());
+    CHECK_FALSE(any<Persist>(bench.announce(bench.release(9))));
+    CHECK(any<Persist>(bench.announce(bench.release(10))));
+}
+
+TEST_CASE("a log of another epoch is asked for, and nothing of it is taken before its snapshot is here") {
+    Bench bench;
+    settle(bench, {{1, "kiosk"}});
+    auto const strange = bench.on(AnnouncementHeard{Update{renewed, later(bench, 3)}});
     CHECK_FALSE(any<Persist>(strange));
-    CHECK(any<Say>(strange));
-    CHECK_FALSE(any<Say>(bench.on(AnnouncementHeard{Head{Epoch{78}, Seq{9}, {}, 0}})));  // said once
-    CHECK(sent<Report>(bench.idle(40s)).empty());
-    auto const back = bench.announce(bench.release(2));
-    CHECK(any<Persist>(back));
-    CHECK(sent<Report>(bench.all_durable()).size() == 1);
+    auto const sync = sent<Sync>(strange);
+    REQUIRE(sync.size() == 1);
+    CHECK(sync[0].epoch == epoch);
+    CHECK(bench.agent.state().cursor == Cursor{epoch, Seq{1}});
+
+    bench.hear(Snapshot{renewed, std::nullopt, {later(bench, 3)}, Seq{3}, std::nullopt});
+    CHECK(bench.agent.state().cursor == Cursor{renewed, Seq{3}});
+    CHECK(last_report(bench.all_durable()).seq == Seq{3});
+}
+
+TEST_CASE("the cursor moves with the last page of a snapshot, to the head of the first one") {
+    Bench bench;
+    settle(bench, {{1, "kiosk"}});
+    bench.on(AnnouncementHeard{Head{renewed, Seq{8}, {}, 0}});
+    auto const first = bench.hear(Snapshot{renewed, std::nullopt, {bench.release(5, "bar")}, Seq{8}, software("bar")});
+    CHECK(bench.agent.state().cursor == Cursor{epoch, Seq{1}});
+    auto const next = sent<Sync>(first);
+    REQUIRE(next.size() == 1);
+    CHECK(next[0].after == software("bar"));
+    CHECK(next[0].epoch == epoch);
+    bench.all_durable();
+    CHECK(bench.state("bar").entry.seq == Seq{5});
+    CHECK(bench.agent.state().cursor == Cursor{epoch, Seq{1}});
+
+    auto const last = bench.hear(Snapshot{renewed, software("bar"), {bench.release(7)}, Seq{9}, std::nullopt});
+    CHECK(bench.agent.state().cursor == Cursor{renewed, Seq{8}});
+    CHECK(sent<Sync>(last).size() == 1);  // what came after the first page
+    bench.all_durable();
+    CHECK(bench.state().entry.seq == Seq{7});
+}
+
+TEST_CASE("a snapshot that changes between two pages is asked for from its beginning") {
+    Bench bench;
+    settle(bench, {{1, "kiosk"}});
+    bench.on(AnnouncementHeard{Head{renewed, Seq{8}, {}, 0}});
+    bench.hear(Snapshot{renewed, std::nullopt, {bench.release(5, "bar")}, Seq{8}, software("bar")});
+    auto const strange = bench.hear(Snapshot{Epoch{79}, software("bar"), {bench.release(7)}, Seq{9}, std::nullopt});
+    auto const sync = sent<Sync>(strange);
+    REQUIRE(sync.size() == 1);
+    CHECK_FALSE(sync[0].after.has_value());
+    CHECK(bench.agent.state().cursor == Cursor{epoch, Seq{1}});
+}
+
+TEST_CASE("a page that says to go on where it began ends in a new beginning, not in a loop of pages") {
+    Bench bench;
+    settle(bench, {{1, "kiosk"}});
+    bench.on(AnnouncementHeard{Head{renewed, Seq{8}, {}, 0}});
+    bench.hear(Snapshot{renewed, std::nullopt, {bench.release(5, "bar")}, Seq{8}, software("bar")});
+    auto const again = bench.hear(Snapshot{renewed, software("bar"), {}, Seq{8}, software("bar")});
+    CHECK_FALSE(sent<Sync>(again).at(0).after.has_value());
+}
+
+TEST_CASE("releases that a restored log has lost stay, are said to be ahead, and are reported again") {
+    Bench bench;
+    settle(bench, {{1, "bar"}, {2, "kiosk"}});
+    bench.on(AnnouncementHeard{Head{renewed, Seq{1}, {}, 0}});
+    auto const taken = bench.hear(Snapshot{renewed, std::nullopt, {bench.release(1, "bar")}, Seq{1}, std::nullopt});
+    CHECK(says(taken, "kiosk 1.2"));
+    CHECK_FALSE(says(taken, "bar"));
+    CHECK(bench.agent.state().cursor == Cursor{renewed, Seq{1}});
+    CHECK(sent<Report>(bench.all_durable()).size() == 2);  // the ledger is as old as the log
+    CHECK(bench.state().entry.seq == Seq{2});
+    CHECK(bench.state().active->seq == Seq{2});
+
+    bench.on(AnnouncementHeard{Update{renewed, [&] {
+        auto entry = bench.release(1'000'001);
+        entry.prev = Seq{1};
+        return entry;
+    }()}});
+    CHECK(last_report(bench.all_durable()).seq == Seq{1'000'001});
+}
+
+TEST_CASE("another release under a number that is known is not taken for it") {
+    Bench bench;
+    settle(bench, {{1, "kiosk"}});
+    auto entry = Bench::release_by(SigningKey::generate(), 1);
+    bench.on(AnnouncementHeard{Head{renewed, Seq{1}, {}, 0}});
+    auto const taken = bench.hear(Snapshot{renewed, std::nullopt, {entry}, Seq{1}, std::nullopt});
+    CHECK(bench.state().entry == bench.release(1));
+    CHECK(says(taken, "not in the broker's log"));
+}
+
+TEST_CASE("a snapshot of the own log brings what is newer, and nothing is reported twice") {
+    Bench bench;
+    settle(bench, {{1, "kiosk"}});
+    bench.on(AnnouncementHeard{Head{epoch, Seq{30}, {}, 0}});
+    bench.hear(Snapshot{epoch, std::nullopt, {bench.release(1)}, Seq{30}, std::nullopt});
+    CHECK(bench.agent.state().cursor == Cursor{epoch, Seq{30}});
+    CHECK(sent<Report>(bench.all_durable()).empty());
+}
+
+TEST_CASE("a log that ends before the cursor is shown what it has lost, once a session") {
+    Bench bench;
+    settle(bench, {{1, "kiosk"}, {2, "kiosk"}});
+    bench.idle(2min);
+    REQUIRE(any<OpenExchange>(bench.on(AnnouncementHeard{Head{epoch, Seq{1}, {}, 0}})));
+    auto const actions = bench.welcome(1);
+    auto const witness = sent<Witness>(actions);
+    REQUIRE(witness.size() == 1);
+    CHECK(witness[0].entry == bench.release(2));
+    CHECK(sent<Witness>(bench.on(AnnouncementHeard{Head{epoch, Seq{1}, {}, 0}})).empty());
+    CHECK(sent<Witness>(bench.idle(40s)).empty());
+}
+
+TEST_CASE("a release that is announced again is reported again, or recorded if it passed by") {
+    Bench bench;
+    settle(bench, {{1, "kiosk"}});
+    auto const again = bench.hear(Update{epoch, bench.release(1)});
+    CHECK(sent<Report>(again).empty());  // not before it is durable
+    CHECK(last_report(bench.all_durable()).state == NodeState::active);
+    CHECK_FALSE(any<Persist>(bench.hear(Update{epoch, bench.release(1)})));  // that report is not noted yet
+
+    bench.hear(Update{epoch, bench.release(1, "bar")});
+    CHECK(last_report(bench.all_durable()).software == software("bar"));
+    CHECK(bench.agent.state().cursor == Cursor{epoch, Seq{1}});
 }
 
 TEST_CASE("a release that no trusted key signed is reported as failed, and nothing of it is fetched") {

@@ -59,13 +59,24 @@ struct OpenManifest {
     TrustedKeys trusted;
 };
 
+// Find out which objects these manifests need, and tell (NeededListed).
+struct ListNeeded {
+    std::vector<Digest> manifests;
+};
+
+// Forget all objects but these, and those that came lately; from this action on they are not here. Then tell (OthersRemoved).
+struct RemoveOthers {
+    ObjectSet needed;
+};
+
 // A line for the log.
 struct Say {
     LogLevel level = LogLevel::info;
     std::string text;
 };
 
-using Action = std::variant<Send, SendFrame, CloseSession, Announce, SetWelcome, Persist, KeepObject, OpenManifest, Say>;
+using Action = std::variant<Send, SendFrame, CloseSession, Announce, SetWelcome, Persist, KeepObject, OpenManifest, ListNeeded,
+                            RemoveOthers, Say>;
 using Actions = std::vector<Action>;
 
 }  // namespace lull::broker

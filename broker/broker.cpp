@@ -15,7 +15,6 @@ constexpr Duration ping_uploads_after = std::chrono::seconds(5);
 constexpr Duration queue_news = std::chrono::minutes(1);
 constexpr Duration upkeep = std::chrono::minutes(1);
 constexpr std::size_t most_waiting_updates = 1024;
-constexpr std::size_t most_removed_at_once = 1000;
 
 }  // namespace
 
@@ -125,6 +124,7 @@ void Broker::on_event(Tick, Moment now) {
         next_upkeep_ = now.point + upkeep;
         save_sightings();
         forget_superseded();
+        collect_garbage(now);
     }
     look_after_sessions(now);
 }
@@ -149,56 +149,6 @@ void Broker::look_after_sessions(Moment now) {
 }
 
 void Broker::on_message(SessionId id, Session&, Ping const& message, Moment) { send(id, Pong{message.nonce}); }
-
-// ---- upkeep ----
-
-void Broker::save_sightings() {
-    auto batch = state_.sightings.take_changes();
-    if (!batch.empty()) persist(std::move(batch), [](Status const&, Moment) {});  // the next message makes good what is lost
-}
-
-// Removes releases from the log that newer ones supersede and that no node has or is about to get.
-void Broker::forget_superseded() {
-    auto const candidates = state_.catalogue.superseded(settings_.keep);
-    if (candidates.empty() || identity_changes_) return;
-    auto const needed = state_.ledger.releases();
-    std::vector<Seq> entries;
-    for (auto const* release : candidates) {
-        if (!needed.contains(release->entry.seq) && entries.size() < most_removed_at_once) entries.push_back(release->entry.seq);
-    }
-    if (entries.empty()) return;
-    identity_changes_ = true;
-    persist(state_.catalogue.removal(entries), [this, entries](Status const& status, Moment then) {
-        identity_changes_ = false;
-        if (status) {
-            state_.catalogue.remove(entries);
-            say(LogLevel::info, fmt::format("removed {} superseded releases from the log", entries.size()));
-        } else {
-            say(LogLevel::warn, fmt::format("superseded releases stay in the log: {}", status.error().message));
-        }
-        take_waiting_updates(then);
-    });
-}
-
-// The log goes on as another one: nodes see that by the epoch, and ask for what it amounts to.
-void Broker::renew_log(Epoch epoch, std::string why, WallTime now) {
-    if (identity_changes_ || state_.catalogue.reserved()) return;  // whoever wants it says so again
-    identity_changes_ = true;
-    auto const identity = renewed(state_.catalogue.identity(), state_.catalogue.head(), epoch, now);
-    persist(changes_to(identity), [this, identity, why = std::move(why)](Status const& status, Moment then) {
-        identity_changes_ = false;
-        if (status) {
-            state_.catalogue.adopt(identity);
-            say(LogLevel::error, fmt::format("{}; the log goes on as epoch {:x} behind release {}: publish again what is missing", why,
-                                             identity.epoch.value, identity.used.value));
-            out_.push_back(Announce{head(then.wall)});
-            out_.push_back(SetWelcome{head(then.wall)});
-        } else {
-            say(LogLevel::error, fmt::format("the log needs a new epoch, which cannot be recorded: {}", status.error().message));
-        }
-        take_waiting_updates(then);
-    });
-}
 
 // ---- publishers ----
 

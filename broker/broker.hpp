@@ -67,6 +67,8 @@ private:
     void on_event(BatchDone event, Moment now);
     void on_event(ObjectKept event, Moment now);
     void on_event(ManifestOpened event, Moment now);
+    void on_event(NeededListed event, Moment now);
+    void on_event(OthersRemoved event, Moment now);
     void on_event(Tick event, Moment now);
 
     // One for each message that a peer may send; the others never get past the table of roles.
@@ -102,6 +104,8 @@ private:
     void look_after_sessions(Moment now);
     void save_sightings();
     void forget_superseded();
+    void collect_garbage(Moment now);
+    [[nodiscard]] bool is_publishing() const;
     void renew_log(Epoch epoch, std::string why, WallTime now);
     void close(SessionId session);
 
@@ -119,6 +123,10 @@ private:
     TimePoint next_beacon_{};
     TimePoint next_queue_news_{};
     TimePoint next_upkeep_{};
+    std::optional<TimePoint> next_garbage_;
+    std::optional<TimePoint> last_garbage_;
+    bool collecting_ = false;        // garbage
+    Seq listed_at_;                  // the head of the log when it was asked what its releases need
     bool identity_changes_ = false;  // a batch that changes the log's identity is on its way
     Actions out_;
 };

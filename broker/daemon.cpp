@@ -69,7 +69,8 @@ Daemon::Daemon(Opened opened, DaemonSettings const& settings, EventLoop& loop, L
       writer_(database_, loop),
       hashing_(loop, hashing_threads),
       keeper_(loop, hashing_, packs_, writer_),
-      reader_(loop, packs_) {}
+      reader_(loop, packs_),
+      sweeper_(hashing_, packs_, writer_, keeper_, log) {}
 
 Status Daemon::open_ports(BrokerAddress const& listen) {
     auto ports = Ports::open(context_, keys_, listen, wire::encode_announcement(broker_.head(clock_.wall())));
@@ -204,7 +205,9 @@ void Daemon::send(SessionId session, Message const& message, std::optional<Frame
 void Daemon::perform(Send const& action) { send(action.session, action.message, std::nullopt); }
 
 void Daemon::perform(SendFrame const& action) {
-    reader_.read({action.place, action.offset, action.length}, [this, action](Result<Frame> frame) {
+    auto const place = packs_.find(action.place.shape.object);  // it may have moved to another pack since it was asked for
+    if (!place || place->shape != action.place.shape) return raise(SessionGone{action.session});
+    reader_.read({*place, action.offset, action.length}, [this, action](Result<Frame> frame) {
         if (connections_.routing_id(action.session) == nullptr) return;  // closed meanwhile
         if (frame) return send(action.session, Data{action.place.shape, action.offset}, std::move(*frame));
         log_.error("cannot send object {}: {}", action.place.shape.object.hex(), frame.error().message);
@@ -246,6 +249,14 @@ void Daemon::perform(OpenManifest& action) {
         [this, session = action.session, manifest = action.manifest](Result<Manifest> content) {
             raise(ManifestOpened{session, manifest, std::move(content)});
         });
+}
+
+void Daemon::perform(ListNeeded const& action) {
+    sweeper_.list_needed(action.manifests, [this](Result<ObjectSet> objects) { raise(NeededListed{std::move(objects)}); });
+}
+
+void Daemon::perform(RemoveOthers const& action) {
+    sweeper_.remove_others(action.needed, [this](std::size_t objects, Bytes bytes) { raise(OthersRemoved{objects, bytes}); });
 }
 
 void Daemon::perform(Say const& action) {

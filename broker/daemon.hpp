@@ -11,6 +11,7 @@
 #include "broker/keeper.hpp"
 #include "broker/ports.hpp"
 #include "broker/stranger_test.hpp"
+#include "broker/sweeper.hpp"
 
 namespace lull::broker {
 
@@ -70,6 +71,8 @@ private:
     void perform(Persist& action);
     void perform(KeepObject& action);
     void perform(OpenManifest& action);
+    void perform(ListNeeded const& action);
+    void perform(RemoveOthers const& action);
     void perform(Say const& action);
     void send(SessionId session, Message const& message, std::optional<Frame> payload);
 
@@ -100,6 +103,7 @@ private:
     Workers hashing_;
     Keeper keeper_;
     FrameReader reader_;
+    Sweeper sweeper_;
 };
 
 }  // namespace lull::broker

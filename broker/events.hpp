@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <variant>
 
 #include "schema/manifest.hpp"
@@ -62,9 +63,22 @@ struct ManifestOpened {
     Result<Manifest> content;
 };
 
+// Every object that these releases need: their manifests, and the segments that those name.
+using ObjectSet = std::set<Digest>;
+struct NeededListed {
+    Result<ObjectSet> objects;
+};
+
+// What came of RemoveOthers.
+struct OthersRemoved {
+    std::size_t objects = 0;
+    Bytes bytes{};  // of disk that are free again
+};
+
 // Time has passed; comes about once a second.
 struct Tick {};
 
-using Event = std::variant<MessageArrived, UpdateArrived, NonsenseArrived, SessionGone, BatchDone, ObjectKept, ManifestOpened, Tick>;
+using Event = std::variant<MessageArrived, UpdateArrived, NonsenseArrived, SessionGone, BatchDone, ObjectKept, ManifestOpened,
+                           NeededListed, OthersRemoved, Tick>;
 
 }  // namespace lull::broker

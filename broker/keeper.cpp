@@ -6,6 +6,10 @@ namespace lull::broker {
 
 void Keeper::keep(ObjectShape const& shape, Buffer stored, Done done) {
     if (packs_.find(shape.object)) return done({});  // somebody else was faster
+    move(shape, std::move(stored), std::move(done));
+}
+
+void Keeper::move(ObjectShape const& shape, Buffer stored, Done done) {
     struct Outcome {
         Status status;
         Buffer stored;

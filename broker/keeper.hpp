@@ -21,6 +21,8 @@ public:
         : packs_(packs), writer_(writer), verifiers_(verifiers), disk_(loop, 1) {}
 
     void keep(ObjectShape const& shape, Buffer stored, Done done);
+    // The same for an object that is here already: it moves to the newest pack.
+    void move(ObjectShape const& shape, Buffer stored, Done done);
 
 private:
     struct Verified {

@@ -234,6 +234,10 @@ std::vector<SessionId> Offers::sessions_for(PeerKey const& peer, UpdateInfo cons
     return sessions;
 }
 
+bool Offers::any(std::function<bool(Offer const&)> const& condition) const {
+    return std::any_of(offers_.begin(), offers_.end(), [&](auto const& entry) { return condition(entry.second.offer); });
+}
+
 bool Offers::complete(PeerKey const& peer, UpdateInfo const& info) const {
     return std::any_of(offers_.begin(), offers_.end(), [&](auto const& entry) {
         return entry.second.complete && entry.second.peer == peer && same_release(entry.second.offer, info);

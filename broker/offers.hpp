@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -39,6 +40,8 @@ public:
     // Whether one of them has everything stored and checked.
     [[nodiscard]] bool complete(PeerKey const& peer, UpdateInfo const& info) const;
     [[nodiscard]] bool has(SessionId session) const { return offers_.contains(session); }
+    // Whether something is offered that is so.
+    [[nodiscard]] bool any(std::function<bool(Offer const&)> const& condition) const;
 
 private:
     // An object of which frames arrive, in order.

@@ -10,4 +10,11 @@ namespace lull::broker {
 [[nodiscard]] Result<Manifest> open_stored_manifest(store::PackFile const& pack, store::ObjectPlace const& place,
                                                     TrustedKeys const& trusted);
 
+// The stored bytes of an object, as they lie in its pack.
+[[nodiscard]] Result<Buffer> read_stored(store::PackFile const& pack, store::ObjectPlace const& place);
+
+// The segments that a manifest object names. It was opened before its release entered the log, so its signature, by a key that may have
+// been withdrawn since, is not looked at again.
+[[nodiscard]] Result<std::vector<Segment>> segments_of_stored(store::PackFile const& pack, store::ObjectPlace const& place);
+
 }  // namespace lull::broker

@@ -146,7 +146,25 @@ class Index {
 public:
     Index(fs::path directory, std::uint64_t store) : directory_(std::move(directory)), store_(store) {}
 
-    void insert(ObjectPlace const& place) { places_.insert_or_assign(place.shape.object, CompactPlace(place)); }
+    void insert(ObjectPlace const& place) {
+        places_.insert_or_assign(place.shape.object, CompactPlace(place));
+        newest_ = std::max(newest_, place.pack);
+    }
+
+    void erase(Digest const& object) { places_.erase(object); }
+
+    [[nodiscard]] std::vector<ObjectPlace> where(std::function<bool(ObjectPlace const&)> const& condition) const {
+        std::vector<ObjectPlace> found;
+        for (auto const& [object, compact] : places_) {
+            if (auto const place = compact.expand(object); condition(place)) found.push_back(place);
+        }
+        return found;
+    }
+
+    // The highest pack that an object was ever found in. The one that is appended to is this one or a later one.
+    [[nodiscard]] std::uint32_t newest() const { return newest_; }
+
+    void close(std::uint32_t pack) { open_.erase(pack); }
 
     [[nodiscard]] std::optional<ObjectPlace> find(Digest const& object) const {
         auto const found = places_.find(object);
@@ -198,6 +216,7 @@ private:
     std::uint64_t store_;
     std::unordered_map<Digest, CompactPlace, DigestHash> places_;
     std::map<std::uint32_t, PackFile> open_;
+    std::uint32_t newest_ = 0;
 };
 
 // The numbers of the packs in a directory.
@@ -329,6 +348,38 @@ Result<Buffer> Packs::read_plain(Digest const& object, Bytes most) {
     auto plain = unpack_object(*shape, View(record).subspan(object_header_size), most);
     if (!plain && shape->plain <= most) return damaged(path, plain.error().message);
     return plain;
+}
+
+Change Packs::removal_change(Digest const& object) { return {table, to_buffer(object.view()), std::nullopt}; }
+
+void Packs::forget(Digest const& object) { state_->index.erase(object); }
+
+std::vector<ObjectPlace> Packs::objects_where(std::function<bool(ObjectPlace const&)> const& condition) const {
+    return state_->index.where(condition);
+}
+
+Result<std::vector<Packs::FinishedPack>> Packs::finished() const {
+    auto const& index = state_->index;
+    auto const present = packs_in(index.path_of(0).parent_path());
+    if (!present) return pass(present.error());
+    std::vector<FinishedPack> found;
+    for (auto const pack : *present) {
+        if (pack >= index.newest()) break;
+        std::error_code problem;
+        auto const size = fs::file_size(index.path_of(pack), problem);
+        auto const written = fs::last_write_time(index.path_of(pack), problem);
+        if (problem) return fail(Fault::failed, "cannot look at {}: {}", index.path_of(pack).string(), problem.message());
+        found.push_back({pack, Bytes(size), written});
+    }
+    return found;
+}
+
+Status Packs::remove_pack(std::uint32_t pack) {
+    auto& index = state_->index;
+    LULL_INVARIANT(pack < index.newest());
+    LULL_INVARIANT(index.where([pack](ObjectPlace const& place) { return place.pack == pack; }).empty());
+    index.close(pack);
+    return remove_tree(index.path_of(pack));
 }
 
 std::size_t Packs::count() const { return state_->index.count(); }

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -57,6 +59,24 @@ public:
     // The index entry to commit, and what to call when it is durable.
     [[nodiscard]] static Change index_change(ObjectPlace const& place);
     void publish(ObjectPlace const& place);
+
+    // What to commit to forget an object, and what to call before that: from then on it is not here.
+    [[nodiscard]] static Change removal_change(Digest const& object);
+    void forget(Digest const& object);
+
+    // All objects that are so. Looks at every one: tens of milliseconds for hundreds of thousands.
+    [[nodiscard]] std::vector<ObjectPlace> objects_where(std::function<bool(ObjectPlace const&)> const& condition) const;
+
+    // The packs that nothing is appended to any more.
+    struct FinishedPack {
+        std::uint32_t number = 0;
+        Bytes size{};
+        std::filesystem::file_time_type written;  // last
+    };
+    [[nodiscard]] Result<std::vector<FinishedPack>> finished() const;
+
+    // Deletes a finished pack, of which no object is known any more, in memory or durably. Whoever reads from it goes on.
+    [[nodiscard]] Status remove_pack(std::uint32_t pack);
 
     // A descriptor to pread frames from; cached.
     [[nodiscard]] Result<PackFile> open_pack(std::uint32_t pack);

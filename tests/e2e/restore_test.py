@@ -1,7 +1,9 @@
 """A broker that is restored from a backup, or from an older copy of its files; and a log from which old releases were removed."""
 
 import json
+import os
 import shutil
+import time
 
 import trees
 from fleet import BROKER, LULL, FleetTest, main
@@ -104,6 +106,40 @@ class Restore(FleetTest):
 class Retention(FleetTest):
     nodes = 1
     broker_options = ("--keep", "1")
+
+    def age_packs(self):
+        """Two days pass for the packs: what is younger than a day stays, because a publication may go on."""
+        packs = f"{self.fleet.broker_directory}/packs"
+        for name in os.listdir(packs):
+            os.utime(f"{packs}/{name}", times=(time.time() - 2 * 86400,) * 2)
+
+    def pack_bytes(self):
+        packs = f"{self.fleet.broker_directory}/packs"
+        return sum(os.stat(f"{packs}/{name}").st_size for name in os.listdir(packs))
+
+    def test_the_disk_of_releases_that_left_the_log_is_free_again(self):
+        fleet = self.fleet
+        large = 96 << 20
+        for number in range(4):  # each fills a third of a pack with bytes of its own
+            seq = fleet.publish_new(f"1.{number}", large=large)
+            fleet.nodes[0].wait_active(f"1.{number}")
+            if number < 3:
+                fleet.checker.forget("app", seq)
+        fleet.checker.check_converged()
+        self.assertEqual(fleet.broker.stop(), 0)
+        self.age_packs()
+        before = self.pack_bytes()
+        self.assertGreater(before, 4 * large)
+        fleet.start_broker()
+        fleet.broker.wait_for("superseded releases from the log")
+        fleet.broker.wait_for(r"removed \d+ objects that no release needs", timeout=120)
+        self.assertLess(self.pack_bytes(), before - 2 * large)
+        late = fleet.add_node("late").start()
+        late.wait_active("1.3")
+        self.assertEqual(fleet.broker.stop(), 0)
+        fleet.start_broker()
+        fleet.publish_new("1.4")
+        fleet.checker.check_converged()
 
     def test_old_releases_leave_the_log_and_a_node_that_was_off_gets_the_newest_all_the_same(self):
         fleet = self.fleet

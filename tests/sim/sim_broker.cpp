@@ -150,6 +150,7 @@ std::optional<store::ObjectPlace> SimBroker::find(Digest const& object) const {
 
 void SimBroker::perform(broker::SendFrame const& action) {
     later(reader_.pass(world_.now(), world_.random().between(100us, 2ms)), [this, action] {
+        if (!objects_.contains(action.place.shape.object)) return raise(broker::SessionGone{action.session});
         auto const& bytes = objects_.at(action.place.shape.object).bytes;
         auto const begin = bytes.begin() + static_cast<std::ptrdiff_t>(action.offset.count());
         Buffer const frame(begin, begin + static_cast<std::ptrdiff_t>(action.length.count()));
@@ -192,6 +193,30 @@ void SimBroker::perform(broker::OpenManifest const& action) {
         LULL_INVARIANT(manifest != nullptr && objects_.contains(action.manifest));
         raise(broker::ManifestOpened{action.session, action.manifest, *manifest});
     });
+}
+
+void SimBroker::perform(broker::ListNeeded const& action) {
+    later(world_.random().between(1ms, 3s), [this, manifests = action.manifests] {
+        broker::ObjectSet needed;
+        for (auto const& digest : manifests) {
+            needed.insert(digest);
+            for (auto const& segment : library_.manifest(digest)->segments) needed.insert(segment.digest);
+        }
+        raise(broker::NeededListed{std::move(needed)});
+    });
+}
+
+void SimBroker::perform(broker::RemoveOthers const& action) {
+    auto const before = objects_.size();
+    std::erase_if(objects_, [&](auto const& object) { return !action.needed.contains(object.first); });
+    for (auto const& release : state().catalogue.log()) {
+        for (auto const& build : release.info.builds) {
+            for (auto const& segment : library_.manifest(build.manifest)->segments) {
+                if (!objects_.contains(segment.digest)) checker_.violated("an object of release {} was removed", release.entry.seq.value);
+            }
+        }
+    }
+    later(world_.random().between(1ms, 30ms), [this, gone = before - objects_.size()] { raise(broker::OthersRemoved{gone, Bytes()}); });
 }
 
 }  // namespace lull::sim

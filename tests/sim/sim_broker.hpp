@@ -55,6 +55,8 @@ private:
     void perform(broker::Persist& action);
     void perform(broker::KeepObject const& action);
     void perform(broker::OpenManifest const& action);
+    void perform(broker::ListNeeded const& action);
+    void perform(broker::RemoveOthers const& action);
     void perform(broker::Say const& action) { world_.trace("broker: {}", action.text); }
 
     World& world_;

@@ -128,6 +128,64 @@ TEST_CASE("releases stay in the log when their removal cannot be written, and a 
     CHECK(world.broker.state().catalogue.head() == Seq{3});
 }
 
+// ---- garbage ----
+
+namespace {
+
+// A world whose log has just lost a release, so that its objects are garbage: what was ordered then.
+ListNeeded after_removal(World& world) {
+    for (auto const* text : {"1", "2"}) world.publish(make_release("app", text, {{text, 100}}));
+    auto const listing = all<ListNeeded>(tick_after(world, std::chrono::seconds(0)));
+    if (listing.size() != 1) throw std::runtime_error("one listing is expected");
+    return listing[0];
+}
+
+}  // namespace
+
+TEST_CASE("when releases have left the log, all objects but those of the others are removed") {
+    World world({.keep = 1});
+    auto const kept = make_release("app", "2", {{"2", 100}});
+    CHECK(after_removal(world).manifests == std::vector<Digest>{kept.manifest_shape.object});
+    auto const removal = all<RemoveOthers>(world.on(NeededListed{ObjectSet{kept.manifest_shape.object, digest_of("2")}}));
+    REQUIRE(removal.size() == 1);
+    CHECK(removal[0].needed.size() == 2);
+    CHECK(all<ListNeeded>(tick_after(world, std::chrono::hours(48))).empty());  // one at a time
+    auto const done = all<Say>(world.on(OthersRemoved{2, Bytes(300)}));
+    REQUIRE(done.size() == 1);
+    CHECK(done[0].text.find("2 objects") != std::string::npos);
+    CHECK(all<ListNeeded>(tick_after(world, std::chrono::hours(23))).empty());
+    CHECK(all<ListNeeded>(tick_after(world, std::chrono::hours(1))).size() == 1);
+}
+
+TEST_CASE("a broker looks for garbage an hour after its start, also if a crash came before the removal") {
+    World world;
+    world.publish(make_release("app", "1", {}));
+    CHECK(all<ListNeeded>(tick_after(world, std::chrono::seconds(0))).empty());
+    CHECK(all<ListNeeded>(tick_after(world, std::chrono::minutes(59))).empty());
+    CHECK(all<ListNeeded>(tick_after(world, std::chrono::minutes(1))).size() == 1);
+}
+
+TEST_CASE("nothing is removed while somebody publishes, or if somebody has published since the listing") {
+    World world({.keep = 1});
+    (void)after_removal(world);
+    world.upload(make_release("app", "3", {{"3", 100}}));
+    CHECK(all<RemoveOthers>(world.on(NeededListed{ObjectSet{}})).empty());
+    CHECK(all<ListNeeded>(tick_after(world, std::chrono::minutes(1))).empty());
+    world.on(SessionGone{World::at_publisher});
+    REQUIRE(all<ListNeeded>(tick_after(world, std::chrono::minutes(1))).size() == 1);
+    world.publish(make_release("app", "3", {{"3", 100}}));
+    CHECK(all<RemoveOthers>(world.on(NeededListed{ObjectSet{}})).empty());
+    CHECK(all<ListNeeded>(tick_after(world, std::chrono::minutes(1))).size() == 1);
+}
+
+TEST_CASE("nothing is removed if it cannot be found out what is needed") {
+    World world({.keep = 1});
+    (void)after_removal(world);
+    auto const actions = world.on(NeededListed{fail(Fault::damaged, "a manifest is missing")});
+    CHECK(all<RemoveOthers>(actions).empty());
+    CHECK(all<Say>(actions).size() == 1);
+}
+
 // ---- a log that was restored ----
 
 TEST_CASE("a log that a node has seen more of goes on as another one, behind all that may be lost") {

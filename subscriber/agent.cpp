@@ -36,6 +36,7 @@ Actions Agent::start(Moment now) {
         // The lock of the last look is gone with the process that had it: look again, unless all is done but the record of it.
         if (record.phase == Phase::switching && active_of(software) != target_of(software)) record.phase = Phase::staged;
         pursue(software, now);
+        if (record.phase == Phase::active) clean_up(software);  // the last process may have ended before it had done so
     }
     collect_garbage();
     keep_exchange_going(now);

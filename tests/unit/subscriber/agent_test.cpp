@@ -659,6 +659,17 @@ TEST_CASE("a crash while fetching makes a new plan, and objects that are here ar
     CHECK(any<StageRelease>(actions));
 }
 
+TEST_CASE("a crash between the switch and the removal of old versions does not leave them until the next release") {
+    Bench before;
+    before.check_in();
+    for (std::uint64_t seq = 1; seq <= 3; ++seq) {
+        before.record(seq);
+        before.to_active(seq);
+    }
+    Bench after(before.agent.state(), {{software(), Bench::id(3)}}, *SigningKey::from_pem(before.key.to_pem(""), ""));
+    CHECK(only<RemoveVersions>(after.start()).keep == std::vector{Bench::id(3), Bench::id(2)});
+}
+
 TEST_CASE("what current points to outranks the journal") {
     Bench before;
     before.check_in();

@@ -37,7 +37,7 @@ homes_of_tests="zmq* lmdb.h zstd* msgpack* openssl/* archive* fmt/* nlohmann/*"
 
 # The kernel's and the C library's headers; those of C++ have no dot in their name.
 system_headers="sys/* linux/* arpa/* netinet/* net/* unistd.h fcntl.h poll.h pwd.h grp.h dirent.h signal.h stdlib.h termios.h
-    pthread.h sched.h pty.h ifaddrs.h netdb.h malloc.h"
+    dlfcn.h pthread.h sched.h pty.h ifaddrs.h netdb.h malloc.h"
 
 matches() {  # NAME PATTERN...
     local name=$1 pattern

@@ -160,7 +160,7 @@ class NodeGoesOn(FleetTest):
                     self.expect(outcome, "journal", "is damaged", "move it away")
         shutil.move(f"{node.root}/.lull/journal", f"{fleet.directory}/damaged-journal")
         fleet.checker.cursors.clear()
-        fleet.checker.check_tree(node, "app")
+        fleet.checker.check_installed(node, "app")
         node.start()
         fleet.publish_new("1.2")
         fleet.checker.check_converged()

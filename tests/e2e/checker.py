@@ -14,6 +14,7 @@ class Checker:
         self.highest = {}      # (node, software) -> highest seq that was current
         self.cursors = {}      # (node, epoch) -> highest seq that was recorded of this log
         self.lost = set()      # (software, seq): in no copy of the broker's log any more, on purpose of the test
+        self.keep = 10         # --keep of the broker
         self.holders = []      # (pid, executable, its digest)
 
     def published(self, software, version, seq, manifest, contents):
@@ -40,15 +41,20 @@ class Checker:
         listed = {(row["software"], row["seq"]): row for row in self.fleet.releases()}
         for software, releases in self.releases.items():
             for seq, (version, manifest, _) in releases.items():
-                if (software, seq) in self.lost:
-                    continue
                 row = listed.get((software, seq))
+                if (software, seq) in self.lost or (row is None and self.may_be_gone(software, seq)):
+                    continue
                 assert row is not None, f"{software} {version} was committed at {seq} and is not listed"
                 assert row["version"] == version, f"{software} at {seq} was {version} and is {row['version']}"
                 assert manifest in [build["manifest"] for build in row["builds"]], f"{software} {version} has another manifest"
 
-    def check_tree(self, node, software):
-        """`current` is one complete release, byte for byte, and its number has not fallen."""
+    def may_be_gone(self, software, seq):
+        """Whether so many newer releases supersede it that the broker may have removed it: not while a node has it."""
+        newer = sum(1 for other in self.releases[software] if other > seq)
+        return newer >= self.keep and not any((node.current(software) or (0,))[0] == seq for node in self.fleet.nodes)
+
+    def check_current(self, node, software):
+        """`current` leads to one release that was published, and its number has not fallen."""
         current = node.current(software)
         before = self.highest.get((node.name, software))
         if current is None:
@@ -57,8 +63,13 @@ class Checker:
         seq, version = current
         assert seq >= (before or 0), f"{node.name}: {software} went back from {before} to {seq}"
         self.highest[(node.name, software)] = seq
-        known_version, _, contents = self.releases[software][seq]
+        known_version, _, _ = self.releases[software][seq]
         assert version == known_version, f"{node.name}: {software} at {seq} is called {version}, not {known_version}"
+        assert f"{seq}-{version}" in node.versions(software), f"{node.name}: current of {software} leads to {seq}-{version}, which is not there"
+
+    def check_tree(self, node, software, seq):
+        """A version is complete, byte for byte."""
+        version, _, contents = self.releases[software][seq]
         tree = f"{node.root}/{software}/versions/{seq}-{version}"
         found = trees.snapshot(tree)
         wrong = [path for path in {**contents, **found} if contents.get(path) != found.get(path)]
@@ -71,16 +82,24 @@ class Checker:
             assert mode == wanted, f"{node.name}: {tree}/{path} has mode {mode:o} instead of {wanted:o}"
 
     def check_versions(self, node, software):
-        """Whatever has the name of a version is a release that was published."""
+        """Whatever has the name of a version is a release that was published, and complete."""
         for name in node.versions(software):
             seq, version = name.split("-", 1)
             known = self.releases[software].get(int(seq))
             assert known is not None and known[0] == version, f"{node.name}: {name} was never published"
+            try:
+                self.check_tree(node, software, int(seq))
+            except (AssertionError, FileNotFoundError):
+                if name in node.versions(software):  # else it was removed meanwhile
+                    raise
+
+    def check_installed(self, node, software):
+        self.check_current(node, software)
+        self.check_versions(node, software)
 
     def check_node(self, node):
         for software in self.releases:
-            self.check_tree(node, software)
-            self.check_versions(node, software)
+            self.check_installed(node, software)
         cursor = node.status()["cursor"]
         known = self.cursors.get((node.name, cursor["epoch"]), 0)
         assert cursor["seq"] >= known, f"{node.name}: its record of the log went back to {cursor['seq']}"

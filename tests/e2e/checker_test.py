@@ -14,9 +14,9 @@ class CheckerFindsPlantedFaults(FleetTest):
     def setUp(self):
         super().setUp()
         self.node = self.fleet.nodes[0]
-        self.fleet.publish_new("1.0")
-        self.fleet.publish_new("1.1")
-        self.fleet.checker.check_converged()
+        for version in ("1.0", "1.1"):
+            self.fleet.publish_new(version)
+            self.fleet.checker.check_converged()
         self.tree = os.path.realpath(f"{self.node.root}/app/current")
 
     def expect_finding(self, text):
@@ -47,6 +47,15 @@ class CheckerFindsPlantedFaults(FleetTest):
         self.expect_finding("mode 666")
         self.fleet.node("verify", "--root", self.node.root, status=1)
 
+    def test_a_changed_byte_in_the_version_before(self):
+        with open(f"{self.node.root}/app/versions/1-1.0/version", "r+b") as file:
+            file.write(b"9")
+        self.expect_finding("1-1.0 differs from what was published in .'version'")
+
+    def test_a_current_that_leads_nowhere(self):
+        os.rename(self.tree, f"{self.node.root}/app/versions/.away")
+        self.expect_finding("leads to 2-1.1, which is not there")
+
     def test_a_current_that_goes_back(self):
         link = f"{self.node.root}/app/current"
         os.remove(link)
@@ -64,6 +73,15 @@ class CheckerFindsPlantedFaults(FleetTest):
     def test_a_committed_release_that_is_not_listed(self):
         self.fleet.checker.published("app", "1.2", 3, "00", {})
         self.expect_finding("is not listed")
+
+    def test_a_superseded_release_may_be_gone_but_not_one_that_a_node_has(self):
+        checker = self.fleet.checker
+        checker.keep = 1
+        checker.published("app", "0.9", 0, "00", {})
+        checker.check_broker()
+        os.remove(f"{self.node.root}/app/current")
+        os.symlink("versions/0-0.9", f"{self.node.root}/app/current")
+        self.expect_finding("0.9 was committed at 0 and is not listed")
 
     def test_a_program_whose_file_is_replaced(self):
         program = subprocess.Popen([f"{self.tree}/app.bin"], stdin=subprocess.PIPE)

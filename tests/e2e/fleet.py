@@ -155,8 +155,9 @@ class Fleet:
         self.started.append(daemon)
         return daemon
 
-    def start_broker(self, *options, wait=True):
-        command = [BROKER, "run", "--data", self.broker_directory, "--beacon", "1", *self.broker_options, *options]
+    def start_broker(self, *options, wait=True, through=()):
+        """Starts the broker; `through` is a command that it runs under."""
+        command = [*through, BROKER, "run", "--data", self.broker_directory, "--beacon", "1", *self.broker_options, *options]
         self.broker = self.start("broker", command)
         if wait:
             self.broker.wait_for("listening on")

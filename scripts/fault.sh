@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs a campaign of faults on the programs of the release build: scripts/fault.sh NAME COUNT [OPTION]...
 #   kill_at_call   SIGKILL before and after every call by which a program changes files
+#   power_cut      the disk of a node or of the broker stops at any call or byte, and loses what is not durable
 # tests/fault/README.md says what each does and how to replay one point; --help shows the options of one.
 # LULL_BUILD: the build to test (default: build/release). TMPDIR: where the fleets live (default: /tmp).
 set -euo pipefail
@@ -8,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 script=tests/fault/${1:-}.py
 if [[ $# -lt 2 || ! -f $script ]]; then
-    sed -n 's/^# \{0,1\}//; 2,6p' "$0" >&2
+    sed -n 's/^# \{0,1\}//; 2,7p' "$0" >&2
     exit 2
 fi
 shift

@@ -65,7 +65,8 @@ class Checker:
         self.highest[(node.name, software)] = seq
         known_version, _, _ = self.releases[software][seq]
         assert version == known_version, f"{node.name}: {software} at {seq} is called {version}, not {known_version}"
-        assert f"{seq}-{version}" in node.versions(software), f"{node.name}: current of {software} leads to {seq}-{version}, which is not there"
+        there = f"{seq}-{version}" in node.versions(software)
+        assert there, f"{node.name}: current of {software} leads to {seq}-{version}, which is not there"
 
     def check_tree(self, node, software, seq):
         """A version is complete, byte for byte."""
@@ -105,6 +106,16 @@ class Checker:
         assert cursor["seq"] >= known, f"{node.name}: its record of the log went back to {cursor['seq']}"
         self.cursors[(node.name, cursor["epoch"])] = cursor["seq"]
 
+    def check_ledger(self):
+        """What the broker was told to be active is there."""
+        for software, releases in self.releases.items():
+            rows = self.fleet.ledger(software) if any((software, seq) not in self.lost for seq in releases) else {}
+            for node in self.fleet.nodes:
+                active = rows.get(node.name, {}).get("active")
+                told = max((seq for seq, release in releases.items() if release[0] == active), default=0)
+                has = (node.current(software) or (0,))[0]
+                assert has >= told, f"{node.name}: {software} {active} ({told}) was reported to be active, and {has} is"
+
     def check_holders(self):
         """What runs has kept its files: the executable is where it was, and is what it was."""
         for pid, executable, digest in self.holders:
@@ -116,6 +127,7 @@ class Checker:
     def check_running(self):
         """What has to hold at any moment."""
         self.check_broker()
+        self.check_ledger()
         self.check_holders()
         for node in self.fleet.nodes:
             self.check_node(node)

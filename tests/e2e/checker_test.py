@@ -60,10 +60,18 @@ class CheckerFindsPlantedFaults(FleetTest):
         link = f"{self.node.root}/app/current"
         os.remove(link)
         os.symlink("versions/1-1.0", link)
+        self.fleet.checker.check_ledger = lambda: None
         self.expect_finding("went back from 2 to 1")
+
+    def test_a_release_that_was_reported_and_is_not_there(self):
+        self.fleet.checker.highest.clear()
+        os.remove(f"{self.node.root}/app/current")
+        os.symlink("versions/1-1.0", f"{self.node.root}/app/current")
+        self.expect_finding("1.1 .2. was reported to be active, and 1 is")
 
     def test_a_current_that_is_gone(self):
         os.remove(f"{self.node.root}/app/current")
+        self.fleet.checker.check_ledger = lambda: None
         self.expect_finding("is gone")
 
     def test_a_version_that_nobody_published(self):

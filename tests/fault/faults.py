@@ -14,7 +14,7 @@ LIBRARY = os.path.join(BUILD, "tests", "fault", "liblull_fault.so")
 class Fault:
     """What goes wrong in one process. Fields that are None are left to the library."""
 
-    do: str = None        # kill-before, kill-after, fail, shorten, cut
+    do: str = None        # kill-before, kill-after, fail, shorten, cut, cut-late
     at: int = None        # the number of the call, from 1
     times: int = None     # how many calls from it on; 0: all
     at_byte: int = None   # of all bytes written, instead of the number of the call
@@ -42,6 +42,7 @@ class Call:
     number: int
     kind: str
     name: str
+    bytes: int
     path: str
 
     def __str__(self):
@@ -52,10 +53,10 @@ def read_trace(path):
     """The calls that a process counted, in their order."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            lines = [line.rstrip("\n").split(" ", 3) for line in file]
+            lines = [line.rstrip("\n").split(" ", 4) for line in file]
     except FileNotFoundError:
         return []
-    return [Call(int(number), kind, name, name_of) for number, kind, name, name_of in lines]
+    return [Call(int(number), kind, name, int(size), of) for number, kind, name, size, of in lines]
 
 
 def phase_of(calls, landmarks):

@@ -39,15 +39,24 @@ class Scenario:
 
     landmarks = ()
     parse = staticmethod(parse)
+    planted = "rename"  # the bug of the control
+    ends = (-signal.SIGKILL,)
 
     def __init__(self, fleet, options):
         self.fleet = fleet
         self.version = 0
         self.traces = 0
-        self.lie = "rename" if options.control else None
-        self.node = fleet.add_node("node").start()
+        self.lie = self.planted if options.control else None
+        self.node = fleet.add_node(self.prepare()).start()
         self.calls = read_trace(self.measure().trace)
         self.near_switch = next((call.number for call in self.calls if call.path.endswith("/current")), 1)
+
+    def prepare(self):
+        """Makes what the fleet lies on; returns where the node belongs."""
+        return "node"
+
+    def after_kill(self):
+        """What else a fault does to the machine of the program that was killed."""
 
     def point(self, number):
         """Each call before and after, none twice before all were there, and any few of them from all over the work."""
@@ -66,13 +75,14 @@ class Scenario:
 
     def killed(self, daemon, fault):
         """Whether it was killed at the call; anything else than that or going on is wrong."""
-        if fault.at is None:
+        if fault.do is None:
             return False
         settle(daemon, fault.trace, fault.at)
         if daemon.running():
             return False
         status = daemon.wait()
-        assert status == -signal.SIGKILL, f"{daemon.name} ended with {status}:\n{daemon.tail()}"
+        assert status in self.ends, f"{daemon.name} ended with {status}:\n{daemon.tail()}"
+        self.after_kill()
         return True
 
     def phase(self, fault):

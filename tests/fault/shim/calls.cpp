@@ -33,7 +33,8 @@ long perform(Call const& call, Perform work) {
         case Deed::shorten: return work();
         case Deed::fail: errno = verdict.error; return -1;
         case Deed::kill_before:
-        case Deed::cut: plan.end(verdict.deed);
+        case Deed::cut:
+        case Deed::cut_late: plan.end(verdict.deed);
         case Deed::kill_after: work(); plan.end(verdict.deed);
     }
     return work();
@@ -113,7 +114,7 @@ long open_how_at(int directory, char const* path, open_how const& how, std::size
 int rename_at(char const* name, int from_directory, char const* from, int to_directory, char const* to, unsigned flags) {
     auto const path = path_of(to_directory, to);
     if (Plan::of_process().splits_rename() && flags == 0) {
-        perform({Kind::remove, "unlink of a split rename", path}, [&] { return call_kernel(SYS_unlinkat, to_directory, to, 0); });
+        perform({Kind::remove, "unlink-of-rename", path}, [&] { return call_kernel(SYS_unlinkat, to_directory, to, 0); });
     }
     return static_cast<int>(perform({Kind::rename, name, path}, [&] {
         return call_kernel(SYS_renameat2, from_directory, from, to_directory, to, flags);

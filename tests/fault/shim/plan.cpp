@@ -18,6 +18,7 @@ namespace {
 
 // linux/ext4 does not export these: fs/ext4/ext4.h.
 constexpr unsigned long cut_disk = _IOR('X', 125, __u32);
+constexpr __u32 flushing_the_journal = 1;
 constexpr __u32 without_flushing_the_journal = 2;
 constexpr int least_descriptor = 900;  // above those that the program counts on
 
@@ -39,6 +40,7 @@ Deed deed_called(std::string_view name) {
     if (name == "fail") return Deed::fail;
     if (name == "shorten") return Deed::shorten;
     if (name == "cut") return Deed::cut;
+    if (name == "cut-late") return Deed::cut_late;
     return Deed::none;
 }
 
@@ -114,13 +116,14 @@ Verdict Plan::judge(Call const& call) {
 
 void Plan::trace(std::uint64_t number, Call const& call) const {
     if (trace_ < 0) return;
-    auto const line = std::to_string(number) + " " + std::string(kind_names[static_cast<std::size_t>(call.kind)]) + " " + call.name +
-                      " " + call.path + "\n";
+    auto const line = std::to_string(number) + " " + std::string(kind_names[static_cast<std::size_t>(call.kind)]) + " " + call.name + " " +
+                      std::to_string(call.bytes) + " " + call.path + "\n";
     kernel(SYS_write, trace_, as_word(line.data()), as_word(line.size()));
 }
 
 void Plan::end(Deed deed) const {
-    if (deed == Deed::cut) kernel(SYS_ioctl, disk_, as_word(cut_disk), as_word(&without_flushing_the_journal));
+    auto const* const how = deed == Deed::cut ? &without_flushing_the_journal : &flushing_the_journal;
+    if (deed == Deed::cut || deed == Deed::cut_late) kernel(SYS_ioctl, disk_, as_word(cut_disk), as_word(how));
     kernel(SYS_kill, kernel(SYS_getpid), SIGKILL);
     while (true) kernel(SYS_pause);
 }

@@ -20,7 +20,8 @@ enum class Deed {
     kill_after,   // SIGKILL when the call is done
     fail,         // the call does nothing and gives an error
     shorten,      // a write takes half of its bytes; other calls are done as they are
-    cut           // the disk keeps what it has now, as if the power had failed, and then SIGKILL
+    cut,          // the disk keeps what is durable, as if the power had failed, and then SIGKILL
+    cut_late      // the same, after the file system has written its journal: names and sizes without their contents
 };
 
 struct Call {

@@ -87,9 +87,32 @@ private:
     FileDescriptor fd_;
 };
 
-// Opens a directory that is about to be deleted, also where its mode forbids even its owner to look into it.
-FileDescriptor open_for_removal(int parent, char const* name) {
-    FileDescriptor handle(openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+open_how opening(int flags, mode_t mode) {
+    open_how how{};
+    how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+    how.mode = (flags & O_CREAT) != 0 ? mode : 0;  // the kernel refuses a mode without O_CREAT
+    return how;
+}
+
+// `exdev`: what EXDEV means with this resolution.
+Result<FileDescriptor> open_resolved(int directory, fs::path const& relative, open_how how, char const* exdev) {
+    // EAGAIN: a directory on the way was renamed meanwhile, so the kernel could not be sure.
+    constexpr int most_tries = 32;
+    for (int tries = 1;; ++tries) {
+        auto const fd = syscall(SYS_openat2, directory, relative.c_str(), &how, sizeof how);
+        if (fd >= 0) return FileDescriptor(static_cast<int>(fd));
+        if ((errno != EAGAIN && errno != EINTR) || tries == most_tries) break;
+    }
+    if (errno == EXDEV) return fail(Fault::refused, "cannot open {}: {}", relative.string(), exdev);
+    if (errno == ELOOP) return fail(Fault::refused, "cannot open {}: a symbolic link is on the way", relative.string());
+    return fail_errno("open", relative);
+}
+
+// Opens a directory that is about to be deleted, also where its mode forbids even its owner to look into it. `resolve`: of openat2(2).
+FileDescriptor open_for_removal(int parent, char const* name, std::uint64_t resolve) {
+    auto how = opening(O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+    how.resolve = resolve;
+    FileDescriptor handle(static_cast<int>(syscall(SYS_openat2, parent, name, &how, sizeof how)));
     if (!handle.valid()) return handle;
     struct stat status {};
     if (fstat(handle.get(), &status) == 0 && (status.st_mode & S_IRWXU) != S_IRWXU) {
@@ -119,15 +142,21 @@ Result<std::vector<std::string>> names_in(int directory, fs::path const& path) {
     return names;
 }
 
-Status remove_at(int parent, std::string const& name, fs::path const& path) {
+// What is mounted in a tree is not part of it, and must never be emptied.
+constexpr std::uint64_t within_mount = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+
+Status remove_at(int parent, std::string const& name, fs::path const& path, std::uint64_t resolve) {
     if (unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return {};
     if (errno != EISDIR) return fail_errno("remove", path);
-    auto const directory = open_for_removal(parent, name.c_str());
+    auto const directory = open_for_removal(parent, name.c_str(), resolve);
+    if (!directory.valid() && errno == EXDEV) {
+        return fail(Fault::refused, "cannot remove {}: something is mounted there; unmount it first", path.string());
+    }
     if (!directory.valid()) return fail_errno("remove", path);
     auto const names = names_in(directory.get(), path);
     if (!names) return pass(names.error());
     for (auto const& inner : *names) {
-        if (auto status = remove_at(directory.get(), inner, path / inner); !status) return status;
+        if (auto status = remove_at(directory.get(), inner, path / inner, within_mount); !status) return status;
     }
     if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return fail_errno("remove", path);
     return {};
@@ -175,20 +204,15 @@ Result<FileDescriptor> open_file(fs::path const& path, int flags, mode_t mode) {
 }
 
 Result<FileDescriptor> open_beneath(int directory, fs::path const& relative, int flags, mode_t mode) {
-    open_how how{};
-    how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-    how.mode = (flags & O_CREAT) != 0 ? mode : 0;  // the kernel refuses a mode without O_CREAT
+    auto how = opening(flags, mode);
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    // EAGAIN: a directory on the way was renamed meanwhile, so the kernel could not be sure.
-    constexpr int most_tries = 32;
-    for (int tries = 1;; ++tries) {
-        auto const fd = syscall(SYS_openat2, directory, relative.c_str(), &how, sizeof how);
-        if (fd >= 0) return FileDescriptor(static_cast<int>(fd));
-        if ((errno != EAGAIN && errno != EINTR) || tries == most_tries) break;
-    }
-    if (errno == EXDEV) return fail(Fault::refused, "cannot open {}: it leads out of its directory", relative.string());
-    if (errno == ELOOP) return fail(Fault::refused, "cannot open {}: a symbolic link is on the way", relative.string());
-    return fail_errno("open", relative);
+    return open_resolved(directory, relative, how, "it leads out of its directory");
+}
+
+Result<FileDescriptor> open_within(int directory, fs::path const& relative, int flags, mode_t mode) {
+    auto how = opening(flags, mode);
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+    return open_resolved(directory, relative, how, "something is mounted on the way, or it leads out of its directory");
 }
 
 Result<Buffer> read_file(fs::path const& path, Bytes limit) {
@@ -287,7 +311,15 @@ Status make_directories(fs::path const& path, mode_t mode) {
 Status remove_tree(fs::path const& path) {
     // A trailing slash would make the kernel follow a symbolic link.
     auto const name = path.has_filename() ? path : path.parent_path();
-    return remove_at(AT_FDCWD, name.string(), name);
+    return remove_at(AT_FDCWD, name.string(), name, 0);
+}
+
+Status remove_beneath(int directory, fs::path const& relative) {
+    auto const parent = relative.has_parent_path() ? relative.parent_path() : fs::path(".");
+    auto const handle = open_within(directory, parent, O_PATH | O_DIRECTORY);
+    if (!handle && handle.error().fault == Fault::not_found) return {};
+    if (!handle) return pass(handle.error());
+    return remove_at(handle->get(), relative.filename().string(), relative, within_mount);
 }
 
 Result<FreeSpace> free_space(fs::path const& path) {

@@ -48,6 +48,8 @@ private:
 
 // openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS: `relative` cannot leave `directory`.
 [[nodiscard]] Result<FileDescriptor> open_beneath(int directory, fs::path const& relative, int flags, mode_t mode = 0);
+// The same, and not through mount points either: for changing a tree in which somebody may have mounted something (Fault::refused).
+[[nodiscard]] Result<FileDescriptor> open_within(int directory, fs::path const& relative, int flags, mode_t mode = 0);
 
 // All bytes; refuses files larger than `limit` (Fault::damaged) before reading them.
 [[nodiscard]] Result<Buffer> read_file(fs::path const& path, Bytes limit);
@@ -70,6 +72,10 @@ void sync_directory_or_die(fs::path const& directory);
 
 // rm -rf that does not follow symlinks; fine if nothing is there.
 [[nodiscard]] Status remove_tree(fs::path const& path);
+
+// rm -rf of `relative` in an open directory: what lies outside is not reached, neither through symlinks nor through mount points
+// (Fault::refused: something is mounted in there). Fine if nothing is there.
+[[nodiscard]] Status remove_beneath(int directory, fs::path const& relative);
 
 // Free bytes and inodes for this process on the file system that holds `path`.
 struct FreeSpace {

@@ -91,13 +91,23 @@ struct RemoveVersions {
     std::vector<ReleaseId> keep;
 };
 
+// Look at these trees, put right what differs from their manifests with bytes that are here, and point `current` to `active` if it points
+// elsewhere and that tree is whole; tell TreesScanned. Gives way to everything else that is to be done with trees.
+struct ScanTrees {
+    SoftwareName software;
+    std::optional<ReleaseId> active;
+    std::vector<ReleaseId> releases;
+    std::map<Digest, ObjectShape> objects;  // complete in incoming/
+    bool read_all = false;                  // else files that look as they did when they were read last are not read
+};
+
 struct Say {
     LogLevel level = LogLevel::info;
     std::string text;
 };
 
 using Action = std::variant<OpenExchange, CloseExchange, Send, Persist, StoreFrame, DropObjects, MakePlan, StageRelease, ProbeUse,
-                            WatchUse, LetGo, TellHolders, SwitchCurrent, RemoveVersions, Say>;
+                            WatchUse, LetGo, TellHolders, SwitchCurrent, RemoveVersions, ScanTrees, Say>;
 using Actions = std::vector<Action>;
 
 }  // namespace lull::subscriber

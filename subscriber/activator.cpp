@@ -15,11 +15,16 @@ namespace lull::subscriber {
 
 namespace {
 
-constexpr std::string_view manifest_suffix = ".manifest";
+constexpr std::string_view suffixes[] = {".manifest", ".seen"};
 
 bool is_there(fs::path const& path) {
     struct stat status {};
     return lstat(path.c_str(), &status) == 0;
+}
+
+std::string_view without_suffix(std::string_view name) {
+    auto const suffix = std::find_if(std::begin(suffixes), std::end(suffixes), [&](auto ending) { return name.ends_with(ending); });
+    return suffix == std::end(suffixes) ? name : name.substr(0, name.size() - suffix->size());
 }
 
 // Deletes trees that are half built or half deleted.
@@ -34,15 +39,14 @@ Status clear_half_trees(Layout const& layout, SoftwareName const& software) {
     return {};
 }
 
-// Deletes manifests and lock files of versions that are not there.
+// Deletes manifests, marks and lock files of versions that are not there.
 Status clear_companions(Layout const& layout, SoftwareName const& software) {
     for (auto const& directory : {layout.releases(software), layout.locks(software)}) {
         auto const names = names_in(directory);
         if (!names) return pass(names.error());
-        for (std::string_view name : *names) {
+        for (auto const& name : *names) {
             auto const path = directory / name;
-            if (name.ends_with(manifest_suffix)) name.remove_suffix(manifest_suffix.size());
-            auto const release = ReleaseId::parse(software, name);
+            auto const release = ReleaseId::parse(software, directory == layout.locks(software) ? name : without_suffix(name));
             if (!release || is_there(layout.tree(*release))) continue;
             if (unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno("remove", path);
         }

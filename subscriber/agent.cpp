@@ -9,7 +9,8 @@ Agent::Agent(AgentSettings settings, JournalState state, std::map<SoftwareName, 
       state_(std::move(state)),
       fetcher_(settings_.fetch),
       link_(settings_.link, settings_.seed),
-      recorded_(state_.cursor) {
+      recorded_(state_.cursor),
+      random_(settings_.seed) {
     fetcher_.load(state_.objects);
     for (auto const& [software, report] : state_.outbox) saved_[software] = report.revision;
     for (auto& [software, record] : state_.software) {
@@ -47,6 +48,7 @@ Actions Agent::on(Event event, Moment now) {
     out_.clear();
     std::visit([&](auto& concrete) { on_event(std::move(concrete), now); }, event);
     retry_failed(now);
+    scan_due(now);
     keep_exchange_going(now);
     return std::exchange(out_, {});
 }
@@ -327,6 +329,10 @@ void Agent::on_event(SwitchEnded event, Moment now) {
         ReleaseRef const now_active{event.release.seq, event.release.version};
         if (record.active && *record.active != now_active) record.previous = record.active;
         record.active = now_active;
+        if (auto const scan = state_.scans.find(software); scan != state_.scans.end()) {  // that was about the release before
+            scan->second.changed = {};
+            scan->second.what.clear();
+        }
     }
     if (!is_target(event.release)) {  // a newer one was announced in this instant
         return save(software, [this, software](Moment then) { pursue(software, then); });
@@ -395,6 +401,7 @@ std::optional<TimePoint> Agent::wake() const {
     TimePoint when = link_.wake(need());
     bool const asked = sync_owed_ || !state_.outbox.empty();
     if (link_.open() && asked) when = std::min(when, asked_at_ + settings_.link.answer);
+    if (next_scan_) when = std::min(when, *next_scan_);
     for (auto const& [software, work] : work_) {
         if (work.retry) when = std::min(when, *work.retry);
     }

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <random>
 #include <set>
 
 #include "core/clock.hpp"
@@ -24,6 +25,8 @@ struct AgentSettings {
     LinkTimes link;
     Duration first_retry = std::chrono::seconds(30);     // after a failure; doubles with each further one
     Duration longest_retry = std::chrono::hours(1);
+    Duration scan = std::chrono::minutes(10);            // between looks at what is installed (jittered)
+    Duration read_all = std::chrono::hours(24);          // between looks that read every byte
 };
 
 // The heart of a node, free of I/O: it is told events and says what to do. Whatever it has acknowledged or announced to others
@@ -56,6 +59,8 @@ private:
         TimePoint wanted_since{};
         Bytes had{};                         // of the plan's segments, when they were wanted
         std::optional<TimePoint> retry;
+        bool scanning = false;
+        bool mending = false;                // bytes are fetched for the active tree
     };
     // The cursor moves only with the last page, to where the log was when the first page was made.
     struct TakingSnapshot {
@@ -79,6 +84,7 @@ private:
     void on_event(UseMayHaveEnded event, Moment now);
     void on_event(HoldersTold event, Moment now);
     void on_event(SwitchEnded event, Moment now);
+    void on_event(TreesScanned event, Moment now);
     void on_event(Tick event, Moment now);
 
     void on_message(Update const& message, Moment now);
@@ -129,6 +135,15 @@ private:
     [[nodiscard]] ReleaseId target_of(SoftwareName const& software) const;
     [[nodiscard]] std::optional<ReleaseId> active_of(SoftwareName const& software) const;
 
+    // Looking after what is installed.
+    void scan_due(Moment now);
+    void scan(SoftwareName const& software, Moment now);
+    void take_findings(SoftwareName const& software, TreeFindings const& findings, ScanRecord& record, Moment now);
+    void mend_active(SoftwareName const& software, TreeFindings const& findings, Moment now);
+    void tree_is_lost(SoftwareName const& software, TreeFindings const& findings, Moment now);
+    void end_mending(SoftwareName const& software);
+    [[nodiscard]] Duration scan_jitter();
+
     // Saying things.
     std::uint64_t report(SoftwareName const& software, store::Batch& batch);
     void mark_saved(SoftwareName const& software, std::uint64_t revision);
@@ -156,6 +171,8 @@ private:
     bool sync_owed_ = false;          // SYNC was sent in this session and LOG has not come
     std::map<Ticket, Continuation> continuations_;
     std::map<SoftwareName, std::uint64_t> saved_;  // revision of the report that is durable
+    std::mt19937_64 random_;
+    std::optional<TimePoint> next_scan_;
     std::set<SoftwareName> unsaid_;                // reports to send in this session
     Ticket next_ticket_ = 1;
     Actions out_;

@@ -120,6 +120,7 @@ void Agent::on_event(ObjectFinished event, Moment now) {
         for (auto const& software : fetcher_.wanted_by(object)) {
             auto const phase = state_.software.at(software).phase;
             if (phase == Phase::announced || phase == Phase::fetching) pursue(software, then);
+            if (work_.at(software).mending && fetcher_.has_all(software)) scan(software, then);
         }
     });
 }
@@ -131,7 +132,14 @@ void Agent::on_event(ObjectUnwritten event, Moment now) {
 }
 
 void Agent::give_up_wanting(Digest const& object, Error const& error, Moment now) {
-    for (auto const& software : fetcher_.wanted_by(object)) give_up(software, error, now);
+    for (auto const& software : fetcher_.wanted_by(object)) {
+        if (!work_.at(software).mending) {
+            give_up(software, error, now);
+            continue;
+        }
+        say(LogLevel::error, fmt::format("{} cannot be put right: {}; it is tried again", software.text(), error.message));
+        end_mending(software);
+    }
 }
 
 // ---- speaking ----

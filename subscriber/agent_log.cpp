@@ -203,6 +203,7 @@ void Agent::record_entry(LogEntry const& entry, Taken& taken, Moment now) {
     work.recorded = false;
     work.plan.reset();
     work.retry.reset();
+    work.mending = false;
     fetcher_.unwant(software);
     taken.fresh[software] = entry.seq;
 }

@@ -70,6 +70,7 @@ AgentSettings agent_settings(DaemonSettings const& settings) {
     agent.boot = boot_id();
     agent.trusted = TrustedKeys(settings.bundle.trusted);
     agent.seed = random_u64();
+    agent.scan = settings.scan;
     return agent;
 }
 
@@ -112,8 +113,10 @@ Daemon::Daemon(DaemonSettings settings, store::Environment journal, Agent agent,
                  }}),
       writer_(journal_, loop),
       incoming_(loop, settings_.layout.incoming(), [this](Event event) { raise(std::move(event)); }),
-      installer_(loop, settings_.layout, {TrustedKeys(settings_.bundle.trusted), settings_.reserve},
+      installer_(loop, settings_.layout, {TrustedKeys(settings_.bundle.trusted), settings_.reserve}, trees_,
                  [this](Event event) { raise(std::move(event)); }),
+      scanner_(loop, settings_.layout, {TrustedKeys(settings_.bundle.trusted), settings_.reserve}, trees_,
+               [this](Event event) { raise(std::move(event)); }),
       guard_(loop, settings_.layout, clock_, [this](Event event) { raise(std::move(event)); }) {}
 
 Status Daemon::run() {
@@ -221,6 +224,8 @@ void Daemon::perform(RemoveVersions const& action) {
     installer_.remove(action, log_);
     malloc_trim(0);
 }
+
+void Daemon::perform(ScanTrees const& action) { scanner_.scan(action); }
 
 void Daemon::perform(Say const& action) {
     switch (action.level) {

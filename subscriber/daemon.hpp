@@ -12,6 +12,7 @@
 #include "subscriber/incoming.hpp"
 #include "subscriber/installer.hpp"
 #include "subscriber/link_state.hpp"
+#include "subscriber/scanner.hpp"
 #include "subscriber/use_guard.hpp"
 
 namespace lull::subscriber {
@@ -21,6 +22,7 @@ struct DaemonSettings {
     JoinBundle bundle;
     ArchitectureName architecture;
     Bytes reserve = MiB(16);
+    Duration scan = std::chrono::minutes(10);
 };
 
 // The shell around the agent: makes events of what sockets, workers and the writer say, and performs the actions. The agent is
@@ -58,6 +60,7 @@ private:
     void perform(TellHolders const& action);
     void perform(SwitchCurrent const& action);
     void perform(RemoveVersions const& action);
+    void perform(ScanTrees const& action);
     void perform(Say const& action);
 
     EventLoop& loop_;
@@ -80,7 +83,9 @@ private:
     // Threads: they end first, the writer last of them.
     store::Writer writer_;
     Incoming incoming_;
+    TreeAccess trees_;
     Installer installer_;
+    Scanner scanner_;
     UseGuard guard_;
 };
 

@@ -97,10 +97,28 @@ struct SwitchEnded {
     Status status;
 };
 
+// What a look at one tree has found, and what became of it.
+struct TreeFindings {
+    ReleaseId release;
+    std::uint64_t mended = 0;
+    std::uint64_t left = 0;         // paths that still differ
+    std::string example;            // "bin/app: contents differ"
+    std::vector<Segment> lacking;   // what would be needed and is not here
+    Status status;                  // Fault::not_found or damaged: there is no tree or no manifest to hold it against; others: try again
+};
+
+struct TreesScanned {
+    SoftwareName software;
+    bool read_all = false;
+    bool interrupted = false;  // something else was to be done: nothing below is complete
+    bool relinked = false;     // `current` pointed elsewhere
+    std::vector<TreeFindings> trees;
+};
+
 // Time has passed: the time that Agent::wake() asked for, or later.
 struct Tick {};
 
 using Event = std::variant<AnnouncementHeard, ExchangeReady, ExchangeLost, MessageHeard, BatchDone, ObjectSynced, ObjectFinished,
-                           ObjectUnwritten, PlanMade, StageEnded, UseFound, UseMayHaveEnded, HoldersTold, SwitchEnded, Tick>;
+                           ObjectUnwritten, PlanMade, StageEnded, UseFound, UseMayHaveEnded, HoldersTold, SwitchEnded, TreesScanned, Tick>;
 
 }  // namespace lull::subscriber

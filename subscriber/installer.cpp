@@ -29,8 +29,8 @@ Status check_room(Layout const& layout, Manifest const& manifest, Plan const& pl
 
 }  // namespace
 
-Installer::Installer(EventLoop& loop, Layout const& layout, InstallerSettings settings, Tell tell)
-    : layout_(layout), settings_(std::move(settings)), tell_(std::move(tell)), worker_(loop, 1) {}
+Installer::Installer(EventLoop& loop, Layout const& layout, InstallerSettings settings, TreeAccess& access, Tell tell)
+    : layout_(layout), settings_(std::move(settings)), access_(access), tell_(std::move(tell)), worker_(loop, 1) {}
 
 Result<Installer::OpenedManifest> Installer::open(Digest const& digest, std::map<Digest, ObjectShape> const& objects) const {
     auto const shape = objects.find(digest);
@@ -65,6 +65,7 @@ Result<Plan> Installer::make_plan(MakePlan const& order) const {
 StageEnded Installer::make_tree(StageRelease const& order) const {
     auto opened = open(order.manifest, order.objects);
     if (!opened) return {order.release, pass(opened.error()), {order.manifest}};
+    auto const turn = access_.take();
     if (auto prepared = layout_.prepare(order.release.software); !prepared) return {order.release, prepared, {}};
     ObjectFiles files(layout_.incoming());
     StageJob job{order.release, std::move(opened->manifest), std::move(opened->envelope), order.objects,
@@ -80,6 +81,7 @@ StageEnded Installer::make_tree(StageRelease const& order) const {
 Status Installer::make_current(ReleaseId const& release) const {
     auto const manifest = load_manifest(layout_, release, settings_.trusted);
     if (!manifest) return fail(Fault::not_found, "{}", manifest.error().message);
+    auto const turn = access_.take();
     return switch_current(layout_, release);
 }
 
@@ -101,7 +103,11 @@ void Installer::switch_to(SwitchCurrent const& order, std::function<void()> afte
 }
 
 void Installer::remove(RemoveVersions const& order, Log& log) {
-    worker_.submit([this, order] { return remove_superseded(layout_, order.software, order.keep); },
+    worker_.submit(
+        [this, order] {
+            auto const turn = access_.take();
+            return remove_superseded(layout_, order.software, order.keep);
+        },
                    [&log](Result<std::vector<ReleaseId>> removed) {
                        if (!removed) return log.warn("old versions stay: {}", removed.error().message);
                        for (auto const& release : *removed) {

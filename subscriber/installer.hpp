@@ -5,6 +5,7 @@
 #include "core/workers.hpp"
 #include "subscriber/actions.hpp"
 #include "subscriber/object_files.hpp"
+#include "subscriber/tree_access.hpp"
 
 namespace lull::subscriber {
 
@@ -16,9 +17,9 @@ struct InstallerSettings {
 // The slow work of a release on a thread of its own: plan, tree, switch, removal. One thing at a time.
 class Installer {
 public:
-    // `tell` runs on the loop with PlanMade, StageEnded or SwitchEnded.
+    // `tell` runs on the loop with PlanMade, StageEnded or SwitchEnded. `access` outlives it.
     using Tell = std::function<void(Event)>;
-    Installer(EventLoop& loop, Layout const& layout, InstallerSettings settings, Tell tell);
+    Installer(EventLoop& loop, Layout const& layout, InstallerSettings settings, TreeAccess& access, Tell tell);
 
     void plan(MakePlan const& order);
     void stage(StageRelease const& order);
@@ -38,6 +39,7 @@ private:
 
     Layout layout_;
     InstallerSettings settings_;
+    TreeAccess& access_;
     Tell tell_;
     Workers worker_;
 };

@@ -50,6 +50,10 @@ fs::path Layout::manifest(ReleaseId const& release) const {
     return releases(release.software) / (release.directory_name() + ".manifest");
 }
 
+fs::path Layout::marks(ReleaseId const& release) const {
+    return releases(release.software) / (release.directory_name() + ".seen");
+}
+
 fs::path Layout::lock(ReleaseId const& release) const {
     return locks(release.software) / release.directory_name();
 }

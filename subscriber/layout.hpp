@@ -15,7 +15,9 @@
 //   ROOT/SOFTWARE/versions/SEQ-VERSION/...             immutable tree
 //   ROOT/SOFTWARE/versions/.staging-SEQ/               while it is being built
 //   ROOT/SOFTWARE/versions/.garbage-SEQ-VERSION/       while it is being deleted
+//   ROOT/SOFTWARE/versions/.mending                    one path of a tree, while it is being made anew
 //   ROOT/SOFTWARE/releases/SEQ-VERSION.manifest        encoded signed envelope, 0644
+//   ROOT/SOFTWARE/releases/SEQ-VERSION.seen            what its files looked like when they were read last, 0644
 //   ROOT/SOFTWARE/locks/SEQ-VERSION                    lock file, 0644; there as long as the version is
 //   ROOT/SOFTWARE/current -> versions/SEQ-VERSION
 //   ROOT/.lull/                                        0700: journal/, incoming/, node.json
@@ -57,7 +59,9 @@ public:
     [[nodiscard]] fs::path tree(ReleaseId const& release) const;
     [[nodiscard]] fs::path staging(ReleaseId const& release) const;
     [[nodiscard]] fs::path garbage(ReleaseId const& release) const;
+    [[nodiscard]] fs::path mending(SoftwareName const& name) const { return versions(name) / ".mending"; }
     [[nodiscard]] fs::path manifest(ReleaseId const& release) const;
+    [[nodiscard]] fs::path marks(ReleaseId const& release) const;
     [[nodiscard]] fs::path lock(ReleaseId const& release) const;
 
     // Makes ROOT (0755) and ROOT/.lull (0700) with journal/ and incoming/; Fault::refused if .lull is open to others.

@@ -24,6 +24,7 @@ constexpr std::array table{
     Transition{Phase::staged,    Happening::tree_lost,    Phase::announced},
     Transition{Phase::waiting,   Happening::tree_lost,    Phase::announced},
     Transition{Phase::switching, Happening::tree_lost,    Phase::announced},
+    Transition{Phase::active,    Happening::tree_lost,    Phase::announced},
     Transition{Phase::announced, Happening::given_up,     Phase::failed},
     Transition{Phase::fetching,  Happening::given_up,     Phase::failed},
     Transition{Phase::switching, Happening::given_up,     Phase::failed},

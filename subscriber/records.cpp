@@ -41,6 +41,8 @@ store::Change put(ObjectRecord const& record) {
     return {objects, to_buffer(record.shape.object.view()), encode(record)};
 }
 
+store::Change put(SoftwareName const& name, ScanRecord const& record) { return {scans, key_of_name(name), encode(record)}; }
+
 store::Change drop_report(SoftwareName const& name) { return {outbox, key_of_name(name), std::nullopt}; }
 
 store::Change drop_object(Digest const& object) { return {objects, to_buffer(object.view()), std::nullopt}; }
@@ -72,13 +74,20 @@ Result<JournalState> load(store::Environment const& environment) {
         return {};
     });
     if (!stored) return pass(std::move(stored.error()));
+    auto looked = load_table<ScanRecord>(environment, scans, [&](View key, ScanRecord record) -> Status {
+        auto name = SoftwareName::parse(as_text(key));
+        if (!name) return pass(std::move(name.error()));
+        state.scans.emplace(std::move(*name), std::move(record));
+        return {};
+    });
+    if (!looked) return pass(std::move(looked.error()));
     return state;
 }
 
 Result<store::Environment> open(Layout const& layout, Access access) {
     store::EnvironmentOptions options;
     options.directory = layout.journal();
-    options.tables = {software, outbox, objects};
+    options.tables = {software, outbox, objects, scans};
     options.first_map = MiB(1);
     options.largest_map = GiB(4);
     options.read_only = access == Access::look;

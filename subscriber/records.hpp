@@ -74,12 +74,32 @@ struct ObjectRecord {
     bool operator==(ObjectRecord const&) const = default;
 };
 
+// Table `scans`, key: name. What the looks at the installed trees of a software have found.
+struct ScanRecord {
+    WallTime looked;          // when it was looked at last
+    WallTime read;            // when all of it was read last
+    std::uint64_t mended = 0; // paths that had changed and were put right, ever
+    std::uint64_t left = 0;   // paths that could not be put right, at the last look
+    WallTime changed;         // when something was found last
+    std::string what;         // an example of it, and what stands in the way
+    static void describe(auto& self, auto& visit) {
+        visit("l", self.looked);
+        visit("r", self.read);
+        visit("m", self.mended);
+        visit("u", self.left);
+        visit("c", self.changed);
+        visit("w", self.what);
+    }
+    bool operator==(ScanRecord const&) const = default;
+};
+
 // Everything that the agent knows for good.
 struct JournalState {
     Cursor cursor;
     std::map<SoftwareName, SoftwareRecord> software;
     std::map<SoftwareName, Report> outbox;  // table `outbox`, key: name; the last report that the broker has not noted
     std::map<Digest, ObjectRecord> objects;
+    std::map<SoftwareName, ScanRecord> scans;
 };
 
 namespace journal {
@@ -87,11 +107,13 @@ inline constexpr char const* meta = "meta";
 inline constexpr char const* software = "software";
 inline constexpr char const* outbox = "outbox";
 inline constexpr char const* objects = "objects";
+inline constexpr char const* scans = "scans";
 
 [[nodiscard]] store::Change put(Cursor const& cursor);
 [[nodiscard]] store::Change put(SoftwareName const& name, SoftwareRecord const& record);
 [[nodiscard]] store::Change put(Report const& report);
 [[nodiscard]] store::Change put(ObjectRecord const& record);
+[[nodiscard]] store::Change put(SoftwareName const& name, ScanRecord const& record);
 [[nodiscard]] store::Change drop_report(SoftwareName const& name);
 [[nodiscard]] store::Change drop_object(Digest const& object);
 

@@ -46,6 +46,10 @@ Json row_json(StatusView::Row const& row) {
               {"state", to_text(row.phase)},     {"since", to_text(row.since)},           {"why", row.why},
               {"reported", row.reported},        {"holders", Json::array()}};
     for (auto const& holder : row.holders) json["holders"].push_back(holder_json(holder));
+    if (row.scan) {
+        json["scan"] = {{"looked", to_text(row.scan->looked)}, {"read", to_text(row.scan->read)}, {"mended", row.scan->mended},
+                        {"left", row.scan->left},              {"what", row.scan->what}};
+    }
     if (row.active) json["active"] = {{"version", row.active->version.text()}, {"seq", row.active->seq.value}};
     return json;
 }
@@ -67,8 +71,10 @@ Result<StatusView> read_status(Layout const& layout) {
     for (auto const& [software, record] : state->software) {
         auto const info = decode_update_info(record.entry.update.payload);
         if (!info) return pass(info.error());
+        auto const looked = state->scans.find(software);
         view.rows.push_back({software, {record.entry.seq, info->version}, record.phase, record.since, record.why, record.holders,
-                             record.active, !state->outbox.contains(software)});
+                             record.active, !state->outbox.contains(software),
+                             looked == state->scans.end() ? std::nullopt : std::optional(looked->second)});
     }
     return view;
 }
@@ -77,13 +83,14 @@ std::string to_table(StatusView const& view, WallTime now) {
     auto text = fmt::format("node {} of {}\nannouncements: {}; log recorded up to release {}; {} fetched and not yet installed\n\n",
                             view.node.text(), view.broker, link_text(view, now), view.cursor.seq.value, to_text(view.incoming));
     if (view.rows.empty()) return text + "no release has been announced yet\n";
-    Table table({{"SOFTWARE"}, {"RELEASE"}, {"STATE"}, {"SINCE"}, {"RUNS"}, {"WHY"}});
+    Table table({{"SOFTWARE"}, {"RELEASE"}, {"STATE"}, {"SINCE"}, {"RUNS"}, {"CHECKED"}, {"WHY"}});
     for (auto const& row : view.rows) {
         table.add({{row.software.text()},
                    {release_text(row.release)},
                    {std::string(to_text(row.phase)), colour_of(row.phase)},
                    {clock_text(row.since, now)},
                    {row.active ? release_text(*row.active) : "-"},
+                   {row.scan ? clock_text(row.scan->looked, now) : "-", row.scan && row.scan->left > 0 ? Colour::red : Colour::plain},
                    {why_text(row, now)}});
     }
     return text + table.render(painting_for_output());

@@ -22,6 +22,7 @@ struct StatusView {
         std::vector<Holder> holders;
         std::optional<ReleaseRef> active;
         bool reported = false;           // the broker has noted this state
+        std::optional<ScanRecord> scan;  // nothing: it was not looked at yet
     };
     std::vector<Row> rows;
     Bytes incoming{};                    // stored bytes that are durable in incoming/

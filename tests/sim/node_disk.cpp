@@ -28,6 +28,8 @@ void NodeDisk::apply(store::Batch const& batch) {
             } else {
                 journal.outbox.erase(name);
             }
+        } else if (change.table == subscriber::journal::scans) {
+            journal.scans[*SoftwareName::parse(as_text(change.key))] = decoded<subscriber::ScanRecord>(*change.value);
         } else {
             auto const object = *Digest::from_bytes(change.key);
             if (change.value) {

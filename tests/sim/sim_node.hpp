@@ -78,6 +78,7 @@ private:
     void perform(subscriber::TellHolders const& action);
     void perform(subscriber::SwitchCurrent const& action);
     void perform(subscriber::RemoveVersions const& action);
+    void perform(subscriber::ScanTrees const& action);
     void perform(subscriber::Say const& action) { world_.trace("{}: {}", name_, action.text); }
 
     [[nodiscard]] Result<subscriber::Plan> plan(subscriber::MakePlan const& order) const;

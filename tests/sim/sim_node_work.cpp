@@ -114,6 +114,18 @@ void SimNode::perform(RemoveVersions const& action) {
     });
 }
 
+void SimNode::perform(ScanTrees const& action) {
+    later(world_.random().between(2ms, 2s), [this, action] {
+        TreesScanned outcome{action.software, action.read_all, world_.random().chance(0.1), false, {}};
+        for (auto const& release : action.releases) {
+            TreeFindings findings{release, 0, 0, "", {}, {}};
+            if (!disk_.versions.contains(release)) findings.status = fail(Fault::not_found, "{} is not there", release.directory_name());
+            outcome.trees.push_back(std::move(findings));
+        }
+        raise(std::move(outcome));
+    });
+}
+
 // ---- use ----
 
 // The lock comes first: nobody can launch between the look and the switch.

@@ -1,5 +1,6 @@
 #include "core/files.hpp"
 
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -333,6 +334,49 @@ TEST_CASE("removing a tree does not follow symbolic links") {
     CHECK_FALSE(fs::is_symlink(dir / "link"));
     CHECK(text_of(dir / "outside/file") == "x");
     fs::permissions(dir / "outside", fs::perms(0755));
+}
+
+TEST_CASE("removing beneath a directory stays in it") {
+    TemporaryDirectory dir;
+    fs::create_directories(dir / "outside");
+    put(dir / "outside/file", "x");
+    fs::create_directories(dir / "tree/a/b");
+    put(dir / "tree/a/b/file", "x");
+    fs::create_directory_symlink("../outside", dir / "tree/link");
+    auto const tree = open_file(dir / "tree", O_PATH | O_DIRECTORY);
+    REQUIRE(tree);
+    CHECK(remove_beneath(tree->get(), "link/file").error().fault == Fault::refused);
+    CHECK(remove_beneath(tree->get(), "../outside/file").error().fault == Fault::refused);
+    CHECK(text_of(dir / "outside/file") == "x");
+    CHECK(remove_beneath(tree->get(), "link"));
+    CHECK(remove_beneath(tree->get(), "a"));
+    CHECK(remove_beneath(tree->get(), "a"));
+    CHECK(remove_beneath(tree->get(), "a/b/file"));
+    CHECK(entries_in(dir / "tree") == 0);
+    CHECK(text_of(dir / "outside/file") == "x");
+}
+
+TEST_CASE("what is mounted in a tree is neither removed nor opened for a change") {
+    TemporaryDirectory dir;
+    fs::create_directories(dir / "outside");
+    put(dir / "outside/file", "x");
+    fs::create_directories(dir / "tree/a/mounted");
+    if (mount((dir / "outside").c_str(), (dir / "tree/a/mounted").c_str(), nullptr, MS_BIND, nullptr) != 0) {
+        WARN("skipped: cannot mount anything here");
+        return;
+    }
+    auto const tree = open_file(dir / "tree", O_PATH | O_DIRECTORY);
+    REQUIRE(tree);
+    CHECK(open_beneath(tree->get(), "a/mounted/file", O_RDONLY));
+    CHECK(open_within(tree->get(), "a/mounted/file", O_RDONLY).error().fault == Fault::refused);
+    CHECK(remove_beneath(tree->get(), "a/mounted/file").error().fault == Fault::refused);
+    CHECK(remove_beneath(tree->get(), "a/mounted").error().fault == Fault::refused);
+    CHECK(remove_beneath(tree->get(), "a").error().fault == Fault::refused);
+    auto const removed = remove_tree(dir / "tree");
+    CHECK(umount2((dir / "tree/a/mounted").c_str(), MNT_DETACH) == 0);
+    REQUIRE_FALSE(removed);
+    CHECK(says(removed.error(), "something is mounted there"));
+    CHECK(text_of(dir / "outside/file") == "x");
 }
 
 TEST_CASE("removing what is not there is fine, and a single file goes as well") {

@@ -20,7 +20,7 @@ constexpr char const* expected[7][8] = {
     /* staged    */ {none,       none,       "waiting", "switching", none,     "announced", none,     none},
     /* waiting   */ {none,       none,       "waiting", "switching", none,     "announced", none,     none},
     /* switching */ {none,       none,       none,      none,        "active", "announced", "failed", none},
-    /* active    */ {none,       none,       none,      none,        none,     none,        none,     none},
+    /* active    */ {none,       none,       none,      none,        none,     "announced", none,     none},
     /* failed    */ {none,       none,       none,      none,        none,     none,        none,     "announced"},
 };
 

@@ -48,7 +48,9 @@ struct Scanned {
 
     // What was fetched for the release is gone by the time that it is active.
     void forget_objects() {
-        for (auto const& object : node.objects.list().value()) REQUIRE(node.objects.remove(object));
+        auto const kept = node.objects.list();
+        REQUIRE(kept);
+        for (auto const& object : *kept) REQUIRE(node.objects.remove(object));
     }
     // Files count as settled some seconds after they were written; here they were written long ago.
     void settle() {

@@ -91,8 +91,13 @@ struct RemoveVersions {
     std::vector<ReleaseId> keep;
 };
 
-// Look at these trees, put right what differs from their manifests with bytes that are here, and point `current` to `active` if it points
-// elsewhere and that tree is whole; tell TreesScanned. Gives way to everything else that is to be done with trees.
+// Point `current` back to the active release: a scan has found that it points elsewhere. Tells nothing; the next scan looks again.
+struct PointBack {
+    ReleaseId release;
+};
+
+// Look at these trees, and put right what differs from their manifests with bytes that are here; tell TreesScanned, also whether
+// `current` points to something else than `active`. Gives way to everything else that is to be done with trees.
 struct ScanTrees {
     SoftwareName software;
     std::optional<ReleaseId> active;
@@ -107,7 +112,7 @@ struct Say {
 };
 
 using Action = std::variant<OpenExchange, CloseExchange, Send, Persist, StoreFrame, DropObjects, MakePlan, StageRelease, ProbeUse,
-                            WatchUse, LetGo, TellHolders, SwitchCurrent, RemoveVersions, ScanTrees, Say>;
+                            WatchUse, LetGo, TellHolders, SwitchCurrent, RemoveVersions, PointBack, ScanTrees, Say>;
 using Actions = std::vector<Action>;
 
 }  // namespace lull::subscriber

@@ -229,6 +229,7 @@ void Agent::on_event(PlanMade event, Moment now) {
     }
     work.plan = std::move(event.plan->segments);
     work.wanted = false;
+    work.restaged = 0;
     if (!move(software, Happening::plan_made, "", now)) return;
     pursue(software, now);
 }
@@ -246,19 +247,31 @@ void Agent::on_event(StageEnded event, Moment now) {
         }
         return;
     }
-    constexpr std::uint64_t most_tries = 4;
-    if (event.refetch.empty() || ++record.failures > most_tries) return give_up(software, event.status.error(), now);
-    say(LogLevel::warn, fmt::format("{}: {}; fetching {} objects again", software.text(), event.status.error().message,
-                                    event.refetch.size()));
-    auto const& plan = *work_.at(software).plan;
-    bool const planned = std::all_of(event.refetch.begin(), event.refetch.end(), [&](Digest const& object) {
-        return std::any_of(plan.begin(), plan.end(), [&](Segment const& segment) { return segment.digest == object; });
-    });
-    drop(event.refetch, [this, release = event.release, planned](Moment then) {
-        auto const& name = release.software;
-        if (!is_target(release)) return;
-        if (planned) return pursue(name, then);
-        give_up(name, Error{Fault::damaged, "the installed release is damaged and cannot serve as a source"}, then);
+    constexpr unsigned most_tries = 4;
+    if (event.refetch.empty() || ++work_.at(software).restaged > most_tries) return give_up(software, event.status.error(), now);
+    say(LogLevel::warn, fmt::format("{}: {}; fetching {} objects", software.text(), event.status.error().message, event.refetch.size()));
+    fetch_again(software, event.refetch, now);
+}
+
+// What was fetched is dropped and fetched again. What the installed release was to give, and cannot because it is damaged, becomes part
+// of the plan.
+void Agent::fetch_again(SoftwareName const& software, std::vector<Segment> const& segments, Moment now) {
+    auto const target = target_of(software);
+    auto& work = work_.at(software);
+    auto const manifest = work.info.build_for(settings_.architecture)->manifest;
+    std::vector<Digest> useless;
+    for (auto const& segment : segments) {
+        auto const is_it = [&](Segment const& planned) { return planned.digest == segment.digest; };
+        if (segment.digest == manifest || std::ranges::any_of(*work.plan, is_it)) {
+            useless.push_back(segment.digest);
+        } else {
+            work.plan->push_back(segment);
+            fetcher_.want(target, segment.digest, segment.size);
+        }
+    }
+    if (useless.empty()) return pursue(software, now);
+    drop(useless, [this, target](Moment then) {
+        if (is_target(target)) pursue(target.software, then);
     });
 }
 

@@ -56,6 +56,7 @@ private:
         Seq busy_with;
         std::optional<std::vector<Segment>> plan;
         bool wanted = false;                 // the plan's segments are with the fetcher
+        unsigned restaged = 0;               // how often staging has found that something must be fetched again
         TimePoint wanted_since{};
         Bytes had{};                         // of the plan's segments, when they were wanted
         std::optional<TimePoint> retry;
@@ -121,6 +122,7 @@ private:
     void pursue_plan(SoftwareName const& software, Moment now);
     void pursue_objects(SoftwareName const& software, Moment now);
     void want_plan(SoftwareName const& software, Moment now);
+    void fetch_again(SoftwareName const& software, std::vector<Segment> const& segments, Moment now);
     void say_fetched(SoftwareName const& software, Moment now);
     void probe(SoftwareName const& software, Moment now);
     void start_switch(SoftwareName const& software);

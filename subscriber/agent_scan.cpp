@@ -59,11 +59,12 @@ void Agent::on_event(TreesScanned event, Moment now) {
     record.looked = now.wall;
     if (event.read_all) record.read = now.wall;
     record.left = 0;
-    if (event.relinked) {
+    if (event.astray && event.astray == active_of(software) && state_.software.at(software).phase != Phase::switching) {
         ++record.mended;
         record.changed = now.wall;
         record.what = "current pointed elsewhere";
-        say(LogLevel::warn, fmt::format("{}: `current` pointed elsewhere and was put right", software.text()));
+        say(LogLevel::warn, fmt::format("{}: `current` pointed elsewhere and is put right", software.text()));
+        out_.push_back(PointBack{*event.astray});
     }
     for (auto const& findings : event.trees) take_findings(software, findings, record, now);
     persist({journal::put(software, record)}, [](Moment) {});

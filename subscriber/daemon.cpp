@@ -225,6 +225,8 @@ void Daemon::perform(RemoveVersions const& action) {
     malloc_trim(0);
 }
 
+void Daemon::perform(PointBack const& action) { installer_.point_back(action, log_); }
+
 void Daemon::perform(ScanTrees const& action) { scanner_.scan(action); }
 
 void Daemon::perform(Say const& action) {

@@ -60,6 +60,7 @@ private:
     void perform(TellHolders const& action);
     void perform(SwitchCurrent const& action);
     void perform(RemoveVersions const& action);
+    void perform(PointBack const& action);
     void perform(ScanTrees const& action);
     void perform(Say const& action);
 

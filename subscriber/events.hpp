@@ -64,11 +64,12 @@ struct PlanMade {
     Result<Plan> plan;
 };
 
-// What came of staging. After a failure these objects must be fetched again (or for the first time).
+// What came of staging. After a failure these must be fetched again, or for the first time, because the installed release could not give
+// them. The manifest may be one of them, without its size.
 struct StageEnded {
     ReleaseId release;
     Status status;
-    std::vector<Digest> refetch;
+    std::vector<Segment> refetch;
 };
 
 enum class UseAnswer { free, in_use, unknown };
@@ -111,7 +112,7 @@ struct TreesScanned {
     SoftwareName software;
     bool read_all = false;
     bool interrupted = false;  // something else was to be done: nothing below is complete
-    bool relinked = false;     // `current` pointed elsewhere
+    std::optional<ReleaseId> astray{};  // the release that should be current, is whole, and is not
     std::vector<TreeFindings> trees;
 };
 

@@ -34,18 +34,27 @@ Status check_object(fs::path const& directory, ObjectShape const& shape) {
 Incoming::Incoming(EventLoop& loop, fs::path directory, Tell tell)
     : directory_(std::move(directory)), files_(directory_), tell_(std::move(tell)), writer_(loop, 1), finisher_(loop, 1) {}
 
+Result<Incoming::Outcome> Incoming::write(StoreFrame const& frame, View payload) {
+    auto const& object = frame.shape.object;
+    if (auto const failed = failed_at_.find(object); failed != failed_at_.end()) {
+        if (frame.offset > failed->second) return Outcome::skipped;
+        failed_at_.erase(failed);
+    }
+    Status status;
+    // What an earlier try left must not stand behind the last byte of this one.
+    if (frame.offset.zero()) status = files_.remove(object);
+    if (status) status = files_.write(object, frame.offset, payload);
+    if (status) return Outcome::written;
+    failed_at_[object] = frame.offset;
+    return pass(status.error());
+}
+
 void Incoming::store(StoreFrame const& frame, Frame payload) {
     Bytes const upto = frame.offset + Bytes(payload.size());
-    writer_.submit(
-        [this, frame, payload = std::move(payload)]() -> Status {
-            // What an earlier try left must not stand behind the last byte of this one.
-            if (frame.offset.zero()) {
-                if (auto removed = files_.remove(frame.shape.object); !removed) return removed;
-            }
-            return files_.write(frame.shape.object, frame.offset, as_view(payload));
-        },
-        [this, frame, upto](Status const& status) {
-            if (!status) return tell_(ObjectUnwritten{frame.shape.object, status.error()});
+    writer_.submit([this, frame, payload = std::move(payload)] { return write(frame, as_view(payload)); },
+        [this, frame, upto](Result<Outcome> const& outcome) {
+            if (!outcome) return tell_(ObjectUnwritten{frame.shape.object, outcome.error()});
+            if (*outcome == Outcome::skipped) return;
             if (frame.then == StoreFrame::Then::sync) sync(frame.shape, upto);
             if (frame.then == StoreFrame::Then::finish) finish(frame.shape);
         });
@@ -69,6 +78,7 @@ void Incoming::drop(std::vector<Digest> objects) {
         [this, objects = std::move(objects)]() -> Status {
             Status outcome;
             for (auto const& object : objects) {
+                failed_at_.erase(object);
                 if (auto removed = files_.remove(object); !removed) outcome = removed;
             }
             return outcome;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 
 #include "core/workers.hpp"
 #include "subscriber/actions.hpp"
@@ -20,11 +21,16 @@ public:
     void drop(std::vector<Digest> objects);
 
 private:
+    enum class Outcome { written, skipped };
+    [[nodiscard]] Result<Outcome> write(StoreFrame const& frame, View payload);
     void sync(ObjectShape const& shape, Bytes upto);
     void finish(ObjectShape const& shape);
 
     fs::path directory_;
     ObjectFiles files_;  // the writer's thread only
+    // Where writing an object failed; of that thread as well. Frames behind it would leave a hole, and were sent off before the
+    // failure was known: they are skipped until one begins there or before.
+    std::map<Digest, Bytes> failed_at_;
     Tell tell_;
     Workers writer_;
     Workers finisher_;

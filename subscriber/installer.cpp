@@ -1,5 +1,7 @@
 #include "subscriber/installer.hpp"
 
+#include <algorithm>
+
 #include "schema/limits.hpp"
 #include "store/compression.hpp"
 #include "subscriber/activator.hpp"
@@ -64,7 +66,7 @@ Result<Plan> Installer::make_plan(MakePlan const& order) const {
 
 StageEnded Installer::make_tree(StageRelease const& order) const {
     auto opened = open(order.manifest, order.objects);
-    if (!opened) return {order.release, pass(opened.error()), {order.manifest}};
+    if (!opened) return {order.release, pass(opened.error()), {{order.manifest, Bytes()}}};
     auto const turn = access_.take();
     if (auto prepared = layout_.prepare(order.release.software); !prepared) return {order.release, prepared, {}};
     ObjectFiles files(layout_.incoming());
@@ -72,9 +74,12 @@ StageEnded Installer::make_tree(StageRelease const& order) const {
                  usable_seed(layout_, order.seed)};
     auto staged = lull::subscriber::stage(job, layout_, files, settings_.reserve);
     if (staged) return {order.release, {}, {}};
-    auto refetch = std::move(staged.error().damaged);
-    refetch.insert(refetch.end(), staged.error().missing.begin(), staged.error().missing.end());
-    return {order.release, pass(staged.error().error), std::move(refetch)};
+    auto const& failure = staged.error();
+    auto const named = [&](Digest const& digest) { return std::ranges::find(failure.damaged, digest) != failure.damaged.end() ||
+                                                          std::ranges::find(failure.missing, digest) != failure.missing.end(); };
+    StageEnded ended{order.release, pass(failure.error), {}};
+    std::ranges::copy_if(job.manifest.segments, std::back_inserter(ended.refetch), named, &Segment::digest);
+    return ended;
 }
 
 // The signature is asked for once more: what lay staged for weeks is trusted no more than what came just now.
@@ -99,6 +104,13 @@ void Installer::switch_to(SwitchCurrent const& order, std::function<void()> afte
                    [this, release = order.release, afterwards = std::move(afterwards)](Status status) {
                        afterwards();
                        tell_(SwitchEnded{release, std::move(status)});
+                   });
+}
+
+void Installer::point_back(PointBack const& order, Log& log) {
+    worker_.submit([this, release = order.release] { return make_current(release); },
+                   [&log, release = order.release](Status const& status) {
+                       if (!status) log.warn("`current` of {} points elsewhere: {}", release.software.text(), status.error().message);
                    });
 }
 

@@ -24,6 +24,7 @@ public:
     void plan(MakePlan const& order);
     void stage(StageRelease const& order);
     void switch_to(SwitchCurrent const& order, std::function<void()> afterwards);
+    void point_back(PointBack const& order, Log& log);
     void remove(RemoveVersions const& order, Log& log);
 
 private:

@@ -46,13 +46,13 @@ ReadStep Scanner::while_idle() const {
 }
 
 TreesScanned Scanner::look(ScanTrees const& order) const {
-    TreesScanned outcome{order.software, order.read_all, false, false, {}};
+    TreesScanned outcome{order.software, order.read_all, false, {}, {}};
     for (auto const& release : order.releases) {
         outcome.trees.push_back(look_at(release, order));
         outcome.interrupted = access_.wanted();
         if (outcome.interrupted) return outcome;
     }
-    outcome.relinked = relink(order, outcome);
+    if (is_astray(order, outcome)) outcome.astray = order.active;
     return outcome;
 }
 
@@ -100,15 +100,14 @@ Result<TreeSeen> Scanner::mend(MendJob const& job, TreeSeen seen, TreeFindings& 
     return seen;
 }
 
-// True if `current` pointed elsewhere, or nowhere, and the active tree is whole, so that it may point there again.
-bool Scanner::relink(ScanTrees const& order, TreesScanned& outcome) const {
+// Whether `current` points elsewhere, or nowhere, and the active tree is whole, so that it may point there again. Another release may have
+// become active since the order was given: so this only looks.
+bool Scanner::is_astray(ScanTrees const& order, TreesScanned const& outcome) const {
     if (!order.active) return false;
     auto const current = layout_.current(order.software);
     if (current && *current == order.active) return false;
     auto const active = std::ranges::find(outcome.trees, *order.active, &TreeFindings::release);
-    if (active == outcome.trees.end() || !active->status || active->left > 0) return false;
-    active->status = switch_current(layout_, *order.active);
-    return active->status.has_value();
+    return active != outcome.trees.end() && active->status && active->left == 0;
 }
 
 }  // namespace lull::subscriber

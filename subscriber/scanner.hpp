@@ -27,7 +27,7 @@ private:
     [[nodiscard]] TreesScanned look(ScanTrees const& order) const;
     [[nodiscard]] TreeFindings look_at(ReleaseId const& release, ScanTrees const& order) const;
     [[nodiscard]] Result<TreeSeen> mend(MendJob const& job, TreeSeen seen, TreeFindings& findings) const;
-    [[nodiscard]] bool relink(ScanTrees const& order, TreesScanned& outcome) const;
+    [[nodiscard]] bool is_astray(ScanTrees const& order, TreesScanned const& outcome) const;
     [[nodiscard]] ReadStep while_idle() const;
 
     Layout layout_;

@@ -22,22 +22,19 @@ void Checker::noted(PeerKey const& node, Noted const& message) {
 }
 
 // Only what a newer release supersedes and no node has may leave the log.
-void Checker::broker_forgets(Tables const& before, store::Change const& change) {
+void Checker::broker_forgets(store::Change const& change, broker::Ledger const& told) {
     Seq const seq{*store::number_of(change.key)};
     removed_.insert(seq);
     bool const superseded = std::any_of(log_.begin(), log_.end(), [&](auto const& releases) {
         return releases.second.contains(seq) && *releases.second.rbegin() > seq;
     });
     if (!superseded) violated("log entry {} was removed, and nothing is newer", seq.value);
-    for (auto const& [key, value] : before.at(broker::Ledger::table)) {
-        auto const row = decode<broker::LedgerRow>(value, limits::control_message);
-        if (row->seq == seq || row->active == seq) violated("log entry {} was removed, and a node has it", seq.value);
-    }
+    if (told.releases().contains(seq)) violated("log entry {} was removed, and a node has it", seq.value);
 }
 
-void Checker::broker_wrote(Tables const& before, store::Batch const& batch) {
+void Checker::broker_wrote(Tables const& before, store::Batch const& batch, broker::Ledger const& told) {
     for (auto const& change : batch) {
-        if (change.table == broker::Catalogue::table && !change.value) broker_forgets(before, change);
+        if (change.table == broker::Catalogue::table && !change.value) broker_forgets(change, told);
         if (change.table == broker::Catalogue::table && change.value) {
             auto const entry = decode<LogEntry>(*change.value, limits::control_message);
             if (before.at(change.table).contains(change.key)) violated("log entry {} was written over", entry->seq.value);
@@ -56,7 +53,7 @@ void Checker::broker_wrote(Tables const& before, store::Batch const& batch) {
 
 void Checker::broker_has(broker::BrokerState const& state) {
     for (auto const& [seq, known] : committed_) {
-        if (removed_.contains(seq)) continue;
+        if (removed_.contains(seq) || lost_.contains(seq)) continue;
         auto const* release = state.catalogue.at(seq);
         if (release == nullptr || release->info != known.second) {
             violated("{} {} was committed as release {} and is not in the log", known.second.software.text(),
@@ -67,6 +64,20 @@ void Checker::broker_has(broker::BrokerState const& state) {
         auto const there = state.ledger.durable_revision(row.first, row.second);
         if (there < revision) violated("report {} about {} was noted, the ledger has {}", revision, row.first.text(), there);
     }
+}
+
+void Checker::broker_restored(Tables const& copy) {
+    auto const& log = copy.at(broker::Catalogue::table);
+    std::set<Seq> there;
+    for (auto const& [key, value] : log) there.insert(Seq{*store::number_of(key)});
+    for (auto const& [seq, known] : committed_) {
+        if (!there.contains(seq) && !removed_.contains(seq)) lost_.insert(seq);
+    }
+    for (auto& [software, releases] : log_) std::erase_if(releases, [&](Seq seq) { return !there.contains(seq); });
+    for (auto const seq : there) removed_.erase(seq);
+    broker::Ledger ledger;
+    for (auto const& [key, value] : copy.at(broker::Ledger::table)) LULL_INVARIANT(ledger.load(key, value).has_value());
+    for (auto& [row, revision] : noted_) revision = std::min(revision, ledger.durable_revision(row.first, row.second));
 }
 
 // ---- a node ----
@@ -108,7 +119,15 @@ void Checker::node_starts(std::string const& node, NodeDisk const& disk) {
         }
     }
     for (auto const& [software, release] : disk.current) {
+        if (disk.meddled.contains(software)) continue;
         if (!disk.versions.contains(release)) violated("{}: current of {} points to nothing", node, software.text());
+    }
+    for (auto const& [row, seq] : activated_) {
+        if (row.first != node || disk.meddled.contains(row.second)) continue;
+        auto const current = disk.current.find(row.second);
+        if (current == disk.current.end() || current->second.seq < seq) {
+            violated("{}: release {} of {} was reported active and is not any more", node, seq.value, row.second.text());
+        }
     }
 }
 
@@ -125,6 +144,11 @@ void Checker::reported(std::string const& node, NodeDisk const& disk, Report con
         violated("{}: the report about {} says '{}', the journal says '{}'", node, report.software.text(), to_text(report.state),
                  to_text(record.phase));
     }
+    if (disk.meddled.contains(report.software)) return;
+    if (report.state == NodeState::active) {
+        auto& activated = activated_[{node, report.software}];
+        activated = std::max(activated, report.seq);
+    }
     auto const current = disk.current.find(report.software);
     bool const active = current != disk.current.end() && current->second.seq == report.seq;
     if (report.state == NodeState::active && !active) violated("{}: {} is reported active and is not", node, report.software.text());
@@ -135,7 +159,9 @@ void Checker::reported(std::string const& node, NodeDisk const& disk, Report con
 }
 
 void Checker::asked(std::string const& node, NodeDisk const& disk, Fetch const& fetch) {
-    if (disk.journal.cursor.seq < fetch.seq) violated("{}: objects of release {} are fetched before it is recorded", node, fetch.seq.value);
+    auto const known = disk.journal.software.find(fetch.software);
+    bool const recorded = known != disk.journal.software.end() && known->second.entry.seq >= fetch.seq;
+    if (!recorded) violated("{}: objects of release {} are fetched before it is recorded", node, fetch.seq.value);
     for (auto const& item : fetch.items) {
         ++fetched_[{node, item.object}];
         auto const record = disk.journal.objects.find(item.object);
@@ -170,7 +196,7 @@ void Checker::staged(std::string const& node, NodeDisk const& disk, subscriber::
 
 void Checker::switches(std::string const& node, NodeDisk const& disk, ReleaseId const& release, std::size_t holders) {
     if (!disk.versions.contains(release)) violated("{}: current would point to {}, which is not staged", node, release.directory_name());
-    if (holders > 0) {
+    if (holders > 0 && !disk.meddled.contains(release.software)) {  // else they run what somebody pointed `current` to
         violated("{}: {} is switched to {} while {} processes use it", node, release.software.text(), release.directory_name(), holders);
     }
 }

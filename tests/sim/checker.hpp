@@ -27,9 +27,11 @@ public:
     // ---- the broker ----
     void committed(Committed const& message, UpdateInfo const& info);
     void noted(PeerKey const& node, Noted const& message);
-    void broker_wrote(Tables const& before, store::Batch const& batch);
+    void broker_wrote(Tables const& before, store::Batch const& batch, broker::Ledger const& told);
     // Also after every restart: all that was ever acknowledged is there.
     void broker_has(broker::BrokerState const& state);
+    // The broker was restored from an older copy: what came after it is lost there, and only there.
+    void broker_restored(Tables const& copy);
 
     // ---- a node, by its name ----
     void node_wrote(std::string const& node, NodeDisk const& disk);
@@ -58,7 +60,7 @@ private:
         std::uint64_t events = 0;
     };
     void set(std::string text);
-    void broker_forgets(Tables const& before, store::Change const& change);
+    void broker_forgets(store::Change const& change, broker::Ledger const& told);
 
     World& world_;
     Library const& library_;
@@ -72,6 +74,8 @@ private:
     std::map<std::string, Durable> durable_;
     std::map<SoftwareName, std::set<Seq>> log_;
     std::set<Seq> removed_;  // from the log
+    std::set<Seq> lost_;     // with a log that was restored from an older copy
+    std::map<std::pair<std::string, SoftwareName>, Seq> activated_;  // the highest that was reported
 };
 
 }  // namespace lull::sim

@@ -1,5 +1,7 @@
 #include "tests/sim/network.hpp"
 
+#include "schema/wire.hpp"
+
 namespace lull::sim {
 
 using namespace std::chrono_literals;
@@ -25,7 +27,9 @@ void Network::subscribe(Peer& peer) {
 
 void Network::announce_to(Peer& peer, Message const& message, Duration delay) {
     world_.after(delay, [this, &peer, message] {
-        if (subscribers_.contains(peer.key())) peer.announced(message);
+        if (!subscribers_.contains(peer.key()) || silent(peer.key())) return;
+        count(peer, message, {});
+        peer.announced(message);
     });
 }
 
@@ -45,11 +49,38 @@ void Network::hub_went_down() {
 
 // Everybody's subscription is made anew, one after the other.
 void Network::hub_came_up() {
-    for (auto const& [key, subscriber] : subscribers_) {
-        world_.after(world_.random().between(100ms, 10s), [this, peer = subscriber.peer] {
-            if (subscribers_.contains(peer->key()) && hub_->up()) announce_to(*peer, hub_->welcome(), latency());
-        });
+    for (auto const& [key, subscriber] : subscribers_) welcome_again(*subscriber.peer, 10s);
+}
+
+void Network::welcome_again(Peer& peer, Duration within) {
+    world_.after(world_.random().between(100ms, within), [this, &peer] {
+        if (subscribers_.contains(peer.key()) && hub_->up()) announce_to(peer, hub_->welcome(), latency());
+    });
+}
+
+// ---- partitions ----
+
+void Network::cut_off(Peer const& peer) {
+    cut_off_.insert(peer.key());
+    for (auto& [id, connection] : connections_) {
+        if (connection.peer == &peer) connection.broken = true;
     }
+}
+
+// Its subscription is made anew when the heartbeat has found out.
+void Network::reconnect(Peer& peer) {
+    if (cut_off_.erase(peer.key()) > 0) welcome_again(peer, 120s);
+}
+
+// ---- bytes ----
+
+void Network::count(Peer const& peer, Message const& message, Buffer const& payload) {
+    if (counting_) carried_[peer.key()] += Bytes(wire::header_size + wire::encode_body(message).size() + payload.size());
+}
+
+Bytes Network::carried(Peer const& peer) const {
+    auto const found = carried_.find(peer.key());
+    return found == carried_.end() ? Bytes() : found->second;
 }
 
 // ---- sessions ----
@@ -59,7 +90,7 @@ ConnectionId Network::connect(Peer& peer) {
     connections_[id].peer = &peer;
     world_.after(latency() * 2, [this, id] {
         auto* connection = find(id);
-        if (connection == nullptr || connection->broken) return;
+        if (connection == nullptr || connection->broken || silent(connection->peer->key())) return;
         if (hub_->up()) return connection->peer->connected(id);
         break_session(id);
     });
@@ -89,6 +120,7 @@ void Network::to_hub(ConnectionId id, Message const& message, Buffer const& payl
         }
         return;
     }
+    count(*connection->peer, message, payload);
     for (auto left = copies(); left > 0; --left) {
         world_.after(connection->up.pass(world_.now(), latency()), [this, id, message, payload] {
             auto* arriving = find(id);
@@ -104,6 +136,7 @@ void Network::to_peer(ConnectionId id, Message const& message, Buffer const& pay
         if (world_.random().chance(0.5)) world_.after(Duration(1), [this, id] { hub_->gone(id); });  // EHOSTUNREACH, or not yet
         return;
     }
+    count(*connection->peer, message, payload);
     for (auto left = copies(); left > 0; --left) {
         world_.after(connection->down.pass(world_.now(), latency()), [this, id, message, payload] {
             auto* arriving = find(id);

@@ -67,6 +67,17 @@ public:
 
     void break_session(ConnectionId connection);
 
+    // ---- partitions ----
+    // Silence: nothing passes between this peer and the hub, and nobody is told. What was connected stays dead for good, as behind a
+    // router that has lost its table.
+    void cut_off(Peer const& peer);
+    void reconnect(Peer& peer);
+
+    // ---- bytes ----
+    // From now on counts what each peer is sent and sends: bodies, headers, payloads.
+    void count_bytes() { counting_ = true; }
+    [[nodiscard]] Bytes carried(Peer const& peer) const;
+
 private:
     struct Subscriber {
         Peer* peer = nullptr;
@@ -82,11 +93,17 @@ private:
     [[nodiscard]] Connection* find(ConnectionId connection);
     [[nodiscard]] unsigned copies();
     void announce_to(Peer& peer, Message const& message, Duration delay);
+    void welcome_again(Peer& peer, Duration within);
+    [[nodiscard]] bool silent(PeerKey const& peer) const { return cut_off_.contains(peer); }
+    void count(Peer const& peer, Message const& message, Buffer const& payload);
 
     World& world_;
     Hub* hub_ = nullptr;
     NetworkFaults faults_;
     bool breaks_hidden_ = false;
+    bool counting_ = false;
+    std::map<PeerKey, Bytes> carried_;
+    std::set<PeerKey> cut_off_;
     std::map<PeerKey, Subscriber> subscribers_;  // in an order that is the same in every run
     std::map<ConnectionId, Connection> connections_;
     ConnectionId last_ = 0;

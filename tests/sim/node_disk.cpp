@@ -49,6 +49,7 @@ void NodeDisk::write(Digest const& object, Bytes offset, View bytes, Random& ran
         if (journal.objects.contains(object)) rewritten.insert(object);
     }
     auto& file = incoming[object];
+    file.good.reset();
     auto const begin = offset.count();
     if (file.bytes.size() < begin + bytes.size()) file.bytes.resize(begin + bytes.size());
     bool const same = std::equal(bytes.begin(), bytes.end(), file.bytes.begin() + static_cast<std::ptrdiff_t>(begin));
@@ -68,7 +69,24 @@ void NodeDisk::sync(Digest const& object) {
 
 bool NodeDisk::holds(Digest const& object) const {
     auto const file = incoming.find(object);
-    return file != incoming.end() && sha256(file->second.bytes) == object;
+    if (file == incoming.end()) return false;
+    auto& good = file->second.good;
+    if (!good) good = sha256(file->second.bytes) == object;
+    return *good;
+}
+
+void NodeDisk::sync_names(SoftwareName const& software) {
+    std::erase_if(durable_versions_, [&](auto const& version) { return version.software == software && !versions.contains(version); });
+    for (auto const& version : versions) {
+        if (version.software == software) durable_versions_.insert(version);
+    }
+    if (auto const found = current.find(software); found != current.end()) durable_current_.insert_or_assign(software, found->second);
+}
+
+void NodeDisk::remove_tree(ReleaseId const& release) {
+    versions.erase(release);
+    durable_versions_.erase(release);
+    drift.erase(release);
 }
 
 void NodeDisk::cut_power(Random& random) {
@@ -82,7 +100,16 @@ void NodeDisk::cut_power(Random& random) {
             std::fill(file.bytes.begin() + static_cast<std::ptrdiff_t>(kept), file.bytes.end(), std::byte{0});
         }
         file.synced = file.bytes.size();
+        file.good.reset();
     }
+    std::erase_if(versions, [&](auto const& version) { return !durable_versions_.contains(version) && random.chance(0.5); });
+    for (auto& [software, release] : current) {
+        auto const durable = durable_current_.find(software);
+        bool const falls_back = durable != durable_current_.end() && durable->second != release && random.chance(0.5);
+        if (falls_back) release = durable->second;
+    }
+    std::erase_if(current, [&](auto const& entry) { return !durable_current_.contains(entry.first) && random.chance(0.5); });
+    for (auto const& version : std::set(versions)) sync_names(version.software);
 }
 
 void NodeDisk::reconcile() {

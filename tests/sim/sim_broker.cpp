@@ -26,8 +26,8 @@ void load_table(Tables const& tables, Part& part) {
 
 }  // namespace
 
-SimBroker::SimBroker(World& world, Network& network, Library const& library, Checker& checker)
-    : world_(world), network_(network), library_(library), checker_(checker) {
+SimBroker::SimBroker(World& world, Network& network, Library const& library, Checker& checker, Coverage& coverage)
+    : world_(world), network_(network), library_(library), checker_(checker), coverage_(coverage) {
     network_.attach(*this);
 }
 
@@ -55,13 +55,46 @@ broker::BrokerState SimBroker::load() const {
     return state;
 }
 
+Moment SimBroker::moment() const {
+    auto moment = world_.moment();
+    moment.wall.micros += std::chrono::microseconds(clock_shift_).count();
+    return moment;
+}
+
+void SimBroker::back_up(Copy how) {
+    copied_tables_ = tables_;
+    copied_objects_ = objects_;
+    auto copy = identity();
+    copy.copied = how == Copy::marked;
+    copied_tables_.apply(changes_to(copy));
+}
+
+void SimBroker::restore() {
+    LULL_INVARIANT(!up());
+    world_.trace("broker: is restored from a copy");
+    tables_ = copied_tables_;
+    objects_ = copied_objects_;
+    checker_.broker_restored(tables_);
+}
+
+// As the daemon does when it starts.
+void SimBroker::renew_copied_log() {
+    auto const old = identity();
+    if (!old.copied) return;
+    auto const head = load().catalogue.head();
+    auto fresh = renewed(old, head, Epoch{1 + world_.random().below(1'000'000)}, moment().wall);
+    if (plant_ == Plant::reuses_numbers) fresh.used = old.used;
+    tables_.apply(changes_to(fresh));
+}
+
 void SimBroker::start() {
     ++life_;
+    renew_copied_log();
     auto state = load();
     checker_.broker_has(state);
     world_.trace("broker: starts at release {}", state.catalogue.head().value);
     broker_ = std::make_unique<broker::Broker>(std::move(state), *this, settings());
-    welcome_ = broker_->head(world_.moment().wall);
+    welcome_ = broker_->head(moment().wall);
     network_.hub_came_up();
     tick();
 }
@@ -95,7 +128,8 @@ void SimBroker::raise(broker::Event event) {
     while (!events_.empty()) {
         auto next = std::move(events_.front());
         events_.pop_front();
-        auto actions = broker_->on(std::move(next), world_.moment());
+        auto actions = broker_->on(next, moment());
+        coverage_.decision(next, actions);
         for (auto& action : actions) std::visit([this](auto& concrete) { perform(concrete); }, action);
     }
     deciding_ = false;
@@ -129,7 +163,9 @@ void SimBroker::ingest(PeerKey const& peer, Update const& update) {
 void SimBroker::send(broker::SessionId session, Message const& message, Buffer const& payload) {
     auto const known = connections_.find(session);
     if (known == connections_.end()) return;  // closed meanwhile
-    if (auto const* noted = std::get_if<Noted>(&message)) checker_.noted(known->second.second, *noted);
+    // What a restored log does not know has no row in its ledger.
+    auto const* noted = std::get_if<Noted>(&message);
+    if (noted != nullptr && state().catalogue.newest(noted->software) != nullptr) checker_.noted(known->second.second, *noted);
     network_.to_peer(known->second.first, message, payload);
 }
 
@@ -167,7 +203,7 @@ void SimBroker::perform(broker::Persist& action) {
     }
     auto const durable = writer_.pass(world_.now(), world_.random().between(2ms, 40ms));
     later(durable, [this, batch = std::move(action.batch)] {
-        checker_.broker_wrote(tables_, batch);
+        checker_.broker_wrote(tables_, batch, state().ledger);
         tables_.apply(batch);
     });
     later(early ? Duration(1) : writer_.pass(world_.now(), durable + 1ms), [this, ticket] { raise(broker::BatchDone{ticket, {}}); });

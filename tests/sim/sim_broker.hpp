@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "tests/sim/checker.hpp"
+#include "tests/sim/coverage.hpp"
 #include "tests/sim/network.hpp"
 
 namespace lull::sim {
@@ -12,9 +13,13 @@ namespace lull::sim {
 class SimBroker final : public Hub, public broker::ObjectIndex {
 public:
     // Bugs of the shell that the checker must find.
-    enum class Plant { none, acknowledges_before_durable };
+    enum class Plant {
+        none,
+        acknowledges_before_durable,
+        reuses_numbers,  // a copy that is run numbers releases as the log did that it was made of
+    };
 
-    SimBroker(World& world, Network& network, Library const& library, Checker& checker);
+    SimBroker(World& world, Network& network, Library const& library, Checker& checker, Coverage& coverage);
 
     void enrol(PeerKey const& key, broker::Peer const& peer);
     void plant(Plant plant) { plant_ = plant; }
@@ -22,6 +27,12 @@ public:
 
     void start();
     void crash();  // whatever is not durable is lost
+
+    // As `lull-broker backup` makes it, or as somebody copies the files, without a mark.
+    enum class Copy { marked, unmarked };
+    void back_up(Copy how);
+    void restore();  // the copy takes the place of what is durable; the broker must be down
+    void set_clock(std::chrono::seconds shift) { clock_shift_ = shift; }
 
     [[nodiscard]] bool up() const override { return broker_ != nullptr; }
     void arrived(ConnectionId connection, PeerKey const& peer, Message const& message, Buffer const& payload) override;
@@ -40,6 +51,8 @@ private:
 
     [[nodiscard]] broker::LogIdentity identity() const;
     [[nodiscard]] broker::BrokerState load() const;
+    void renew_copied_log();
+    [[nodiscard]] Moment moment() const;
     void later(Duration delay, std::function<void()> what);
     void raise(broker::Event event);
     void tick();
@@ -63,11 +76,15 @@ private:
     Network& network_;
     Library const& library_;
     Checker& checker_;
+    Coverage& coverage_;
+    std::chrono::seconds clock_shift_{};
     Plant plant_ = Plant::none;
 
     // Durable.
     Tables tables_;
     std::map<Digest, StoredObject> objects_;
+    Tables copied_tables_;
+    std::map<Digest, StoredObject> copied_objects_;
 
     // Lost in a crash.
     std::unique_ptr<broker::Broker> broker_;

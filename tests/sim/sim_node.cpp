@@ -17,15 +17,17 @@ PeerKey key_of(std::size_t number) {
 
 }  // namespace
 
-SimNode::SimNode(World& world, Network& network, Library const& library, Checker& checker, std::size_t number)
-    : world_(world),
-      network_(network),
-      library_(library),
-      checker_(checker),
+SimNode::SimNode(Surroundings const& around, std::size_t number, Duration scan)
+    : world_(around.world),
+      network_(around.network),
+      library_(around.library),
+      checker_(around.checker),
+      coverage_(around.coverage),
       name_(fmt::format("node-{}", number)),
       key_(key_of(number)),
-      seed_(world.random().below(1'000'000)),
-      users_(world, disk_, checker, name_) {
+      seed_(world_.random().below(1'000'000)),
+      scan_(scan),
+      users_(world_, disk_, checker_, name_) {
     users_.on_exit([this](SoftwareName const& software) {
         if (!watched_.contains(software)) return;
         later(1ms, [this, software] { raise(UseMayHaveEnded{software}); });
@@ -56,15 +58,23 @@ void SimNode::start() {
     settings.boot = fmt::format("boot-{}", life_);
     settings.trusted = TrustedKeys({library_.public_key()});
     settings.seed = seed_ + life_;
+    settings.scan = scan_;
+    settings.read_all = 20min;
     settings.fetch = {.window = KiB(64), .checkpoint = KiB(16), .asked = 6};  // small, so that each is reached
     agent_ = std::make_unique<Agent>(std::move(settings), disk_.journal, disk_.current);
     world_.trace("{}: starts at release {}", name_, disk_.journal.cursor.seq.value);
     network_.subscribe(*this);
-    auto actions = agent_->start(world_.moment());
+    auto actions = agent_->start(moment());
     deciding_ = true;
     perform_all(actions, {});
     deciding_ = false;
     raise(Tick{});
+}
+
+Moment SimNode::moment() const {
+    auto moment = world_.moment();
+    moment.wall.micros += std::chrono::microseconds(clock_shift_).count();
+    return moment;
 }
 
 void SimNode::stop(End end) {
@@ -74,6 +84,7 @@ void SimNode::stop(End end) {
     agent_.reset();
     events_.clear();
     watched_.clear();
+    failed_at_.clear();
     network_.unsubscribe(*this);
     network_.disconnect(std::exchange(connection_, 0));
     if (end == End::power_cut) {
@@ -107,11 +118,26 @@ void SimNode::raise(Event event, Buffer payload) {
     while (!events_.empty()) {
         auto next = std::move(events_.front());
         events_.pop_front();
-        auto actions = agent_->on(std::move(next.event), world_.moment());
+        auto const before = standings();
+        auto actions = agent_->on(next.event, moment());
+        cover(before, next.event);
         perform_all(actions, next.payload);
     }
     deciding_ = false;
     if (up()) arm();
+}
+
+std::map<SoftwareName, Standing> SimNode::standings() const {
+    std::map<SoftwareName, Standing> standings;
+    for (auto const& [software, record] : agent_->state().software) standings[software] = Standing::of(*agent_, software);
+    return standings;
+}
+
+void SimNode::cover(std::map<SoftwareName, Standing> const& before, Event const& event) {
+    for (auto const& [software, standing] : standings()) {
+        auto const known = before.find(software);
+        coverage_.step(known == before.end() ? Standing{} : known->second, event, standing);
+    }
 }
 
 // In their order; a crash may come between any two.
@@ -188,6 +214,7 @@ void SimNode::perform(Persist& action) {
     if (plant_ == NodePlant::cursor_without_records && world_.random().chance(0.1)) {
         std::erase_if(action.batch, [](auto const& change) { return change.table == journal::software; });
     }
+    if (fails(faults_.journal_fails)) return later(Duration(1), [this] { crash_now(); });
     auto const ticket = action.ticket;
     auto const durable = journal_.pass(world_.now(), world_.random().between(1ms, 60ms));
     later(durable, [this, batch = std::move(action.batch)] {

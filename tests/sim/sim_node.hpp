@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "subscriber/agent.hpp"
+#include "tests/sim/coverage.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/users.hpp"
 
@@ -19,6 +20,8 @@ enum class NodePlant {
     finds_nobody,             // the version is always free
     says_reports_once,        // REPORT is not repeated
     keeps_lock,               // LetGo is ignored
+    forgets_directory_sync,   // SwitchEnded while the new `current` is not durable
+    overlooks_drift,          // a scan finds nothing
 };
 
 // What can go wrong on a node. Probabilities.
@@ -26,12 +29,24 @@ struct NodeFaults {
     double crash_at_action = 0;   // after any single action
     double damage = 0;            // of a written frame
     double use_unknown = 0;       // the look at who uses a version fails
+    double journal_fails = 0;     // a batch cannot be written: the process ends
+    double sync_fails = 0;        // an fsync fails: the process ends
+    double write_fails = 0;       // a frame is written in part
+    double work_fails = 0;        // a plan, a tree or a switch fails
 };
 
 // The shell around an agent: disk, people, workers with random delays, and crashes.
 class SimNode final : public Peer {
 public:
-    SimNode(World& world, Network& network, Library const& library, Checker& checker, std::size_t number);
+    struct Surroundings {
+        World& world;
+        Network& network;
+        Library const& library;
+        Checker& checker;
+        Coverage& coverage;
+    };
+    // `scan`: how often it looks at its trees.
+    SimNode(Surroundings const& around, std::size_t number, Duration scan);
 
     [[nodiscard]] std::string const& name() const { return name_; }
     [[nodiscard]] NodeDisk& disk() { return disk_; }
@@ -40,6 +55,11 @@ public:
     [[nodiscard]] std::uint64_t sent(MessageType type) const;
     void set(NodeFaults const& faults);
     void plant(NodePlant plant) { plant_ = plant; }
+
+    // The wall clock is wrong by this much from now on.
+    void set_clock(std::chrono::seconds shift) { clock_shift_ = shift; }
+    // Somebody changes a file of a tree, takes a whole tree, or points `current` elsewhere.
+    void meddle();
 
     void start();
     enum class End { killed, power_cut };
@@ -63,6 +83,10 @@ private:
     void arm();
     void send(Message const& message);
     void crash_now();
+    [[nodiscard]] Moment moment() const;
+    [[nodiscard]] bool fails(double probability) { return world_.random().chance(probability); }
+    [[nodiscard]] std::map<SoftwareName, Standing> standings() const;
+    void cover(std::map<SoftwareName, Standing> const& before, subscriber::Event const& event);
 
     void perform(subscriber::OpenExchange const& action);
     void perform(subscriber::CloseExchange const& action);
@@ -78,12 +102,15 @@ private:
     void perform(subscriber::TellHolders const& action);
     void perform(subscriber::SwitchCurrent const& action);
     void perform(subscriber::RemoveVersions const& action);
+    void perform(subscriber::PointBack const& action);
     void perform(subscriber::ScanTrees const& action);
     void perform(subscriber::Say const& action) { world_.trace("{}: {}", name_, action.text); }
 
     [[nodiscard]] Result<subscriber::Plan> plan(subscriber::MakePlan const& order) const;
-    [[nodiscard]] std::vector<Digest> lacking(subscriber::StageRelease const& order) const;
+    [[nodiscard]] std::vector<Segment> lacking(subscriber::StageRelease const& order) const;
     [[nodiscard]] std::set<Digest> segments_of(std::optional<ReleaseId> const& seed) const;
+    [[nodiscard]] bool has_source(subscriber::ScanTrees const& order, Digest const& segment) const;
+    [[nodiscard]] subscriber::TreeFindings look_at(subscriber::ScanTrees const& order, ReleaseId const& release);
     void end_frame(subscriber::StoreFrame const& frame, Bytes upto);
     void look(ReleaseId const& active);
 
@@ -91,9 +118,12 @@ private:
     Network& network_;
     Library const& library_;
     Checker& checker_;
+    Coverage& coverage_;
     std::string name_;
     PeerKey key_;
     std::uint64_t seed_;
+    Duration scan_;
+    std::chrono::seconds clock_shift_{};
     NodeFaults faults_;
     NodePlant plant_ = NodePlant::none;
     NodeDisk disk_;
@@ -109,6 +139,8 @@ private:
     Lane journal_;
     Lane writer_;
     Lane finisher_;
+    Lane installer_;
+    std::map<Digest, Bytes> failed_at_;
     std::map<SoftwareName, std::uint64_t> watched_;  // the number of the watch
     std::uint64_t last_watch_ = 0;
     std::deque<Arrived> events_;

@@ -11,8 +11,18 @@ using namespace subscriber;
 
 void SimNode::perform(StoreFrame const& action) {
     later(writer_.pass(world_.now(), world_.random().between(100us, 5ms)), [this, action, payload = std::move(payload_)] {
-        if (disk_.full) return raise(ObjectUnwritten{action.shape.object, {Fault::no_space, "disk full"}});
-        disk_.write(action.shape.object, action.offset, payload, world_.random());
+        auto const& object = action.shape.object;
+        if (auto const failed = failed_at_.find(object); failed != failed_at_.end()) {
+            if (action.offset > failed->second) return;
+            failed_at_.erase(failed);
+        }
+        if (disk_.full || fails(faults_.write_fails)) {
+            View const part = View(payload).first(world_.random().below(payload.size()));
+            if (!disk_.full && !part.empty()) disk_.write(object, action.offset, part, world_.random());
+            failed_at_[object] = action.offset;
+            return raise(ObjectUnwritten{object, {disk_.full ? Fault::no_space : Fault::failed, "it could not be written"}});
+        }
+        disk_.write(object, action.offset, payload, world_.random());
         end_frame(action, action.offset + Bytes(payload.size()));
     });
 }
@@ -21,6 +31,7 @@ void SimNode::end_frame(StoreFrame const& frame, Bytes upto) {
     if (frame.then == StoreFrame::Then::nothing) return;
     auto const object = frame.shape.object;
     later(finisher_.pass(world_.now(), world_.random().between(1ms, 30ms)), [this, object, upto, then = frame.then] {
+        if (fails(faults_.sync_fails)) return crash_now();
         if (plant_ != NodePlant::claims_unsynced_bytes) disk_.sync(object);
         if (then == StoreFrame::Then::sync) return raise(ObjectSynced{object, upto});
         bool const good = disk_.holds(object) || plant_ == NodePlant::skips_verification;
@@ -31,7 +42,10 @@ void SimNode::end_frame(StoreFrame const& frame, Bytes upto) {
 
 void SimNode::perform(DropObjects const& action) {
     later(writer_.pass(world_.now(), 1ms), [this, objects = action.objects] {
-        for (auto const& object : objects) disk_.remove(object);
+        for (auto const& object : objects) {
+            failed_at_.erase(object);
+            disk_.remove(object);
+        }
     });
 }
 
@@ -47,6 +61,7 @@ std::set<Digest> SimNode::segments_of(std::optional<ReleaseId> const& seed) cons
 Result<Plan> SimNode::plan(MakePlan const& order) const {
     if (disk_.full) return fail(Fault::no_space, "disk full");
     if (!disk_.holds(order.manifest) && plant_ != NodePlant::skips_verification) return fail(Fault::damaged, "the manifest is damaged");
+    if (world_.random().chance(faults_.work_fails)) return fail(Fault::failed, "input/output error");
     auto const here = segments_of(order.seed);
     Plan plan;
     for (auto const& segment : library_.manifest(order.manifest)->segments) {
@@ -59,13 +74,17 @@ void SimNode::perform(MakePlan const& action) {
     later(world_.random().between(2ms, 80ms), [this, action] { raise(PlanMade{action.release, plan(action)}); });
 }
 
-std::vector<Digest> SimNode::lacking(StageRelease const& order) const {
-    auto const here = segments_of(order.seed);
-    std::vector<Digest> lacking;
-    if (!disk_.holds(order.manifest)) lacking.push_back(order.manifest);
+std::vector<Segment> SimNode::lacking(StageRelease const& order) const {
+    auto here = segments_of(order.seed);
+    if (auto const drift = order.seed ? disk_.drift.find(*order.seed) : disk_.drift.end(); drift != disk_.drift.end()) {
+        for (auto const& segment : drift->second.seen) here.erase(segment);
+        for (auto const& segment : drift->second.unseen) here.erase(segment);
+    }
+    std::vector<Segment> lacking;
+    if (!disk_.holds(order.manifest)) lacking.push_back({order.manifest, Bytes()});
     for (auto const& segment : library_.manifest(order.manifest)->segments) {
         bool const fetched = order.objects.contains(segment.digest) && disk_.holds(segment.digest);
-        if (!fetched && !here.contains(segment.digest)) lacking.push_back(segment.digest);
+        if (!fetched && !here.contains(segment.digest)) lacking.push_back(segment);
     }
     return lacking;
 }
@@ -76,18 +95,25 @@ void SimNode::perform(StageRelease const& action) {
         if (plant_ != NodePlant::skips_verification) ended.refetch = lacking(action);
         if (!ended.refetch.empty()) ended.status = fail(Fault::damaged, "{} objects are not here", ended.refetch.size());
         if (disk_.full) ended = {action.release, fail(Fault::no_space, "disk full"), {}};
+        if (ended.status && fails(faults_.work_fails)) ended.status = fail(Fault::failed, "input/output error");
         if (ended.status) {
             checker_.staged(name_, disk_, action);
             disk_.versions.insert(action.release);
+            disk_.drift.erase(action.release);
         }
-        later(world_.random().between(1ms, 20ms), [this, ended] { raise(ended); });
+        later(world_.random().between(1ms, 20ms), [this, ended] {
+            disk_.sync_names(ended.release.software);
+            raise(ended);
+        });
     });
 }
 
 void SimNode::perform(SwitchCurrent const& action) {
-    later(world_.random().between(2ms, 40ms), [this, release = action.release] {
+    later(installer_.pass(world_.now(), world_.random().between(2ms, 40ms)), [this, release = action.release] {
         Status status;
-        if (disk_.versions.contains(release)) {
+        if (fails(faults_.work_fails)) {
+            status = fail(Fault::failed, "input/output error");
+        } else if (disk_.versions.contains(release)) {
             auto const before = disk_.current.find(release.software);
             bool const changes = before != disk_.current.end() && before->second != release;
             checker_.switches(name_, disk_, release, changes ? users_.holders_of(before->second).size() : 0);
@@ -99,6 +125,7 @@ void SimNode::perform(SwitchCurrent const& action) {
         later(world_.random().between(1ms, 20ms), [this, release, status] {
             watched_.erase(release.software);
             users_.unlock(release.software);
+            if (plant_ != NodePlant::forgets_directory_sync) disk_.sync_names(release.software);
             raise(SwitchEnded{release, status});
         });
     });
@@ -106,24 +133,89 @@ void SimNode::perform(SwitchCurrent const& action) {
 
 void SimNode::perform(RemoveVersions const& action) {
     checker_.removes(name_, disk_, action);
-    std::erase_if(disk_.versions, [&](ReleaseId const& version) {
-        if (version.software != action.software || !users_.holders_of(version).empty()) return false;
+    for (auto const& version : std::set(disk_.versions)) {
+        if (version.software != action.software || !users_.holders_of(version).empty()) continue;
         auto const current = disk_.current.find(action.software);
         bool const is_current = current != disk_.current.end() && current->second == version;
-        return !is_current && std::find(action.keep.begin(), action.keep.end(), version) == action.keep.end();
+        bool const kept = std::find(action.keep.begin(), action.keep.end(), version) != action.keep.end();
+        if (!is_current && !kept) disk_.remove_tree(version);
+    }
+}
+
+void SimNode::perform(PointBack const& action) {
+    later(installer_.pass(world_.now(), world_.random().between(2ms, 40ms)), [this, release = action.release] {
+        if (!disk_.versions.contains(release)) return;
+        disk_.current.insert_or_assign(release.software, release);
+        disk_.sync_names(release.software);
     });
 }
 
 void SimNode::perform(ScanTrees const& action) {
     later(world_.random().between(2ms, 2s), [this, action] {
-        TreesScanned outcome{action.software, action.read_all, world_.random().chance(0.1), false, {}};
-        for (auto const& release : action.releases) {
-            TreeFindings findings{release, 0, 0, "", {}, {}};
-            if (!disk_.versions.contains(release)) findings.status = fail(Fault::not_found, "{} is not there", release.directory_name());
-            outcome.trees.push_back(std::move(findings));
-        }
+        TreesScanned outcome{action.software, action.read_all, world_.random().chance(0.1), {}, {}};
+        for (auto const& release : action.releases) outcome.trees.push_back(look_at(action, release));
+        auto const current = disk_.current.find(action.software);
+        bool const astray = action.active && (current == disk_.current.end() || current->second != *action.active);
+        if (astray && disk_.versions.contains(*action.active)) outcome.astray = action.active;
         raise(std::move(outcome));
     });
+}
+
+// Whether this segment lies somewhere else on the disk, as it should be.
+bool SimNode::has_source(ScanTrees const& order, Digest const& segment) const {
+    if (order.objects.contains(segment) && disk_.holds(segment)) return true;
+    return std::any_of(disk_.versions.begin(), disk_.versions.end(), [&](ReleaseId const& version) {
+        auto const drift = disk_.drift.find(version);
+        bool const spoilt = drift != disk_.drift.end() && (drift->second.seen.contains(segment) || drift->second.unseen.contains(segment));
+        return version.software == order.software && !spoilt && segments_of(version).contains(segment);
+    });
+}
+
+TreeFindings SimNode::look_at(ScanTrees const& order, ReleaseId const& release) {
+    TreeFindings findings{release, 0, 0, "", {}, {}};
+    if (!disk_.versions.contains(release)) findings.status = fail(Fault::not_found, "{} is not there", release.directory_name());
+    auto const drift = disk_.drift.find(release);
+    if (drift == disk_.drift.end() || plant_ == NodePlant::overlooks_drift) return findings;
+    auto const put_right = [&](std::set<Digest>& files) {
+        for (auto const& segment : std::set(files)) {
+            findings.example = "a file: contents differ";
+            if (has_source(order, segment)) {
+                ++findings.mended;
+                files.erase(segment);
+            } else {
+                ++findings.left;
+                findings.lacking.push_back({segment, Bytes(library_.bytes(segment).size())});
+            }
+        }
+    };
+    if (order.read_all) drift->second.seen.merge(std::exchange(drift->second.unseen, {}));  // it has no mark of being read well
+    put_right(drift->second.seen);
+    if (drift->second.none()) disk_.drift.erase(drift);
+    return findings;
+}
+
+void SimNode::meddle() {
+    auto& random = world_.random();
+    if (disk_.versions.empty()) return;
+    auto const release = *std::next(disk_.versions.begin(), static_cast<std::ptrdiff_t>(random.below(disk_.versions.size())));
+    auto const current = disk_.current.find(release.software);
+    auto const what = random.below(10);
+    if (what == 0) {
+        world_.trace("{}: somebody removes {} {}", name_, release.software.text(), release.directory_name());
+        disk_.meddled.insert(release.software);
+        return disk_.remove_tree(release);
+    }
+    if (what == 1 && current != disk_.current.end()) {
+        world_.trace("{}: somebody points {} to {}", name_, release.software.text(), release.directory_name());
+        disk_.meddled.insert(release.software);
+        current->second = release;
+        return disk_.sync_names(release.software);
+    }
+    auto const segments = segments_of(release);
+    auto const segment = *std::next(segments.begin(), static_cast<std::ptrdiff_t>(random.below(segments.size())));
+    auto& drift = disk_.drift[release];
+    world_.trace("{}: somebody changes {} {}", name_, release.software.text(), release.directory_name());
+    (random.chance(0.7) ? drift.seen : drift.unseen).insert(segment);
 }
 
 // ---- use ----
@@ -173,7 +265,7 @@ void SimNode::perform(TellHolders const& action) {
         for (auto& holder : holders) {
             if (holder.told) continue;
             checker_.told(name_, holder.pid, action.ready);
-            holder.told = world_.moment().wall;
+            holder.told = moment().wall;
         }
         raise(HoldersTold{action.active.software, std::move(holders)});
     });

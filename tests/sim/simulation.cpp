@@ -1,5 +1,6 @@
 #include "tests/sim/simulation.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace lull::sim {
@@ -22,20 +23,21 @@ std::uint64_t environment_number(char const* name, std::uint64_t otherwise) {
     return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-Simulation::Simulation(Scenario const& scenario, std::uint64_t seed)
+Simulation::Simulation(Scenario const& scenario, std::uint64_t seed, Coverage& coverage)
     : scenario_(scenario),
       world_(seed, environment_number("LULL_SIM_TRACE", 0) != 0),
       library_(world_.random()),
       checker_(world_, library_),
       network_(world_),
-      broker_(world_, network_, library_, checker_) {
+      broker_(world_, network_, library_, checker_, coverage) {
     for (std::size_t i = 0; i < scenario.software; ++i) {
         auto const key = publisher_key(i);
         broker_.enrol(key, {fmt::format("publisher-{}", i), Role::publisher, library_.public_key(), {}});
         publishers_.push_back(std::make_unique<SimPublisher>(world_, network_, broker_, library_, checker_, key));
     }
     for (std::size_t i = 0; i < scenario.nodes; ++i) {
-        nodes_.push_back(std::make_unique<SimNode>(world_, network_, library_, checker_, i));
+        SimNode::Surroundings const around{world_, network_, library_, checker_, coverage};
+        nodes_.push_back(std::make_unique<SimNode>(around, i, scenario.scan));
         auto& node = *nodes_.back();
         broker_.enrol(node.key(), {node.name(), Role::node, std::nullopt, {}});
         node.plant(scenario.node_plant);
@@ -72,9 +74,8 @@ void Simulation::plan_releases() {
     }
 }
 
-void Simulation::plan_trouble() {
+void Simulation::plan_crashes() {
     auto& random = world_.random();
-    auto const some_node = [&] { return nodes_[random.below(nodes_.size())].get(); };
     for (std::size_t i = 0; i < scenario_.broker_crashes; ++i) {
         auto const when = sometime();
         world_.after(when, [this] { broker_.crash(); });
@@ -85,14 +86,28 @@ void Simulation::plan_trouble() {
     for (std::size_t i = 0; i < scenario_.node_crashes + scenario_.node_holidays; ++i) {
         bool const holiday = i >= scenario_.node_crashes;
         auto const when = sometime();
-        auto* node = some_node();
+        auto* node = &some_node();
         auto const end = random.chance(0.5) ? SimNode::End::killed : SimNode::End::power_cut;
         world_.after(when, [node, end] { node->stop(end); });
         world_.after(when + (holiday ? random.between(2min, 10min) : random.between(10ms, 30s)), [node] { node->start(); });
     }
+    if (!scenario_.restored) return;
+    auto const copied = sometime();
+    auto const lost = copied + random.between(1s, 10min);
+    world_.after(copied, [this] { broker_.back_up(*scenario_.restored); });
+    world_.after(lost, [this] { broker_.crash(); });
+    world_.after(lost + 1s, [this] {
+        broker_.crash();  // it may have been started meanwhile
+        broker_.restore();
+        broker_.start();
+    });
+}
+
+void Simulation::plan_disks() {
+    auto& random = world_.random();
     for (std::size_t i = 0; i < scenario_.full_disks; ++i) {
         auto const when = sometime();
-        auto* node = some_node();
+        auto* node = &some_node();
         world_.after(when, [node] { node->disk().full = true; });
         world_.after(when + random.between(1s, 5min), [node] { node->disk().full = false; });
     }
@@ -101,15 +116,46 @@ void Simulation::plan_trouble() {
         world_.after(when, [this] { broker_.set_disk_full(true); });
         world_.after(when + random.between(1s, 1min), [this] { broker_.set_disk_full(false); });
     }
+    for (std::size_t i = 0; i < scenario_.meddling; ++i) {
+        world_.after(sometime(), [node = &some_node()] { node->meddle(); });
+    }
+}
+
+void Simulation::plan_surroundings() {
+    auto& random = world_.random();
+    for (std::size_t i = 0; i < scenario_.partitions; ++i) {
+        auto const when = sometime();
+        auto* node = &some_node();
+        world_.after(when, [this, node] { network_.cut_off(*node); });
+        world_.after(when + random.between(1s, 8min), [this, node] { network_.reconnect(*node); });
+    }
+    for (std::size_t i = 0; i < scenario_.clock_jumps; ++i) {
+        auto const widest = random.chance(0.3) ? std::chrono::seconds(10 * 365 * 24h) : std::chrono::seconds(2h);
+        auto const span = static_cast<std::uint64_t>(2 * widest.count());
+        auto const shift = std::chrono::seconds(static_cast<std::int64_t>(random.below(span))) - widest;
+        auto* node = random.chance(0.1) ? nullptr : &some_node();
+        world_.after(sometime(), [this, node, shift] {
+            if (node == nullptr) return broker_.set_clock(shift);
+            node->set_clock(shift);
+        });
+    }
     for (auto& node : nodes_) {
         if (!scenario_.users) break;
         for (std::size_t i = 0; i < scenario_.software; ++i) node->users().come_and_go(software(i));
     }
 }
 
+void Simulation::plan_trouble() {
+    plan_crashes();
+    plan_disks();
+    plan_surroundings();
+}
+
+// Everything works again; clocks stay as wrong as they are.
 void Simulation::calm() {
     world_.trace("---- calm ----");
     network_.set({});
+    for (auto& node : nodes_) network_.reconnect(*node);
     broker_.set_disk_full(false);
     if (!broker_.up()) broker_.start();
     for (auto& node : nodes_) {
@@ -120,12 +166,20 @@ void Simulation::calm() {
     }
 }
 
+// What a restored log has lost comes again as a new release, when the nodes have had the time to say that they are ahead.
+void Simulation::publish_once_more() {
+    for (auto waited = 0s; waited < 3h && !publishers_idle(); waited += 1s) pass(1s);
+    pass(45min);
+    for (std::size_t i = 0; i < scenario_.software; ++i) publish(i, scenario_.releases + 1);
+}
+
 std::optional<std::string> Simulation::run() {
     start();
     plan_releases();
     plan_trouble();
-    pass(scenario_.trouble);
+    pass(scenario_.trouble + (scenario_.restored ? Duration(11min) : Duration()));
     calm();
+    if (scenario_.restored) publish_once_more();
     auto const most = 3h;  // the longest pause after failures is one hour
     if (!checker_.violation() && !converge(most)) checker_.violated("{}", missing());
     // Once more from what is durable: nothing may have been said that is not.
@@ -144,7 +198,13 @@ std::optional<std::string> Simulation::behind(SimNode& node, SoftwareName const&
     auto const* row = broker_.state().ledger.find(software, node.key());
     bool const told = row != nullptr && row->seq == newest.seq && row->state == NodeState::active && row->active == newest.seq;
     if (!told) return fmt::format("the ledger does not say that {} has release {} of {}", node.name(), newest.seq.value, software.text());
+    if (!node.disk().versions.contains(current->second)) return fmt::format("{} has no tree of {}", node.name(), software.text());
+    if (node.disk().drift.contains(current->second)) return fmt::format("{}: {} differs from its manifest", node.name(), software.text());
     return std::nullopt;
+}
+
+bool Simulation::publishers_idle() const {
+    return std::all_of(publishers_.begin(), publishers_.end(), [](auto const& publisher) { return publisher->idle(); });
 }
 
 std::string Simulation::missing() {

@@ -13,14 +13,19 @@ struct Scenario {
     std::size_t software = 3;
     std::size_t releases = 4;             // of each software
     Duration trouble = std::chrono::minutes(15);  // how long releases come out and things go wrong
-    NetworkFaults network;
-    NodeFaults node;
+    Duration scan = std::chrono::minutes(2);  // how often nodes look at their trees
+    NetworkFaults network{};
+    NodeFaults node{};
     std::size_t node_crashes = 0;         // in all
     std::size_t node_holidays = 0;        // nodes that are off for minutes
     std::size_t broker_crashes = 0;
     std::size_t full_disks = 0;           // nodes whose disk is full for a while
     bool broker_disk_full = false;        // for a while
     bool users = false;
+    std::size_t partitions = 0;           // nodes that are cut off for a while, in silence
+    std::size_t clock_jumps = 0;          // of a node's or the broker's wall clock, up to ten years
+    std::size_t meddling = 0;             // files, trees and links that somebody changes
+    std::optional<SimBroker::Copy> restored{};  // once; what is lost is published again when all is calm
     NodePlant node_plant = NodePlant::none;
     SimBroker::Plant broker_plant = SimBroker::Plant::none;
     bool hidden_breaks = false;
@@ -30,7 +35,7 @@ struct Scenario {
 // nodes must come to the newest releases by themselves.
 class Simulation {
 public:
-    Simulation(Scenario const& scenario, std::uint64_t seed);
+    Simulation(Scenario const& scenario, std::uint64_t seed, Coverage& coverage);
 
     // The whole run. What was violated, if anything was.
     [[nodiscard]] std::optional<std::string> run();
@@ -55,9 +60,15 @@ public:
 private:
     void plan_releases();
     void plan_trouble();
+    void plan_crashes();
+    void plan_disks();
+    void plan_surroundings();
     void calm();
+    void publish_once_more();
+    [[nodiscard]] SimNode& some_node() { return *nodes_[world_.random().below(nodes_.size())]; }
     [[nodiscard]] Duration sometime() { return world_.random().between(Duration::zero(), scenario_.trouble); }
     [[nodiscard]] std::string missing();
+    [[nodiscard]] bool publishers_idle() const;
     [[nodiscard]] std::optional<std::string> behind(SimNode& node, SoftwareName const& software, Committed const& newest);
 
     Scenario scenario_;

@@ -18,7 +18,7 @@ void Users::come_and_go(SoftwareName const& software) {
 void Users::launch(SoftwareName const& software, Duration how_long) {
     if (locked(software)) return waiting_.emplace_back(software, how_long), void();
     auto const current = disk_.current.find(software);
-    if (current == disk_.current.end()) return;
+    if (current == disk_.current.end() || !disk_.versions.contains(current->second)) return;
     auto const pid = ++last_pid_;
     processes_[pid] = {current->second, {pid, 1000, "kiosk", software.text(), world_.moment().wall, std::nullopt}};
     world_.trace("{}: pid {} uses {}", node_, pid, current->second.directory_name());

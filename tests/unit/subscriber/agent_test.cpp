@@ -526,13 +526,30 @@ TEST_CASE("damage that staging finds is fetched again at once; with nothing to f
     bench.record(1);
     bench.to_fetching(1);
     bench.object_comes(Bench::segment(1).digest, Bytes(50));
-    bench.on(StageEnded{Bench::id(1), fail(Fault::damaged, "bad"), {Bench::segment(1).digest}});
+    bench.on(StageEnded{Bench::id(1), fail(Fault::damaged, "bad"), {Bench::segment(1)}});
     auto const actions = bench.all_durable();
     CHECK(sent<Fetch>(actions).size() <= 1);
     CHECK(bench.state().phase == Phase::fetching);
     bench.object_comes(Bench::segment(1).digest, Bytes(50));
     bench.on(StageEnded{Bench::id(1), fail(Fault::no_space, "full"), {}});
     CHECK(bench.state().phase == Phase::failed);
+}
+
+TEST_CASE("what the installed release cannot give, because it is damaged, is fetched as well") {
+    Bench bench;
+    bench.check_in();
+    bench.record(1);
+    bench.to_fetching(1);
+    bench.object_comes(Bench::segment(1).digest, Bytes(50));
+    auto const lacking = Bench::segment(7);
+    auto const actions = bench.on(StageEnded{Bench::id(1), fail(Fault::not_found, "the file it lies in was changed"), {lacking}});
+    auto const fetch = sent<Fetch>(actions);
+    REQUIRE(fetch.size() == 1);
+    REQUIRE(fetch[0].items.size() == 1);
+    CHECK(fetch[0].items[0].object == lacking.digest);
+    auto const stage = only<StageRelease>(bench.object_comes(lacking.digest, Bytes(50)));
+    CHECK(stage.objects.contains(lacking.digest));
+    CHECK(stage.objects.contains(Bench::segment(1).digest));
 }
 
 TEST_CASE("a plan or tree that ends after its release was given up is passed over") {
@@ -543,7 +560,7 @@ TEST_CASE("a plan or tree that ends after its release was given up is passed ove
     bench.object_comes(Bench::segment(1).digest, Bytes(50));  // the tree is being built
     bench.on(ObjectUnwritten{Bench::segment(1).digest, {Fault::no_space, "a late report of the disk"}});
     REQUIRE(bench.state().phase == Phase::failed);
-    bench.on(StageEnded{Bench::id(1), fail(Fault::damaged, "bad"), {Bench::segment(1).digest}});
+    bench.on(StageEnded{Bench::id(1), fail(Fault::damaged, "bad"), {Bench::segment(1)}});
     CHECK(bench.state().phase == Phase::failed);
 }
 
@@ -807,7 +824,7 @@ std::vector<ScanTrees> scans_in(Bench& bench, Duration time) { return all<ScanTr
 // Ends a look at the only tree, with this finding.
 Actions looked(Bench& bench, ScanTrees const& order, TreeFindings findings) {
     findings.release = order.releases.at(0);
-    return bench.on(TreesScanned{order.software, order.read_all, false, false, {std::move(findings)}});
+    return bench.on(TreesScanned{order.software, order.read_all, false, {}, {std::move(findings)}});
 }
 
 ScanTrees first_look(Bench& bench) {
@@ -901,6 +918,31 @@ TEST_CASE("bytes that are lacking are fetched, and the tree is looked at again w
     CHECK(bench.agent.state().objects.empty());
 }
 
+TEST_CASE("a current that points elsewhere is pointed back, unless another release is active by now") {
+    Bench bench;
+    settle(bench, {{1, "kiosk"}});
+    auto const order = first_look(bench);
+    TreesScanned const astray{order.software, false, false, Bench::id(1), {{Bench::id(1), 0, 0, "", {}, {}}}};
+    SECTION("it still is the active one") {
+        CHECK(only<PointBack>(bench.on(astray)).release == Bench::id(1));
+        CHECK(bench.agent.state().scans.at(software()).mended == 1);
+    }
+    SECTION("the next one was activated while its trees were looked at") {
+        bench.reconnect(1);
+        bench.record(2);
+        bench.to_active(2);
+        CHECK_FALSE(any<PointBack>(bench.on(astray)));
+        CHECK(bench.agent.state().scans.at(software()).mended == 0);
+    }
+    SECTION("the next one is being switched to") {
+        bench.reconnect(1);
+        bench.record(2);
+        bench.to_staged(2);
+        bench.on(UseFound{software(), UseAnswer::free, {}, ""});
+        CHECK_FALSE(any<PointBack>(bench.on(astray)));
+    }
+}
+
 TEST_CASE("a release that is lost from the disk is installed again") {
     Bench bench;
     settle(bench, {{1, "kiosk"}});
@@ -921,7 +963,7 @@ TEST_CASE("an interrupted look changes nothing, and nothing is looked at while a
     settle(bench, {{1, "kiosk"}});
     auto const order = first_look(bench);
     CHECK(scans_in(bench, 1h).empty());  // one at a time
-    bench.on(TreesScanned{order.software, true, true, false, {}});
+    bench.on(TreesScanned{order.software, true, true, {}, {}});
     CHECK(bench.agent.state().scans.at(software()).read == WallTime{});
     bench.reconnect(1);
     bench.record(2);

@@ -41,4 +41,35 @@ TEST_CASE("an object that came in full is finished when its contents are what it
     CHECK(store::pack_object(Buffer(600'000), store::quick_level).shape.codec == ObjectCodec::zstd);
 }
 
+TEST_CASE("frames behind one that could not be written are skipped until the object is written from there on") {
+    Node node;
+    EventLoop loop;
+    std::vector<Event> told;
+    Incoming incoming(loop, node.layout.incoming(), [&](Event event) {
+        told.push_back(std::move(event));
+        loop.stop();
+    });
+    auto const plain = noise(300);
+    ObjectShape const shape{sha256(plain), ObjectCodec::raw, Bytes(300), Bytes(300)};
+    auto const store = [&](std::size_t begin, StoreFrame::Then then) {
+        incoming.store({shape, Bytes(begin), then}, to_frame(to_buffer(View(plain).subspan(begin, 100))));
+    };
+    auto const obstacle = node.layout.incoming() / shape.object.hex();
+    fs::create_directory(obstacle);
+    store(0, StoreFrame::Then::nothing);
+    store(100, StoreFrame::Then::sync);
+    store(200, StoreFrame::Then::finish);
+    loop.run();
+    REQUIRE(told.size() == 1);
+    CHECK(std::get<ObjectUnwritten>(told[0]).object == shape.object);
+
+    fs::remove(obstacle);
+    store(0, StoreFrame::Then::nothing);
+    store(100, StoreFrame::Then::nothing);
+    store(200, StoreFrame::Then::finish);
+    loop.run();
+    REQUIRE(told.size() == 2);
+    CHECK(std::get<ObjectFinished>(told[1]).status);
+}
+
 }  // namespace lull::subscriber::test

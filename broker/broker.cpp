@@ -24,7 +24,11 @@ Broker::Broker(BrokerState state, ObjectIndex const& index, BrokerSettings setti
 Actions Broker::on(Event event, Moment now) {
     out_.clear();
     std::visit([&](auto& concrete) { on_event(std::move(concrete), now); }, event);
-    for (auto& frame : sender_.next()) out_.push_back(std::move(frame));
+    for (auto& frame : sender_.next(now.point)) out_.push_back(std::move(frame));
+    for (auto const id : sender_.overdue()) {
+        complain(sessions_.at(id).peer, "it takes nothing of what is sent to it: the session ends, and it may begin again");
+        close(id);
+    }
     return std::exchange(out_, {});
 }
 

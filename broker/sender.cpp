@@ -7,17 +7,16 @@ namespace lull::broker {
 Sender::Place Sender::enqueue(SessionId session, Transfer transfer) {
     auto& queue = queues_[session];
     if (queue.transfers.size() >= limits::objects_per_session) return Place::overfull;
-    bool const idle = queue.transfers.empty();
     queue.transfers.push_back(std::move(transfer));
-    if (queue.served) return Place::served;
-    if (!idle) return Place::queued;
-    if (served_.size() < limits_.transfers) {
-        queue.served = true;
-        served_.push_back(session);
-        return Place::served;
-    }
-    waiting_.push_back(session);
-    return Place::queued;
+    if (queue.standing == Standing::idle) line_up(session, queue);
+    return queue.standing == Standing::waiting ? Place::queued : Place::served;
+}
+
+void Sender::line_up(SessionId session, Queue& queue) {
+    bool const room = served_.size() < limits_.transfers;
+    queue.standing = room ? Standing::served : Standing::waiting;
+    queue.blocked.reset();
+    (room ? served_ : waiting_).push_back(session);
 }
 
 bool Sender::acknowledge(SessionId session, Bytes received) {
@@ -26,37 +25,86 @@ bool Sender::acknowledge(SessionId session, Bytes received) {
     auto& queue = found->second;
     if (received > queue.sent) return false;
     if (received <= queue.acknowledged) return true;  // late or repeated
-    in_flight_ -= received - queue.acknowledged;
+    (queue.standing == Standing::aside ? aside_in_flight_ : in_flight_) -= received - queue.acknowledged;
     queue.acknowledged = received;
+    take_back(session, queue);
     return true;
 }
 
 void Sender::permit(SessionId session, Bytes permitted) {
     auto& queue = queues_[session];
     queue.permitted = std::max(queue.permitted, permitted);
+    take_back(session, queue);
 }
 
 void Sender::drop(SessionId session) {
     auto const found = queues_.find(session);
     if (found == queues_.end()) return;
-    in_flight_ -= found->second.sent - found->second.acknowledged;
-    leave_service(session, found->second);
+    auto& queue = found->second;
+    (queue.standing == Standing::aside ? aside_in_flight_ : in_flight_) -= queue.flying();
+    if (queue.standing == Standing::served) leave_service(session, queue);
     std::erase(waiting_, session);
+    std::erase(aside_, session);
     queues_.erase(found);
 }
 
 void Sender::leave_service(SessionId session, Queue& queue) {
-    if (!queue.served) return;
-    queue.served = false;
+    queue.standing = Standing::idle;
     std::erase(served_, session);
     if (waiting_.empty()) return;
     auto const next = waiting_.front();
     waiting_.pop_front();
-    queues_.at(next).served = true;
-    served_.push_back(next);
+    line_up(next, queues_.at(next));
 }
 
-std::vector<SendFrame> Sender::next() {
+// ---- those that take nothing ----
+
+Bytes Sender::next_length(Queue const& queue) const {
+    auto const& transfer = queue.transfers.front();
+    return std::min(transfer.place.shape.stored - transfer.offset, limits_.frame);
+}
+
+bool Sender::can_take(Queue const& queue) const {
+    if (queue.transfers.empty()) return false;
+    auto const length = next_length(queue);
+    return queue.flying() + length <= window() && queue.sent + length <= queue.permitted;
+}
+
+void Sender::set_aside_the_blocked(TimePoint now) {
+    for (auto const session : std::vector(served_.begin(), served_.end())) {
+        if (waiting_.empty()) return;
+        auto& queue = queues_.at(session);
+        if (!queue.blocked || now - *queue.blocked < limits_.patience) continue;
+        leave_service(session, queue);
+        queue.standing = Standing::aside;
+        aside_.push_back(session);
+        in_flight_ -= queue.flying();
+        aside_in_flight_ += queue.flying();
+    }
+}
+
+void Sender::take_back(SessionId session, Queue& queue) {
+    if (queue.standing != Standing::aside || !can_take(queue)) return;
+    std::erase(aside_, session);
+    aside_in_flight_ -= queue.flying();
+    in_flight_ += queue.flying();
+    line_up(session, queue);
+}
+
+std::vector<SessionId> Sender::overdue() const {
+    std::vector<SessionId> overdue;
+    Bytes left = aside_in_flight_;
+    for (auto session = aside_.begin(); session != aside_.end() && left > limits_.cap; ++session) {
+        left -= queues_.at(*session).flying();
+        overdue.push_back(*session);
+    }
+    return overdue;
+}
+
+// ---- frames ----
+
+std::vector<SendFrame> Sender::next(TimePoint now) {
+    set_aside_the_blocked(now);
     std::vector<SendFrame> frames;
     std::size_t fruitless = 0;
     while (!served_.empty() && fruitless < served_.size()) {
@@ -64,7 +112,7 @@ std::vector<SendFrame> Sender::next() {
         served_.pop_front();
         served_.push_back(session);
         auto& queue = queues_.at(session);
-        if (auto frame = next_frame(session, queue)) {
+        if (auto frame = next_frame(session, queue, now)) {
             frames.push_back(std::move(*frame));
             fruitless = 0;
         } else {
@@ -80,13 +128,15 @@ Bytes Sender::window() const {
     return std::min(limits_.window, std::max(share, limits_.frame));
 }
 
-std::optional<SendFrame> Sender::next_frame(SessionId session, Queue& queue) {
+std::optional<SendFrame> Sender::next_frame(SessionId session, Queue& queue, TimePoint now) {
     if (queue.transfers.empty()) return std::nullopt;
+    if (!can_take(queue)) {
+        if (!queue.blocked) queue.blocked = now;
+        return std::nullopt;
+    }
+    queue.blocked.reset();
     auto& transfer = queue.transfers.front();
-    Bytes const left = transfer.place.shape.stored - transfer.offset;
-    Bytes const length = std::min(left, limits_.frame);
-    Bytes const flying = queue.sent - queue.acknowledged;
-    if (flying + length > window() || queue.sent + length > queue.permitted) return std::nullopt;
+    auto const length = next_length(queue);
     if (in_flight_ + length > limits_.cap) return std::nullopt;
     SendFrame frame{session, transfer.place, transfer.offset, length};
     queue.sent += length;
@@ -100,7 +150,7 @@ std::optional<SendFrame> Sender::next_frame(SessionId session, Queue& queue) {
 std::optional<std::size_t> Sender::position(SessionId session) const {
     auto const found = queues_.find(session);
     if (found == queues_.end() || found->second.transfers.empty()) return std::nullopt;
-    if (found->second.served) return 0;
+    if (found->second.standing != Standing::waiting) return 0;
     auto const place = std::find(waiting_.begin(), waiting_.end(), session);
     return static_cast<std::size_t>(place - waiting_.begin()) + 1;
 }

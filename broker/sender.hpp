@@ -6,18 +6,22 @@
 #include <vector>
 
 #include "broker/actions.hpp"
+#include "core/clock.hpp"
 
 namespace lull::broker {
 
 struct SenderLimits {
     Bytes frame = KiB(256);          // payload of one DATA
     Bytes window = MiB(4);           // sent and not yet acknowledged, a session; less where many are served, see Sender::window()
-    Bytes cap = MiB(64);             // the same, all sessions together: what bounds the broker's memory
+    Bytes cap = MiB(64);             // the same, all sessions together; as much again may be out to those that are set aside
     std::size_t transfers = 64;      // sessions served at once; the others queue
+    Duration patience = std::chrono::milliseconds(500);  // with a session that takes nothing while others queue
 };
 
 // Decides which frame goes to whom next. A waiting request is a descriptor; bytes are read only when the receiver's credit (disk),
 // its window (network) and the global cap all allow it, so memory does not depend on how slow anyone is. Serves sessions in turn.
+// Whoever takes nothing for a while, because its window is full or its credit used up, makes room for those that queue: it is set aside
+// until it can take something, and then queues again.
 class Sender {
 public:
     explicit Sender(SenderLimits limits) : limits_(limits) {}
@@ -40,37 +44,50 @@ public:
     void drop(SessionId session);
 
     // The frames that may go now.
-    [[nodiscard]] std::vector<SendFrame> next();
+    [[nodiscard]] std::vector<SendFrame> next(TimePoint now);
 
-    // Place in the queue, 1 for the next to be served; 0 while served; nothing without requests.
+    // Sessions to end, because what those that were set aside leave unacknowledged exceeds the cap: the longest set aside first.
+    [[nodiscard]] std::vector<SessionId> overdue() const;
+
+    // Place in the queue, 1 for the next to be served; 0 while served or set aside; nothing without requests.
     [[nodiscard]] std::optional<std::size_t> position(SessionId session) const;
     // Sessions in the queue, the next to be served first.
     [[nodiscard]] std::deque<SessionId> const& waiting() const { return waiting_; }
     // Bytes sent for this software in this session so far.
     [[nodiscard]] std::optional<Bytes> sent_for(SessionId session, SoftwareName const& software) const;
-    [[nodiscard]] Bytes in_flight() const { return in_flight_; }
+    [[nodiscard]] Bytes in_flight() const { return in_flight_ + aside_in_flight_; }
 
 private:
+    enum class Standing { idle, waiting, served, aside };
     struct Queue {
         std::deque<Transfer> transfers;
         Bytes sent{};
         Bytes acknowledged{};
         Bytes permitted{};
         std::map<SoftwareName, Bytes> by_software;
-        bool served = false;
+        Standing standing = Standing::idle;
+        std::optional<TimePoint> blocked;  // since when it could take nothing
+        [[nodiscard]] Bytes flying() const { return sent - acknowledged; }
     };
 
     // What a session may have in flight now: an equal share of the cap with one share left over, so that sessions whose peers have
     // vanished cannot use up what the others need.
     [[nodiscard]] Bytes window() const;
+    [[nodiscard]] Bytes next_length(Queue const& queue) const;
+    [[nodiscard]] bool can_take(Queue const& queue) const;
+    void line_up(SessionId session, Queue& queue);
     void leave_service(SessionId session, Queue& queue);
-    [[nodiscard]] std::optional<SendFrame> next_frame(SessionId session, Queue& queue);
+    void set_aside_the_blocked(TimePoint now);
+    void take_back(SessionId session, Queue& queue);
+    [[nodiscard]] std::optional<SendFrame> next_frame(SessionId session, Queue& queue, TimePoint now);
 
     SenderLimits limits_;
     std::map<SessionId, Queue> queues_;
     std::deque<SessionId> served_;   // in turn
     std::deque<SessionId> waiting_;  // first come, first served
-    Bytes in_flight_{};
+    std::deque<SessionId> aside_;    // the longest first
+    Bytes in_flight_{};              // of all but those
+    Bytes aside_in_flight_{};
 };
 
 }  // namespace lull::broker

@@ -77,7 +77,7 @@ TEST_CASE("a node beyond the transfers that are served is told its place") {
 }
 
 TEST_CASE("whoever waits is told its place every minute") {
-    World world({.sender = {.transfers = 1}});
+    World world({.sender = {.transfers = 1, .patience = std::chrono::hours(1)}});
     world.publish(make_release("app", "1", {{"a", 1000}}));
     for (std::size_t i = 0; i < 3; ++i) {
         world.hello(i);

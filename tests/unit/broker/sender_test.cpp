@@ -5,11 +5,13 @@
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
+using namespace std::chrono_literals;
 
 namespace {
 
 constexpr Bytes frame = Bytes(100);
 constexpr Bytes plenty = MiB(100);
+constexpr TimePoint start{1000s};
 
 SenderLimits limits_of(std::uint64_t window, std::uint64_t cap, std::size_t transfers = 4) {
     return {.frame = frame, .window = Bytes(window), .cap = Bytes(cap), .transfers = transfers};
@@ -31,20 +33,20 @@ std::map<SessionId, std::uint64_t> totals(std::vector<SendFrame> const& frames) 
 TEST_CASE("nothing is sent before the receiver gives credit, and never more than that") {
     Sender sender(limits_of(10'000, 100'000));
     CHECK(sender.enqueue(1, transfer("a", 1000)) == Sender::Place::served);
-    CHECK(sender.next().empty());
+    CHECK(sender.next(start).empty());
     sender.permit(1, Bytes(350));
-    CHECK(totals(sender.next())[1] == 300);
+    CHECK(totals(sender.next(start))[1] == 300);
     sender.permit(1, Bytes(200));  // late: credit never falls
-    CHECK(sender.next().empty());
+    CHECK(sender.next(start).empty());
     sender.permit(1, Bytes(400));
-    CHECK(totals(sender.next())[1] == 100);
+    CHECK(totals(sender.next(start))[1] == 100);
 }
 
 TEST_CASE("an object is sent in frames from where the receiver wants it to its end") {
     Sender sender(limits_of(10'000, 100'000));
     sender.permit(1, plenty);
     sender.enqueue(1, transfer("a", 450, 220));
-    auto const frames = sender.next();
+    auto const frames = sender.next(start);
     REQUIRE(frames.size() == 3);
     CHECK(frames[0].offset == Bytes(220));
     CHECK(frames[0].length == frame);
@@ -60,12 +62,12 @@ TEST_CASE("what is not acknowledged stays within the window of the session") {
     Sender sender(limits_of(300, 100'000));
     sender.permit(1, plenty);
     sender.enqueue(1, transfer("a", 1000));
-    CHECK(totals(sender.next())[1] == 300);
-    CHECK(sender.next().empty());
+    CHECK(totals(sender.next(start))[1] == 300);
+    CHECK(sender.next(start).empty());
     CHECK(sender.acknowledge(1, Bytes(100)));
-    CHECK(totals(sender.next())[1] == 100);
+    CHECK(totals(sender.next(start))[1] == 100);
     CHECK(sender.acknowledge(1, Bytes(400)));
-    CHECK(totals(sender.next())[1] == 300);
+    CHECK(totals(sender.next(start))[1] == 300);
 }
 
 TEST_CASE("what is not acknowledged by all sessions together stays within the cap") {
@@ -75,7 +77,7 @@ TEST_CASE("what is not acknowledged by all sessions together stays within the ca
         sender.enqueue(session, transfer("a", 10'000));
     }
     for (int turn = 0; turn < 20; ++turn) {
-        (void)sender.next();
+        (void)sender.next(start);
         CHECK(sender.in_flight() <= Bytes(1050));
     }
 }
@@ -86,14 +88,14 @@ TEST_CASE("sessions that are served get equal shares, and leave a share for whoe
         sender.permit(session, plenty);
         sender.enqueue(session, transfer("a", 10'000));
     }
-    auto const shares = totals(sender.next());
+    auto const shares = totals(sender.next(start));
     CHECK(shares.at(1) == 1000);
     CHECK(shares.at(2) == 1000);
 
     // Both vanish without a word; the third is served all the same.
     sender.permit(3, plenty);
     sender.enqueue(3, transfer("a", 10'000));
-    CHECK(totals(sender.next())[3] > 0);
+    CHECK(totals(sender.next(start))[3] > 0);
 }
 
 TEST_CASE("sessions take turns frame by frame") {
@@ -103,7 +105,7 @@ TEST_CASE("sessions take turns frame by frame") {
         sender.enqueue(session, transfer("a", 300));
     }
     std::vector<SessionId> order;
-    for (auto const& sent : sender.next()) order.push_back(sent.session);
+    for (auto const& sent : sender.next(start)) order.push_back(sent.session);
     CHECK(order == std::vector<SessionId>{1, 2, 3, 1, 2, 3, 1, 2, 3});
 }
 
@@ -112,7 +114,7 @@ TEST_CASE("a session without credit does not hold up the others that are served"
     sender.enqueue(1, transfer("a", 300));
     sender.permit(2, plenty);
     sender.enqueue(2, transfer("a", 300));
-    CHECK(totals(sender.next())[2] == 300);
+    CHECK(totals(sender.next(start))[2] == 300);
 }
 
 TEST_CASE("beyond the transfers that are served, sessions queue in the order of asking") {
@@ -130,7 +132,7 @@ TEST_CASE("beyond the transfers that are served, sessions queue in the order of 
 
     for (SessionId session = 1; session <= 4; ++session) sender.permit(session, plenty);
     std::vector<SessionId> order;
-    for (auto const& sent : sender.next()) order.push_back(sent.session);
+    for (auto const& sent : sender.next(start)) order.push_back(sent.session);
     CHECK(order.size() == 18);
     auto const first_of_4 = std::find(order.begin(), order.end(), SessionId{4});
     CHECK(std::find(order.begin(), order.end(), SessionId{3}) < first_of_4);
@@ -142,12 +144,12 @@ TEST_CASE("dropping a session releases what it had in flight and gives its place
     sender.permit(2, plenty);
     sender.enqueue(1, transfer("a", 10'000));
     sender.enqueue(2, transfer("a", 10'000));
-    CHECK(totals(sender.next())[1] > 0);
+    CHECK(totals(sender.next(start))[1] > 0);
     CHECK(sender.position(2) == 1);
     sender.drop(1);
     CHECK(sender.in_flight() == Bytes());
     CHECK(sender.position(2) == 0);
-    CHECK(totals(sender.next())[2] > 0);
+    CHECK(totals(sender.next(start))[2] > 0);
     sender.drop(1);
     sender.drop(9);
 }
@@ -165,7 +167,7 @@ TEST_CASE("an acknowledgement of bytes that were never sent is refused, a repeat
     CHECK(!sender.acknowledge(1, Bytes(1)));
     sender.permit(1, plenty);
     sender.enqueue(1, transfer("a", 500));
-    (void)sender.next();
+    (void)sender.next(start);
     CHECK(!sender.acknowledge(1, Bytes(501)));
     CHECK(sender.acknowledge(1, Bytes(400)));
     CHECK(sender.acknowledge(1, Bytes(400)));
@@ -180,4 +182,77 @@ TEST_CASE("a session can ask for a bounded number of objects only") {
     }
     CHECK(sender.enqueue(1, transfer("a", 100)) == Sender::Place::overfull);
     CHECK(sender.enqueue(2, transfer("a", 100)) == Sender::Place::served);
+}
+
+// ---- sessions that take nothing ----
+
+namespace {
+
+// Two places, taken by sessions 1 and 2, which have taken all that their windows allow; session 3 waits.
+struct Crowded {
+    Sender sender{limits_of(200, 500, 2)};
+    Crowded() {
+        for (SessionId session = 1; session <= 3; ++session) {
+            sender.permit(session, plenty);
+            sender.enqueue(session, transfer("a", 1000));
+        }
+        REQUIRE(totals(sender.next(start)) == std::map<SessionId, std::uint64_t>{{1, 100}, {2, 100}});
+        REQUIRE(sender.position(3) == 1);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a session that takes nothing makes room for one that waits, but not at once") {
+    Crowded crowd;
+    auto& sender = crowd.sender;
+    CHECK(sender.next(start + 499ms).empty());
+    CHECK(sender.position(3) == 1);
+    CHECK(totals(sender.next(start + 500ms)) == std::map<SessionId, std::uint64_t>{{3, 100}});
+    CHECK(sender.position(3) == 0);
+    CHECK(sender.position(1) == 0);
+    CHECK(sender.in_flight() == Bytes(300));
+}
+
+TEST_CASE("nobody is set aside while nobody waits") {
+    Crowded crowd;
+    auto& sender = crowd.sender;
+    sender.drop(3);
+    CHECK(sender.next(start + 1h).empty());
+    REQUIRE(sender.acknowledge(1, Bytes(100)));
+    CHECK(totals(sender.next(start + 1h)) == std::map<SessionId, std::uint64_t>{{1, 100}});
+}
+
+TEST_CASE("a session that was set aside queues again when it can take something, behind the others") {
+    Crowded crowd;
+    auto& sender = crowd.sender;
+    (void)sender.next(start + 500ms);  // 1 is set aside
+    sender.permit(4, plenty);
+    sender.enqueue(4, transfer("b", 1000));
+    REQUIRE(sender.acknowledge(1, Bytes(100)));
+    CHECK(sender.position(4) == 1);
+    CHECK(sender.position(1) == 2);
+    REQUIRE(sender.acknowledge(3, Bytes(100)));
+    CHECK(totals(sender.next(start + 600ms)) == std::map<SessionId, std::uint64_t>{{3, 100}, {4, 100}});  // 2 took nothing
+    sender.drop(3);
+    CHECK(totals(sender.next(start + 700ms)) == std::map<SessionId, std::uint64_t>{{1, 100}});
+}
+
+TEST_CASE("what sessions that were set aside have in flight does not use up the cap of the others, and is bounded itself") {
+    Sender sender(limits_of(400, 400, 1));
+    for (SessionId session = 1; session <= 4; ++session) {
+        sender.permit(session, plenty);
+        sender.enqueue(session, transfer("a", 1000));
+    }
+    auto now = start;
+    for (SessionId session = 1; session <= 3; ++session) {
+        CHECK(totals(sender.next(now))[session] == 200);
+        now += 500ms;
+    }
+    CHECK(totals(sender.next(now))[4] == 200);
+    CHECK(sender.in_flight() == Bytes(800));
+    REQUIRE(sender.overdue() == std::vector<SessionId>{1});
+    sender.drop(1);
+    CHECK(sender.overdue().empty());
+    CHECK(sender.in_flight() == Bytes(600));
 }

@@ -36,6 +36,7 @@ Actions Agent::start(Moment now) {
         }
         // The lock of the last look is gone with the process that had it: look again, unless all is done but the record of it.
         if (record.phase == Phase::switching && active_of(software) != target_of(software)) record.phase = Phase::staged;
+        if (record.phase == Phase::failed) work_.at(software).retry = now.point;  // whoever starts it anew wants to see it tried
         pursue(software, now);
         if (record.phase == Phase::active) clean_up(software);  // the last process may have ended before it had done so
     }
@@ -130,7 +131,8 @@ void Agent::pursue(SoftwareName const& software, Moment now) {
         case Phase::active: return;
         case Phase::failed: {
             auto const doubled = settings_.first_retry * (std::int64_t{1} << std::min<std::uint64_t>(record.failures, 16));
-            if (!work.retry) work.retry = now.point + std::min(settings_.longest_retry, doubled);
+            auto const longest = work.fault == Fault::no_space ? settings_.longest_without_room : settings_.longest_retry;
+            if (!work.retry) work.retry = now.point + std::min(longest, doubled);
             return;
         }
     }
@@ -208,8 +210,10 @@ void Agent::give_up(SoftwareName const& software, Error const& error, Moment now
     auto& record = state_.software.at(software);
     if (!move(software, Happening::given_up, error.message, now)) return;
     ++record.failures;
-    work_.at(software).retry.reset();
-    work_.at(software).plan.reset();
+    auto& work = work_.at(software);
+    work.fault = error.fault;
+    work.retry.reset();
+    work.plan.reset();
     fetcher_.unwant(software);
     save(software, [this, software](Moment then) { pursue(software, then); });
 }

@@ -25,6 +25,7 @@ struct AgentSettings {
     LinkTimes link;
     Duration first_retry = std::chrono::seconds(30);     // after a failure; doubles with each further one
     Duration longest_retry = std::chrono::hours(1);
+    Duration longest_without_room = std::chrono::minutes(5);  // the same where the disk is full: somebody makes room
     Duration scan = std::chrono::minutes(10);            // between looks at what is installed (jittered)
     Duration read_all = std::chrono::hours(24);          // between looks that read every byte
 };
@@ -60,6 +61,7 @@ private:
         TimePoint wanted_since{};
         Bytes had{};                         // of the plan's segments, when they were wanted
         std::optional<TimePoint> retry;
+        Fault fault = Fault::failed;         // of the last failure
         bool scanning = false;
         bool mending = false;                // bytes are fetched for the active tree
     };

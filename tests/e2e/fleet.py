@@ -116,6 +116,7 @@ class Fleet:
         self.at_end = []
         self.broker = None
         self.broker_options = list(broker_options)
+        self.operator_through = []  # a command that the operator's commands run under
         self.broker_directory = f"{self.directory}/broker"
         self.keys = f"{self.directory}/keys"
         self.port = free_ports()
@@ -169,23 +170,23 @@ class Fleet:
         return self.nodes[-1]
 
     def lull(self, *arguments, **how):
-        return self.run(LULL, *arguments, **how)
+        return self.run(*self.operator_through, LULL, *arguments, **how)
 
     def node(self, *arguments, **how):
         return self.run(NODE, *arguments, **how)
 
-    def publish(self, tree, version, *options, software="app"):
-        """Publishes a tree, and returns its number in the log."""
+    def publish(self, tree, version, *options, software="app", through=()):
+        """Publishes a tree, and returns its number in the log; `through` is a command that the publisher runs under."""
         contents = trees.snapshot(tree)
-        out = self.lull("publish", tree, "--name", software, "--version", version, "--json", *options).out
+        out = self.run(*self.operator_through, *through, LULL, "publish", tree, "--name", software, "--version", version, "--json", *options).out
         release = json.loads(out)
         self.checker.published(software, version, release["seq"], release["manifest"], contents)
         return release["seq"]
 
-    def publish_new(self, version, software="app", **shape):
+    def publish_new(self, version, software="app", through=(), **shape):
         """Makes a tree for the version, and publishes it."""
         return self.publish(trees.make(f"{self.directory}/source-{software}", version, **shape), version, "--start", "bin/app",
-                            software=software)
+                            software=software, through=through)
 
     def ledger(self, software="app"):
         """The rows of `lull status` by the node's name."""

@@ -287,11 +287,14 @@ class PublisherBuilds(Scenario):
         self.fleet.publish(self.tree, f"1.{self.version}", "--start", "bin/app")
         return fault
 
-    def publish(self, fault):
+    def attempt(self, fault):
         version = self.next_version()
         self.tree = trees.make(f"{self.fleet.directory}/source-app", version, **SHAPE)
-        status = self.fleet.run(*fault.through(), LULL, "publish", self.tree, "--name", "app", "--version", version, "--start",
-                                "bin/app", status=None).status
+        return self.fleet.run(*fault.through(), LULL, "publish", self.tree, "--name", "app", "--version", version, "--start", "bin/app",
+                              status=None)
+
+    def publish(self, fault):
+        status = self.attempt(fault).status
         assert status in (0, -signal.SIGKILL), f"lull publish ended with {status}"
         return status != 0
 

@@ -82,6 +82,7 @@ Plan::Plan()
       error_(static_cast<int>(number(setting("LULL_FAULT_ERRNO"), EIO))),
       forgets_sync_(setting("LULL_FAULT_LIE") == "sync"),
       splits_rename_(setting("LULL_FAULT_LIE") == "rename"),
+      swallows_errors_(setting("LULL_FAULT_LIE") == "errors"),
       disk_(open_high(setting("LULL_FAULT_DISK"), O_RDONLY | O_DIRECTORY)),
       trace_(open_high(setting("LULL_FAULT_TRACE"), O_WRONLY | O_CREAT | O_APPEND)) {
     unsetenv("LD_PRELOAD");  // programs that this one starts are not meant

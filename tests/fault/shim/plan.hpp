@@ -50,6 +50,8 @@ public:
 
     // Syncs are said to be done and are not.
     [[nodiscard]] bool forgets_sync() const { return forgets_sync_; }
+    // Writes that fail are said to be done.
+    [[nodiscard]] bool swallows_errors() const { return swallows_errors_; }
     // A rename over something is done in two steps.
     [[nodiscard]] bool splits_rename() const { return splits_rename_; }
 
@@ -68,6 +70,7 @@ private:
     int error_ = 0;
     bool forgets_sync_ = false;
     bool splits_rename_ = false;
+    bool swallows_errors_ = false;
     int disk_ = -1;                // a directory of the disk that is cut
     int trace_ = -1;
     std::atomic<std::uint64_t> calls_{0};

@@ -464,6 +464,38 @@ TEST_CASE("a failure is reported and tried again after a pause that doubles") {
     CHECK(any<MakePlan>(bench.idle(2s)));
 }
 
+TEST_CASE("on a disk that stays full it is tried every five minutes, other failures wait up to an hour") {
+    for (auto const& [fault, most] : {std::pair{Fault::no_space, 5min}, std::pair{Fault::failed, 60min}}) {
+        Bench bench;
+        bench.check_in();
+        bench.record(1);
+        auto actions = bench.object_comes(Bench::manifest(1), Bytes(100));
+        for (int i = 0; i < 10; ++i) {
+            REQUIRE(any<MakePlan>(actions));
+            bench.on(PlanMade{Bench::id(1), fail(fault, "not now")});
+            bench.all_durable();
+            actions = bench.idle(most);
+        }
+        CHECK(any<MakePlan>(actions));
+        bench.on(PlanMade{Bench::id(1), fail(fault, "not now")});
+        bench.all_durable();
+        CHECK_FALSE(any<MakePlan>(bench.idle(most - 1s)));
+    }
+}
+
+TEST_CASE("what failed is tried at once by a node that is started anew") {
+    Bench bench;
+    bench.check_in();
+    bench.record(1);
+    bench.object_comes(Bench::manifest(1), Bytes(100));
+    bench.on(PlanMade{Bench::id(1), fail(Fault::failed, "input/output error")});
+    bench.all_durable();
+    REQUIRE(bench.state().phase == Phase::failed);
+    Bench again(bench.agent.state(), {}, std::move(bench.key));
+    again.start();
+    CHECK(any<MakePlan>(again.idle(0s)));
+}
+
 TEST_CASE("an object that cannot be written is a failure, and what was durable of it is kept") {
     Bench bench;
     bench.check_in();

@@ -11,6 +11,7 @@ namespace lull::store {
 namespace {
 
 constexpr std::uint64_t least_gain = 50;  // one part in 50: 2 %
+constexpr Bytes most_with_base = MiB(64);
 
 struct FreeCompressor {
     void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
@@ -95,6 +96,49 @@ StoredObject pack_object(View plain, int level) {
     if (object.bytes.empty()) object.bytes = to_buffer(plain);
     object.shape.stored = Bytes(object.bytes.size());
     return object;
+}
+
+// Matches are looked for as thoroughly behind the whole base as level 19 does in a window of its own: a table entry for every byte, and
+// matches of any length taken as they are.
+Buffer make_delta(View base, View plain, int level) {
+    LULL_INVARIANT(base.size() + plain.size() <= most_with_base.count());
+    std::unique_ptr<ZSTD_CCtx, FreeCompressor> const context(ZSTD_createCCtx());
+    LULL_INVARIANT(context != nullptr);
+    auto const set = [&](ZSTD_cParameter what, int value) {
+        LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), what, value)) == 0);
+    };
+    auto const window = static_cast<int>(std::max(std::bit_width(base.size() + plain.size()), std::size_t{17}));
+    set(ZSTD_c_compressionLevel, level);
+    set(ZSTD_c_windowLog, window);
+    if (level >= small_level) {
+        set(ZSTD_c_hashLog, std::min(window, 24));
+        set(ZSTD_c_chainLog, window);
+        set(ZSTD_c_targetLength, 4096);
+    }
+    LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_refPrefix(context.get(), base.data(), base.size())) == 0);
+    Buffer frame(ZSTD_compressBound(plain.size()));
+    auto const size = ZSTD_compress2(context.get(), frame.data(), frame.size(), plain.data(), plain.size());
+    LULL_INVARIANT(ZSTD_isError(size) == 0);  // there is room for any outcome
+    frame.resize(size);
+    frame.shrink_to_fit();
+    return frame;
+}
+
+Result<Buffer> apply_delta(Segment const& segment, View base, View frame) {
+    auto const wrong = [&](std::string_view why) {
+        return fail(Fault::damaged, "the delta for segment {} is of no use: {}", segment.digest.hex(), why);
+    };
+    if (base.size() + segment.size.count() > most_with_base.count()) return wrong("its base is larger than any delta may have");
+    if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != segment.size.count()) return wrong("it gives another size");
+    if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size()) return wrong("it is not one whole frame");
+    std::unique_ptr<ZSTD_DCtx, FreeDecompressor> const context(ZSTD_createDCtx());
+    LULL_INVARIANT(context != nullptr);
+    LULL_INVARIANT(ZSTD_isError(ZSTD_DCtx_refPrefix(context.get(), base.data(), base.size())) == 0);
+    Buffer plain(segment.size.count());
+    auto const size = ZSTD_decompressDCtx(context.get(), plain.data(), plain.size(), frame.data(), frame.size());
+    if (ZSTD_isError(size) != 0) return wrong(ZSTD_getErrorName(size));
+    if (size != plain.size() || sha256(plain) != segment.digest) return wrong("it gives other bytes");
+    return plain;
 }
 
 Result<Buffer> unpack_object(ObjectShape const& shape, View stored, Bytes most) {

@@ -2,6 +2,7 @@
 
 #include "core/bytes.hpp"
 #include "core/units.hpp"
+#include "schema/manifest.hpp"
 #include "schema/messages.hpp"
 
 // The home of zstd (RFC 8878).
@@ -24,6 +25,14 @@ inline constexpr int small_level = 19; // for the background
 // `most`; the decompression window is capped at the smallest power of two that holds it. Fault::damaged otherwise,
 // never wrong bytes.
 [[nodiscard]] Result<Buffer> unpack_object(ObjectShape const& shape, View stored, Bytes most);
+
+// A delta: the plain bytes of a segment as one zstd frame that may refer to `base` as if it stood before them. Base and plain bytes
+// together take at most 64 MiB. Memory at the highest levels: about ten times what both are.
+[[nodiscard]] Buffer make_delta(View base, View plain, int level);
+
+// The plain bytes of a segment from a delta and the very base that it was made with. The segment's digest and size decide whether they
+// are right: Fault::damaged otherwise, never wrong bytes, and never more than its size. Memory: base, frame and plain bytes.
+[[nodiscard]] Result<Buffer> apply_delta(Segment const& segment, View base, View frame);
 
 // The same checks without handing out the plain bytes: what is stored raw is not copied.
 [[nodiscard]] Status check_object(ObjectShape const& shape, View stored, Bytes most);

@@ -188,22 +188,28 @@ class Fleet:
         return self.publish(trees.make(f"{self.directory}/source-{software}", version, **shape), version, "--start", "bin/app",
                             software=software, through=through)
 
+    def ask(self, *question):
+        """What the operator's command answers, as soon as it is reached: on a machine that is very busy nobody answers in time."""
+
+        def answer():
+            outcome = self.lull(*question, "--json", status=None)
+            assert outcome.status in (0, 3), str(outcome)
+            return outcome.out if outcome.status == 0 else None
+
+        return wait_until(answer, 60, f"an answer to lull {' '.join(question)}")
+
     def ledger(self, software="app"):
         """The rows of `lull status` by the node's name."""
-        return rows_of(self.lull("status", software, "--json").out)
+        return rows_of(self.ask("status", software))
 
     def releases(self):
-        return json.loads(self.lull("list", "--json").out)["releases"]
+        return json.loads(self.ask("list"))["releases"]
 
     def wait_ledger(self, condition, what, timeout=30, software="app"):
         """Waits until the condition holds for the rows of all nodes, and returns the rows."""
 
         def rows():
-            outcome = self.lull("status", software, "--json", status=None)
-            if outcome.status == 3:
-                return None  # on a machine that is very busy nobody answers in time
-            assert outcome.status == 0, str(outcome)
-            found = rows_of(outcome.out)
+            found = self.ledger(software)
             return found if len(found) == len(self.nodes) and all(map(condition, found.values())) else None
 
         return wait_until(rows, timeout, what)

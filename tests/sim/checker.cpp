@@ -12,6 +12,7 @@ void Checker::set(std::string text) {
 // ---- the broker ----
 
 void Checker::committed(Committed const& message, UpdateInfo const& info) {
+    if (numbers_ == Numbers::maybe_twice && lost_.erase(message.seq) > 0) committed_.erase(message.seq);
     auto const [known, fresh] = committed_.try_emplace(message.seq, message, info);
     if (!fresh && known->second.second != info) violated("release {} was committed twice with other contents", message.seq.value);
 }
@@ -66,7 +67,8 @@ void Checker::broker_has(broker::BrokerState const& state) {
     }
 }
 
-void Checker::broker_restored(Tables const& copy) {
+void Checker::broker_restored(Tables const& copy, Numbers numbers) {
+    numbers_ = numbers;
     auto const& log = copy.at(broker::Catalogue::table);
     std::set<Seq> there;
     for (auto const& [key, value] : log) there.insert(Seq{*store::number_of(key)});

@@ -30,8 +30,10 @@ public:
     void broker_wrote(Tables const& before, store::Batch const& batch, broker::Ledger const& told);
     // Also after every restart: all that was ever acknowledged is there.
     void broker_has(broker::BrokerState const& state);
-    // The broker was restored from an older copy: what came after it is lost there, and only there.
-    void broker_restored(Tables const& copy);
+    // The broker was restored from an older copy: what came after it is lost there, and only there. Of a copy that bears no mark the broker
+    // learns so from its nodes: until then it may give numbers twice (DECISIONS.md, 10).
+    enum class Numbers { once, maybe_twice };
+    void broker_restored(Tables const& copy, Numbers numbers);
 
     // ---- a node, by its name ----
     void node_wrote(std::string const& node, NodeDisk const& disk);
@@ -75,6 +77,7 @@ private:
     std::map<SoftwareName, std::set<Seq>> log_;
     std::set<Seq> removed_;  // from the log
     std::set<Seq> lost_;     // with a log that was restored from an older copy
+    Numbers numbers_ = Numbers::once;
     std::map<std::pair<std::string, SoftwareName>, Seq> activated_;  // the highest that was reported
 };
 

@@ -74,7 +74,7 @@ void SimBroker::restore() {
     world_.trace("broker: is restored from a copy");
     tables_ = copied_tables_;
     objects_ = copied_objects_;
-    checker_.broker_restored(tables_);
+    checker_.broker_restored(tables_, identity().copied ? Checker::Numbers::once : Checker::Numbers::maybe_twice);
 }
 
 // As the daemon does when it starts.

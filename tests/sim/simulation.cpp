@@ -170,7 +170,12 @@ void Simulation::calm() {
 void Simulation::publish_once_more() {
     for (auto waited = 0s; waited < 3h && !publishers_idle(); waited += 1s) pass(1s);
     pass(45min);
-    for (std::size_t i = 0; i < scenario_.software; ++i) publish(i, scenario_.releases + 1);
+    // Of a copy without a mark, until the numbers have passed those that were given before.
+    auto const rounds = scenario_.restored == SimBroker::Copy::marked ? 1 : scenario_.releases + 1;
+    for (std::size_t round = 1; round <= rounds; ++round) {
+        for (std::size_t i = 0; i < scenario_.software; ++i) publish(i, scenario_.releases + round);
+        pass(2min);
+    }
 }
 
 std::optional<std::string> Simulation::run() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <unordered_map>
 
 namespace lull::store {
@@ -47,6 +48,30 @@ void AnchorFinder::feed(View bytes) {
         if (hash_ >> (64 - zero_bits) == 0 && at_ >= window) anchors_.push_back({hash_, at_});
         ++at_;
     }
+}
+
+std::vector<std::optional<std::size_t>> most_alike(std::vector<std::vector<Anchor>> const& old,
+                                                   std::vector<std::vector<Anchor>> const& fresh) {
+    constexpr std::size_t least_share = 8;
+    std::unordered_map<std::uint64_t, std::vector<std::size_t>> files_with;
+    for (std::size_t file = 0; file < old.size(); ++file) {
+        for (auto const& anchor : old[file]) {
+            auto& files = files_with[anchor.hash];
+            if (files.empty() || files.back() != file) files.push_back(file);
+        }
+    }
+    std::vector<std::optional<std::size_t>> alike(fresh.size());
+    for (std::size_t file = 0; file < fresh.size(); ++file) {
+        std::map<std::size_t, std::size_t> shared;
+        for (auto const& anchor : fresh[file]) {
+            auto const found = files_with.find(anchor.hash);
+            if (found == files_with.end()) continue;
+            for (auto const candidate : found->second) ++shared[candidate];
+        }
+        auto const best = std::ranges::max_element(shared, {}, [](auto const& entry) { return entry.second; });
+        if (best != shared.end() && best->second * least_share >= fresh[file].size()) alike[file] = best->first;
+    }
+    return alike;
 }
 
 Bytes locate(std::vector<Anchor> const& old, Bytes old_size, std::vector<Anchor> const& piece, double relative_place, Bytes window) {

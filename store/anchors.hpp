@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/bytes.hpp"
@@ -26,6 +27,11 @@ private:
     std::uint64_t at_ = 0;
     std::vector<Anchor> anchors_;
 };
+
+// For each new file the old one with which it shares most anchors, if these are at least an eighth of its own; else nothing. Parallel to
+// `fresh`; the numbers are indices into `old`.
+[[nodiscard]] std::vector<std::optional<std::size_t>> most_alike(std::vector<std::vector<Anchor>> const& old,
+                                                                std::vector<std::vector<Anchor>> const& fresh);
 
 // Where in an old file a piece of a new one is likely to come from: the `window` bytes of the old file that hold most anchors of the piece.
 // Anchors that occur several times in the old file do not count. Without common anchors: where the piece would lie if the file had only

@@ -20,7 +20,7 @@ std::string_view name_of(std::string_view path) {
 // The files of the old release, by what one of the new may share with them.
 class OldFiles {
 public:
-    explicit OldFiles(Manifest const& from) {
+    OldFiles(Manifest const& from, std::map<Digest, Digest> const& alike) : alike_(alike) {
         for (auto const& entry : from.entries) {
             if (!has_contents(entry)) continue;
             by_digest_.emplace(*entry.digest, &entry);
@@ -42,10 +42,14 @@ public:
         for (auto old = begin; old != end; ++old) {
             if (nearest == nullptr || distance(*old->second) < distance(*nearest)) nearest = old->second;
         }
-        return nearest;
+        if (nearest != nullptr) return nearest;
+        auto const twin = alike_.find(*entry.digest);
+        auto const found = twin == alike_.end() ? by_digest_.end() : by_digest_.find(twin->second);
+        return found == by_digest_.end() ? nullptr : found->second;
     }
 
 private:
+    std::map<Digest, Digest> const& alike_;
     std::unordered_map<Digest, Entry const*, DigestHash> by_digest_;
     std::unordered_map<std::string_view, Entry const*> by_path_;
     std::multimap<std::string_view, Entry const*> by_name_;
@@ -89,8 +93,22 @@ std::vector<BaseRange> base_of(std::vector<Part> const& parts, OldFiles const& o
 
 }  // namespace
 
-std::vector<LackingSegment> find_bases(Manifest const& from, Manifest const& to) {
-    OldFiles const old(from);
+Strangers find_strangers(Manifest const& from, Manifest const& to) {
+    std::map<Digest, Digest> const nothing;
+    OldFiles const old(from, nothing);
+    OldFiles const now(to, nothing);
+    Strangers strangers;
+    for (auto const& entry : from.entries) {
+        if (has_contents(entry) && now.like(entry) == nullptr) strangers.gone.push_back(*entry.digest);
+    }
+    for (auto const& entry : to.entries) {
+        if (has_contents(entry) && old.like(entry) == nullptr) strangers.fresh.push_back(*entry.digest);
+    }
+    return strangers;
+}
+
+std::vector<LackingSegment> find_bases(Manifest const& from, Manifest const& to, std::map<Digest, Digest> const& alike) {
+    OldFiles const old(from, alike);
     auto const parts = parts_by_segment(to);
     std::vector<LackingSegment> lacking;
     for (std::uint32_t segment = 0; segment < parts.size(); ++segment) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "schema/manifest.hpp"
@@ -30,8 +31,16 @@ struct LackingSegment {
     double relative_place = 0;       // of the segment in its file
 };
 
+// Files that cannot be found by digest, path or name: those that are new, and those of the old release that are gone. most_alike() may
+// find which of them have become which.
+struct Strangers {
+    std::vector<Digest> gone;
+    std::vector<Digest> fresh;
+};
+[[nodiscard]] Strangers find_strangers(Manifest const& from, Manifest const& to);
+
 // The segments of `to` that hold a file of which `from` has no equal one, ascending, each with the files of `from` that its own files resemble:
-// an equal one, else that of the same path, else of the same name, the nearest in size. Decides by manifests alone.
-[[nodiscard]] std::vector<LackingSegment> find_bases(Manifest const& from, Manifest const& to);
+// an equal one, else that of the same path, else of the same name, the nearest in size, else the one that `alike` gives for its digest.
+[[nodiscard]] std::vector<LackingSegment> find_bases(Manifest const& from, Manifest const& to, std::map<Digest, Digest> const& alike);
 
 }  // namespace lull::store

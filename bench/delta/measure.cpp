@@ -72,6 +72,27 @@ void narrow(store::LackingSegment& lacking, std::map<Digest, fs::path> const& fi
     range.length = window;
 }
 
+std::vector<std::vector<store::Anchor>> anchors_of(std::vector<Digest> const& digests, std::map<Digest, fs::path> const& files) {
+    std::vector<std::vector<store::Anchor>> anchors;
+    for (auto const& digest : digests) {
+        store::AnchorFinder finder;
+        finder.feed(must(read_file(files.at(digest), MiB(4096))));
+        anchors.push_back(finder.anchors());
+    }
+    return anchors;
+}
+
+// Files with new names, by what is in them.
+std::map<Digest, Digest> find_alike(publisher::Release const& from, publisher::Release const& to) {
+    auto const strangers = store::find_strangers(from.manifest, to.manifest);
+    auto const twins = store::most_alike(anchors_of(strangers.gone, files_of(from)), anchors_of(strangers.fresh, files_of(to)));
+    std::map<Digest, Digest> alike;
+    for (std::size_t i = 0; i < twins.size(); ++i) {
+        if (twins[i]) alike.emplace(strangers.fresh[i], strangers.gone[*twins[i]]);
+    }
+    return alike;
+}
+
 struct Outcome {
     std::uint64_t bytes = 0;
     std::uint64_t plain = 0;
@@ -99,7 +120,9 @@ int main(int argc, char** argv) {
     auto const manifest = store::make_delta(from.manifest_object, to.manifest_object, level);
     outcome.make += cpu_seconds() - begun;
     outcome.bytes = manifest.size() + 2 * a_frame;
-    auto lacking = store::find_bases(from.manifest, to.manifest);
+    begun = cpu_seconds();
+    auto lacking = store::find_bases(from.manifest, to.manifest, find_alike(from, to));
+    outcome.make += cpu_seconds() - begun;
     for (auto& needed : lacking) {
         auto const& segment = to.manifest.segments[needed.segment];
         auto const plain = must(publisher::read_segment(to, needed.segment));

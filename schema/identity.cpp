@@ -1,6 +1,7 @@
 #include "schema/identity.hpp"
 
 #include <algorithm>
+#include <array>
 #include <system_error>
 
 #include "core/json.hpp"
@@ -126,8 +127,10 @@ Result<SigningKey> read_signing_key(fs::path const& directory, std::string_view 
     return key;
 }
 
+constexpr std::array key_files{"curve.secret", "signing.pem", "public.key"};
+
 Status refuse_existing(fs::path const& directory) {
-    for (auto const* const name : {"curve.secret", "signing.pem", "public.key"}) {
+    for (auto const* const name : key_files) {
         std::error_code ignored;
         if (fs::symlink_status(directory / name, ignored).type() == fs::file_type::not_found) continue;
         return fail(Fault::refused,
@@ -188,10 +191,15 @@ Status SecretIdentity::save(fs::path const& directory, std::string_view passphra
     if (auto status = require_private(directory); !status) return status;
     if (auto status = refuse_existing(directory); !status) return status;
     auto const hex = to_hex(curve_secret) + "\n";
-    if (auto status = write_file_durably(directory / "curve.secret", as_view(hex), secret_file); !status) return status;
     auto const pem = signing.to_pem(passphrase);
-    if (auto status = write_file_durably(directory / "signing.pem", as_view(pem), secret_file); !status) return status;
-    return open.save(directory / "public.key");
+    auto status = write_file_durably(directory / "curve.secret", as_view(hex), secret_file);
+    if (status) status = write_file_durably(directory / "signing.pem", as_view(pem), secret_file);
+    if (status) status = open.save(directory / "public.key");
+    if (status) return status;
+    // Nobody knows these keys yet, and what is left of them would stand in the way of the next try.
+    std::error_code ignored;
+    for (auto const* const file : key_files) fs::remove(directory / file, ignored);
+    return status;
 }
 
 Result<JoinBundle> JoinBundle::load(fs::path const& path) {

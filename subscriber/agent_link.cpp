@@ -127,7 +127,12 @@ void Agent::on_event(ObjectFinished event, Moment now) {
 
 void Agent::on_event(ObjectUnwritten event, Moment now) {
     fetcher_.forget(event.object);
-    if (auto const known = state_.objects.find(event.object); known != state_.objects.end()) fetcher_.load({*known});
+    auto const known = state_.objects.find(event.object);
+    if (known != state_.objects.end()) {
+        fetcher_.load({*known});
+    } else {
+        out_.push_back(DropObjects{{event.object}});  // on a disk that is full, what is of no use must not stay
+    }
     give_up_wanting(event.object, event.error, now);
 }
 

@@ -1,168 +1,337 @@
-"""A disk has room for so many blocks of 4 KiB and no more when a release is installed or published: the error is clear, nothing
-acknowledged is lost, and when there is room again it goes on."""
+"""A disk has room for so many blocks, or so many bytes, and no more when a release is installed or published: the error is clear,
+nothing acknowledged is lost, and when there is room again it goes on."""
 
 import dataclasses
+import errno
 import os
+import re
 import sys
 
 import trees
 from campaign import Campaign, Skip, spread
 from disks import Disk, move
-from faults import Fault, said_before_end
+from faults import Fault, read_trace, said_before_end, settle
 from fleet import LULL
+from kill_at_call import SHAPE, BrokerPublishes, NodeInstalls
+from waiting import wait_until
 
 BLOCK = 4096
-SHAPE = {"files": 12, "large": 96 << 10}
-RESERVE = "16 KiB"  # smaller than a node's usual one, so that the disk is what fails
-OWN_RETRY = 16      # every so many points the node finds out by itself that there is room again, after a minute
+LARGER = {"files": 12, "large": 96 << 10}
+NODES = 8                     # fill their disks at the same time, each to another block
+RESERVES = ("0 B", "16 KiB")  # of the nodes in turn: smaller than the usual one, so that the disk is what fails
+BROKER_RESERVE = (16 << 20) // BLOCK  # with less than that free the broker takes nothing
+TAKES_ROOM = "write,allocate,copy,directory,link"
+# How it goes on: the process is started anew, on the full disk first (crash) or with room (anew); or the same process takes the next
+# release (next); or it tries again by itself after a minute (itself).
+THEN = ("anew", "next", "crash", "next", "anew", "next", "crash", "itself")
+SAYS_FULL = r"No space left|is full|no room|make room"
+SAYS_END = "has to be started again"
 
 
 @dataclasses.dataclass
 class Point:
-    blocks: int  # free when it begins
+    room: int  # blocks or bytes, when it begins
+    then: str = "anew"
 
     def __str__(self):
-        return str(self.blocks)
+        return f"{self.room} {self.then}"
 
 
-class Fills:
+def parse(text):
+    room, then = text.split()
+    return Point(int(room), then)
+
+
+def check_end(daemon, mark=0):
+    """Whoever ends because the disk is full says so, and that it has to be started again if it can't be known what is written."""
+    status = daemon.wait()
+    said = "\n".join(daemon.lines[mark:])
+    assert status == 1 or (status == 70 and SAYS_END in said), f"it ended with {status}:\n{daemon.tail()}"
+    assert re.search(SAYS_FULL, said), f"it ended and did not say that the disk is full:\n{daemon.tail()}"
+
+
+def check_refused(outcome, broker):
+    """`lull publish` was told that there is no room, or found the broker gone."""
+    status, said = outcome
+    assert status in ((1,) if broker.running() else (1, 3)), f"lull publish ended with {status}:\n{said}"
+    assert re.search(SAYS_FULL if broker.running() else r"\w", said), f"lull publish does not say that the disk is full:\n{said}"
+
+
+class FilledDisk(Disk):
     """A disk that another one's file fills."""
-
-    @staticmethod
-    def parse(text):
-        return Point(int(text))
 
     def fill(self, blocks):
         """Leaves so many blocks free."""
-        self.filling = f"{self.disk.place}/filling"
-        with open(self.filling, "wb") as file:
-            size = max(0, self.disk.free() // BLOCK - blocks)
+        with open(f"{self.place}/filling", "wb") as file:
+            size = max(0, self.free() // BLOCK - blocks)
             while size > 0:  # what the file system needs for the file itself is not known beforehand
                 try:
                     os.posix_fallocate(file.fileno(), 0, size * BLOCK)
                     break
                 except OSError:
                     size -= 1
-            while self.disk.free() < blocks * BLOCK and size > 0:
+            while self.free() < blocks * BLOCK and size > 0:
                 size -= 1
                 os.ftruncate(file.fileno(), size * BLOCK)
 
     def empty(self):
-        os.remove(self.filling)
-
-    def point(self, number):
-        """From no block at all to a few more than are needed, each once before any twice."""
-        return Point(spread(number, self.needed))
+        os.remove(f"{self.place}/filling")
 
 
-class NodeFills(Fills):
+class NodesFill:
+    """Some nodes on disks of their own take a release, each with another number of blocks free."""
+
     name = "node"
+    parse = staticmethod(parse)
 
     def __init__(self, fleet, options):
-        self.fleet = fleet
-        self.version = 0
         if options.control:
             raise Skip("the planted bug is the broker's")
-        self.disk = Disk(fleet, "disk", 16 << 20)
-        self.node = fleet.add_node("disk/node")
-        self.start()
-        before = self.disk.free()
-        for _ in range(2):
-            self.publish()
-            fleet.checker.check_converged()
-        self.needed = (before - self.disk.free()) // BLOCK * 2
+        self.fleet = fleet
+        self.version = 0
+        self.disks = {}
+        for i in range(NODES):
+            disk = FilledDisk(fleet, f"disk-{i}", 16 << 20)
+            node = fleet.add_node(f"disk-{i}/node")
+            self.disks[node] = disk
+            self.start(node)
+        self.publish()
+        fleet.checker.check_converged()
+        before = min(disk.free() for disk in self.disks.values())
+        self.publish()
+        fleet.checker.check_converged()
+        # What a release takes, the old one being there still, and a few blocks more than anybody needs.
+        self.needed = (before - min(disk.free() for disk in self.disks.values())) // BLOCK * 4
 
-    def start(self, wait=True):
-        return self.node.start("--reserve", RESERVE, wait=wait)
+    def start(self, node, wait=True):
+        return node.start("--reserve", RESERVES[self.fleet.nodes.index(node) % len(RESERVES)], wait=wait)
 
     def publish(self):
         self.version += 1
-        self.fleet.publish_new(f"1.{self.version}", **SHAPE)
+        self.fleet.publish_new(f"1.{self.version}", **LARGER)
         return f"1.{self.version}"
 
+    def point(self, number):
+        """From no block at all to a few more than are needed; the nodes share them."""
+        share = -(-self.needed // NODES)
+        return Point(spread(number, share), THEN[number % len(THEN)])
+
     def strike(self, point):
-        if not self.node.daemon.running():
-            self.start()
-        self.fill(point.blocks)
-        daemon, mark = self.node.daemon, self.node.daemon.mark()
+        share = -(-self.needed // NODES)
+        for i, (node, disk) in enumerate(self.disks.items()):
+            if not node.daemon.running():
+                self.start(node)
+            disk.fill(point.room + i * share)
+        marks = {node: node.daemon.mark() for node in self.disks}
         version = self.publish()
-        said_before_end(daemon, rf": app {version}: (active|failed)", after=mark)
+        outcomes = [self.outcome(node, version, marks[node]) for node in self.disks]
         self.fleet.checker.check_running()
+        if point.then == "crash":
+            self.start_on_full_disks(version)
+        for disk in self.disks.values():
+            disk.empty()
+        for node in self.disks:
+            if point.then in ("anew", "crash") and node.daemon.running():
+                node.stop()
+            if not node.daemon.running():
+                self.start(node)
+        if point.then == "next":
+            self.publish()
+        self.fleet.checker.check_converged(timeout=150)
+        return outcomes
+
+    def outcome(self, node, version, mark):
+        """Installed, refused or ended; refused and ended as they should."""
+        daemon = node.daemon
+        said_before_end(daemon, rf": app {version}: (active|failed)", after=mark)
         refused = daemon.find(rf": app {version}: failed", mark)
-        outcome = "installed"
+        if refused:
+            assert re.search(SAYS_FULL, refused), refused
+            self.check_told(node, version)
         if not daemon.running():
-            status = daemon.wait()
-            said = daemon.find("No space left|is full|no room", mark)
-            assert status in (1, 70) and said, f"it ended with {status}:\n{daemon.tail()}"
-            outcome = "ended"
-        elif refused:
-            assert any(word in refused for word in ("No space left", "is full", "no room", "make room")), refused
-            outcome = "refused"
-        self.empty()
-        if outcome != "refused" or point.blocks % OWN_RETRY:
-            if daemon.running():
-                self.node.stop()
-            self.start()
-        self.fleet.checker.check_converged(timeout=120)
-        return [outcome]
+            check_end(daemon, mark)
+            return "ended"
+        return "refused" if refused else "installed"
+
+    def check_told(self, node, version):
+        """The operator reads the same in the ledger, unless the node has ended since."""
+
+        def told():
+            row = self.fleet.ledger().get(node.name, {})
+            return not node.daemon.running() or (row.get("release") == version and re.search(SAYS_FULL, row.get("why", "")))
+
+        wait_until(told, 30, f"{node.name}: that there is no room for {version} is in the ledger")
+
+    def start_on_full_disks(self, version):
+        """Whoever is started while the disk is full serves what it has, or ends and says why."""
+        for node in self.disks:
+            if node.daemon.running():
+                node.stop()
+            daemon = self.start(node, wait=False).daemon
+            if said_before_end(daemon, rf": app {version}: (active|failed)|announcements: connected"):
+                settle(daemon, daemon.log, 0)
+            if not daemon.running():
+                check_end(daemon)
+        self.fleet.checker.check_running()
 
 
-class BrokerFills(Fills):
+class BrokerFills:
+    """The broker takes a release with so many blocks free. Half of the points lie above its reserve; below it, its database may fail."""
+
     name = "broker"
+    parse = staticmethod(parse)
 
     def __init__(self, fleet, options):
         self.fleet = fleet
         self.version = 0
-        self.disk = Disk(fleet, "disk", 48 << 20)
+        self.disk = FilledDisk(fleet, "disk", 160 << 20)
         fleet.broker.stop()
         fleet.broker_directory = move(fleet.broker_directory, self.disk)
         fleet.start_broker()
         self.node = fleet.add_node("node").start()
         before = self.disk.free()
         for _ in range(2):
-            self.attempt()
-        # Beyond its reserve of 16 MiB the broker takes nothing: all of that is tried, and the first blocks of it more often.
+            self.publish()
         self.needed = (before - self.disk.free()) // BLOCK * 2
         self.patience = 60
         if options.control:  # the planted bug: what does not fit is said to be written
             fleet.broker.stop()
-            lie = Fault(do="fail", at=1, times=0, kinds="write", under="/packs/", errno=28, lie="errors")
+            lie = Fault(do="fail", at=1, times=0, kinds="write", under="/packs/", errno=errno.ENOSPC, lie="errors")
             fleet.start_broker(through=lie.through())
             self.patience = 5
 
-    def attempt(self, status=0):
-        self.version += 1
-        self.tree = trees.make(f"{self.fleet.directory}/source-app", f"1.{self.version}", **SHAPE)
-        return self.again(status)
+    def point(self, number):
+        room = spread(number // 2, self.needed)
+        return Point(room + BROKER_RESERVE if number % 2 else room, "crash" if number % 8 == 0 else "next")
 
-    def again(self, status=0):
-        version = f"1.{self.version}"
-        if status == 0:
-            return self.fleet.publish(self.tree, version, "--start", "bin/app")
-        command = ["publish", self.tree, "--name", "app", "--version", version, "--start", "bin/app"]
-        return self.fleet.run(LULL, *command, status=None)
+    def publish(self):
+        self.version += 1
+        self.tree = trees.make(f"{self.fleet.directory}/source-app", f"1.{self.version}", **LARGER)
+        return self.again()
+
+    def again(self, through=()):
+        return self.fleet.publish(self.tree, f"1.{self.version}", "--start", "bin/app", through=through)
+
+    def attempt(self):
+        self.version += 1
+        self.tree = trees.make(f"{self.fleet.directory}/source-app", f"1.{self.version}", **LARGER)
+        return self.fleet.run(LULL, "publish", self.tree, "--name", "app", "--version", f"1.{self.version}", "--start", "bin/app", status=None)
 
     def strike(self, point):
-        # Half of the points lie above the reserve, where the broker still takes something; the others below, where its database
-        # may fail.
-        over = (16 << 20) // BLOCK if point.blocks % 2 else 0
-        self.fill(over + point.blocks)
-        outcome = self.attempt(status=None)
-        assert outcome.status in (0, 1, 3), outcome
+        self.disk.fill(point.room)
+        broker, mark = self.fleet.broker, self.fleet.broker.mark()
+        outcome = self.attempt()
+        running = broker.running()
         if outcome.status:
-            assert outcome.err.strip(), outcome
-        running = self.fleet.broker.running()
+            check_refused((outcome.status, outcome.err), broker)
         if running:
+            if outcome.status == 0:
+                self.again()  # so that the checker knows of it
             self.fleet.checker.check_broker()
         else:
-            assert self.fleet.broker.wait() in (1, 70), self.fleet.broker.tail()
-        self.empty()
-        if not running:
+            check_end(broker, mark)
+        if point.then == "crash":
+            broker.kill()
+            broker = self.fleet.start_broker(wait=False)
+            if not said_before_end(broker, "listening on"):
+                check_end(broker)
+        self.disk.empty()
+        if not broker.running():
             self.fleet.start_broker()
         self.again()
         self.fleet.checker.check_converged(timeout=self.patience)
         return ["taken" if outcome.status == 0 else "refused" if running else "ended"]
 
 
+class FullFromByte:
+    """Turns a scenario of kills into one where others fill the disk in the middle: from some byte on nothing can be written."""
+
+    parse = staticmethod(parse)
+    planted = "errors"
+
+    def point(self, number):
+        total = sum(call.bytes for call in self.calls if call.kind == "write")
+        return Point(spread(number, total), "itself" if number % 40 == 39 else ("next", "anew")[number % 2])
+
+    def fault(self, at=None, do=None):
+        self.traces += 1
+        trace = f"{self.fleet.directory}/trace-{self.traces}"
+        if do is None:
+            return Fault(kinds=TAKES_ROOM, trace=trace)
+        self.room = f"{self.fleet.directory}/room-{self.traces}"
+        where = {"at_byte": at} if at else {"at": 1}
+        return Fault(do="fail", kinds=TAKES_ROOM, trace=trace, errno=errno.ENOSPC, times=0, until=self.room, lie=self.lie, **where)
+
+    def make_room(self):
+        trees.write(self.room, b"")
+
+    def killed(self, daemon, fault):
+        return False
+
+    @staticmethod
+    def reached(fault):
+        return sum(call.bytes for call in read_trace(fault.trace) if call.kind == "write") > (fault.at_byte or 0)
+
+
+class NodeFillsUp(FullFromByte, NodeInstalls):
+    name = "node-bytes"
+
+    def strike(self, point):
+        fault = self.fault(point.room, "fail")
+        daemon = self.node.start(through=fault.through(), wait=False).daemon
+        said_before_end(daemon, "announcements: connected")
+        version = self.next_version()
+        self.fleet.publish_new(version, **SHAPE)
+        said_before_end(daemon, rf": app {version}: (active|failed)")
+        settle(daemon, fault.trace, 0)
+        refused = daemon.find(rf": app {version}: failed")
+        assert not refused or re.search(SAYS_FULL, refused), refused
+        ended = not daemon.running()
+        if ended:
+            check_end(daemon)
+        self.fleet.checker.check_running()
+        self.make_room()
+        if ended or point.then == "anew":
+            if daemon.running():
+                self.node.stop()
+            self.node.start()
+        elif point.then == "next":
+            self.fleet.publish_new(self.next_version(), **SHAPE)
+        self.fleet.checker.check_converged(timeout=150)
+        self.node.stop()
+        return ["ended" if ended else "refused" if refused else "installed"] if self.reached(fault) else []
+
+
+class BrokerFillsUp(FullFromByte, BrokerPublishes):
+    name = "broker-bytes"
+
+    def until_active(self, broker, version):
+        node = self.node.daemon
+        wait_until(lambda: not broker.running() or self.publisher.poll() or node.find(f": app {version}: (active|failed)"), 60,
+                   f"{version} was published and taken, or refused")
+
+    def strike(self, point):
+        fault = self.fault(point.room, "fail")
+        self.serve(fault)
+        broker = self.fleet.broker
+        ended = not broker.running()
+        if ended:
+            check_end(broker)
+        self.make_room()
+        if ended or point.then == "anew":
+            self.restart()
+            self.node.start()
+        _, said = self.publisher.communicate(timeout=90)
+        self.fleet.at_end.pop()
+        refused = self.publisher.returncode
+        if refused:
+            check_refused((refused, said), broker)
+        self.fleet.publish(self.tree, f"1.{self.version}", "--start", "bin/app")
+        self.fleet.checker.check_broker()
+        self.fleet.checker.check_converged()
+        self.node.stop()
+        return ["ended" if ended else "refused" if refused else "taken"] if self.reached(fault) else []
+
+
 if __name__ == "__main__":
-    sys.exit(Campaign([NodeFills, BrokerFills], __doc__).run())
+    sys.exit(Campaign([NodesFill, BrokerFills, NodeFillsUp, BrokerFillsUp], __doc__).run())

@@ -20,6 +20,7 @@ class Fault:
     at_byte: int = None   # of all bytes written, instead of the number of the call
     kinds: str = None     # only these kinds count, for example "write,sync"
     under: str = None     # only paths that contain this count
+    until: str = None     # a file: when it is there, nothing goes wrong any more
     errno: int = None
     disk: str = None      # a directory of the disk that is cut
     lie: str = None       # sync: syncs are forgotten; rename: done in two steps

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -48,6 +49,7 @@ ssize_t write_to(int file, char const* name, std::size_t size, Write work) {
     auto const verdict = plan.judge({Kind::write, name, path_of(file), size});
     if (verdict.deed == Deed::none) return work(size);
     if (verdict.deed == Deed::fail) {
+        if (verdict.only) return work(*verdict.only);
         if (plan.swallows_errors()) return static_cast<ssize_t>(size);
         errno = verdict.error;
         return -1;
@@ -319,6 +321,13 @@ int ioctl(int file, unsigned long request, ...) noexcept {
     auto const work = [=] { return call_kernel(SYS_ioctl, file, request, argument); };
     return request == FICLONE ? change(Kind::copy, "ioctl", path_of(file), work) : static_cast<int>(work());
 }
+
+int statvfs64(char const* path, struct statvfs64* found) noexcept {
+    auto const done = original<int(char const*, struct statvfs64*)>("statvfs64")(path, found);
+    if (done == 0 && Plan::of_process().is_full()) found->f_bavail = found->f_bfree = 0;
+    return done;
+}
+int statvfs(char const* path, struct statvfs* found) noexcept { return statvfs64(path, reinterpret_cast<struct statvfs64*>(found)); }
 
 int fchmod(int file, mode_t mode) noexcept {
     return change(Kind::mode, "fchmod", path_of(file), [=] { return call_kernel(SYS_fchmod, file, mode); });

@@ -79,6 +79,7 @@ Plan::Plan()
       at_byte_(number(setting("LULL_FAULT_AT_BYTE"), 0)),
       kinds_(kinds_called(setting("LULL_FAULT_KINDS"))),
       under_(setting("LULL_FAULT_UNDER")),
+      until_(setting("LULL_FAULT_UNTIL")),
       error_(static_cast<int>(number(setting("LULL_FAULT_ERRNO"), EIO))),
       forgets_sync_(setting("LULL_FAULT_LIE") == "sync"),
       splits_rename_(setting("LULL_FAULT_LIE") == "rename"),
@@ -93,11 +94,19 @@ bool Plan::counts(Kind kind) const {
     return kinds_ == 0 ? kind != Kind::open : (kinds_ & bit) != 0;
 }
 
-// Of the write in which the chosen byte lies: how many bytes come before it.
-std::optional<std::size_t> Plan::bytes_left(Call const& call) {
+bool Plan::is_over() const { return !until_.empty() && kernel(SYS_access, as_word(until_.c_str()), F_OK) == 0; }
+
+bool Plan::is_full() const {
+    if (deed_ != Deed::fail || error_ != ENOSPC || times_ != 0 || is_over()) return false;
+    return at_byte_ != 0 ? bytes_ >= at_byte_ : first_ != 0 && calls_ >= first_;
+}
+
+// The write in which the chosen byte lies takes the bytes up to it; if all fail from it on, so do the calls after that.
+Verdict Plan::judge_bytes(Call const& call) {
     auto const before = bytes_.fetch_add(call.bytes);
-    if (at_byte_ == 0 || before >= at_byte_ || before + call.bytes < at_byte_) return std::nullopt;
-    return at_byte_ - before;
+    if (before >= at_byte_) return times_ == 0 ? Verdict{deed_, error_, {}} : Verdict{};
+    if (before + call.bytes < at_byte_) return {};
+    return {deed_, error_, at_byte_ - before};
 }
 
 Verdict Plan::judge(Call const& call) {
@@ -105,10 +114,8 @@ Verdict Plan::judge(Call const& call) {
     if (!under_.empty() && call.path.find(under_) == std::string::npos) return {};
     auto const count = ++calls_;
     trace(count, call);
-    if (at_byte_ != 0) {
-        auto const left = bytes_left(call);
-        return left ? Verdict{deed_, error_, left} : Verdict{};
-    }
+    if (is_over()) return {};
+    if (at_byte_ != 0) return judge_bytes(call);
     bool const chosen = first_ != 0 && count >= first_ && (times_ == 0 || count < first_ + times_);
     if (!chosen) return {};
     if (deed_ == Deed::shorten) return {deed_, 0, (call.bytes + 1) / 2};

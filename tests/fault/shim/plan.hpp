@@ -35,7 +35,7 @@ struct Call {
 struct Verdict {
     Deed deed = Deed::none;
     int error = 0;                      // with `fail`
-    std::optional<std::size_t> only{};  // a write takes only so many bytes before the deed
+    std::optional<std::size_t> only{};  // a write takes only so many bytes before the deed; with `fail` that is all that happens
 };
 
 class Plan {
@@ -48,6 +48,9 @@ public:
     // Kill, or cut and kill. Does not come back.
     [[noreturn]] void end(Deed deed) const;
 
+    // Whether the disk that all writes fail on from some call or byte on has come to that: it says that nothing is free.
+    [[nodiscard]] bool is_full() const;
+
     // Syncs are said to be done and are not.
     [[nodiscard]] bool forgets_sync() const { return forgets_sync_; }
     // Writes that fail are said to be done.
@@ -58,7 +61,8 @@ public:
 private:
     Plan();
     [[nodiscard]] bool counts(Kind kind) const;
-    [[nodiscard]] std::optional<std::size_t> bytes_left(Call const& call);
+    [[nodiscard]] bool is_over() const;
+    [[nodiscard]] Verdict judge_bytes(Call const& call);
     void trace(std::uint64_t number, Call const& call) const;
 
     Deed deed_ = Deed::none;
@@ -67,6 +71,7 @@ private:
     std::uint64_t at_byte_ = 0;    // of all that is written; 0: the number counts
     std::uint32_t kinds_ = 0;      // one bit a kind; 0: all that change something
     std::string under_;            // only paths that contain this
+    std::string until_;            // a file: when it is there, nothing goes wrong any more
     int error_ = 0;
     bool forgets_sync_ = false;
     bool splits_rename_ = false;

@@ -1,8 +1,10 @@
 #include "schema/identity.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <fstream>
 
 #include "core/json.hpp"
@@ -161,6 +163,24 @@ TEST_CASE("keys are never overwritten") {
     check_error(second.secret.save(keys, "", second.open), Fault::refused, keys, "there already");
     REQUIRE(first.open.save(keys / "public.key").has_value());
     CHECK(SecretIdentity::load(keys, "")->open == first.open);
+}
+
+TEST_CASE("keys that could not all be written are not there, and can be made again") {
+    TemporaryDirectory const directory;
+    auto const keys = directory / "keys";
+    auto const made = make_identity("ci");
+    // The first of three files fits, the second is too large.
+    auto* const before = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit usual{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &usual) == 0);
+    rlimit const small{80, usual.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+    auto const status = made.secret.save(keys, "", made.open);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &usual) == 0);
+    std::signal(SIGXFSZ, before);
+    check_error(Result<int>(status.map([] { return 0; })), Fault::failed, keys / "signing.pem", "");
+    CHECK(fs::is_empty(keys));
+    CHECK(made.secret.save(keys, "", made.open).has_value());
 }
 
 TEST_CASE("halves that do not belong together and damaged secrets are refused") {

@@ -516,6 +516,17 @@ TEST_CASE("an object that cannot be written is a failure, and what was durable o
     CHECK(fetch.at(0).items.at(0).offset == MiB(4));
 }
 
+TEST_CASE("what could not be written and is not recorded leaves no file behind") {
+    Bench bench;
+    bench.check_in();
+    bench.record(1);
+    bench.to_fetching(1);
+    auto const segment = Bench::segment(1);
+    bench.hear(Data{{segment.digest, ObjectCodec::raw, segment.size, segment.size}, Bytes()}, segment.size);
+    auto const actions = bench.on(ObjectUnwritten{segment.digest, {Fault::no_space, "disk full"}});
+    CHECK(only<DropObjects>(actions).objects == std::vector{segment.digest});
+}
+
 TEST_CASE("a damaged object is dropped, file and record, and fetched again after a pause") {
     Bench bench;
     bench.check_in();

@@ -94,6 +94,13 @@ open_how opening(int flags, mode_t mode) {
     return how;
 }
 
+// For messages: where a path beneath an open directory lies.
+fs::path path_beneath(int directory, fs::path const& relative) {
+    std::error_code problem;
+    auto const place = fs::read_symlink("/proc/self/fd/" + std::to_string(directory), problem);
+    return problem ? relative : place / relative;
+}
+
 // `exdev`: what EXDEV means with this resolution.
 Result<FileDescriptor> open_resolved(int directory, fs::path const& relative, open_how how, char const* exdev) {
     // EAGAIN: a directory on the way was renamed meanwhile, so the kernel could not be sure.
@@ -103,9 +110,12 @@ Result<FileDescriptor> open_resolved(int directory, fs::path const& relative, op
         if (fd >= 0) return FileDescriptor(static_cast<int>(fd));
         if ((errno != EAGAIN && errno != EINTR) || tries == most_tries) break;
     }
-    if (errno == EXDEV) return fail(Fault::refused, "cannot open {}: {}", relative.string(), exdev);
-    if (errno == ELOOP) return fail(Fault::refused, "cannot open {}: a symbolic link is on the way", relative.string());
-    return fail_errno("open", relative);
+    int const number = errno;
+    auto const path = path_beneath(directory, relative);
+    if (number == EXDEV) return fail(Fault::refused, "cannot open {}: {}", path.string(), exdev);
+    if (number == ELOOP) return fail(Fault::refused, "cannot open {}: a symbolic link is on the way", path.string());
+    errno = number;
+    return fail_errno("open", path);
 }
 
 // Opens a directory that is about to be deleted, also where its mode forbids even its owner to look into it. `resolve`: of openat2(2).

@@ -422,7 +422,9 @@ void Environment::drop_stale_readers() {
 Status Environment::copy_to(fs::path const& directory) const {
     if (auto made = make_durable_directory(directory); !made) return made;
     std::error_code problem;
-    if (!fs::is_empty(directory, problem) || problem) {
+    bool const empty = fs::is_empty(directory, problem);
+    if (problem) return fail(Fault::failed, "cannot copy the database into {}: {}", directory.string(), problem.message());
+    if (!empty) {
         return fail(Fault::refused, "cannot copy the database into {}: it is not an empty directory",
                     directory.string());
     }

@@ -280,7 +280,11 @@ class CommandFails(CallFails):
         outcome = self.call(command, fault, None)
         if outcome.status:
             self.check_end(outcome.status, outcome.err, point.way)
-            self.again(command, None, 0)
+            again = self.again(command, None, None)
+            if outcome.status == LOST_WRITE and again.status == 4:  # what is there may be whole: people decide about it
+                assert "choose another" in again.err or "choose a new" in again.err, again
+                again = self.call(command, None, 0)
+            assert again.status == 0, again
         return self.phases(fault, point.way, f"{command[1]} " + (f"ended {outcome.status}" if outcome.status else "succeeded"))
 
 

@@ -126,7 +126,10 @@ TEST_CASE("a path beneath a directory opens and creates") {
     CHECK(mode_of(dir / "a/b/file") == 0600);
     CHECK(open_beneath(root.get(), "a/../a/b/file", O_RDONLY));
     CHECK(open_beneath(root.get(), "a/b", O_RDONLY | O_DIRECTORY, 0700));
-    CHECK(open_beneath(root.get(), "absent", O_RDONLY).error().fault == Fault::not_found);
+    auto const absent = open_beneath(root.get(), "absent", O_RDONLY);
+    REQUIRE_FALSE(absent);
+    CHECK(absent.error().fault == Fault::not_found);
+    CHECK(says(absent.error(), (dir / "absent").string()));
 }
 
 TEST_CASE("a path that leaves its directory is refused and creates nothing") {

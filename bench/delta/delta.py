@@ -1,122 +1,114 @@
+#!/usr/bin/env python3
 """Bytes per update: real successive versions by lull's method and by others. See bench/METHOD.md.
 
-Needs rsync, casync, xdelta3, bsdiff, ostree and zstd (Debian's packages of these names), npm, and a release build."""
+Each result is kept in the cache under its pinned versions and the version of the tool, so a run that was interrupted
+goes on. A run of all pairs and methods writes into bench/results; a part of it is only printed, unless --into says
+where."""
 
 import argparse
-import csv
+import concurrent.futures
+import hashlib
 import json
-import math
 import os
+import re
 import sys
+import threading
 
 import corpus
 import methods
+import picture
+import report
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-REPOSITORY = os.path.dirname(os.path.dirname(HERE))
-BASE = "whole (zstd -19)"
-
-
-def results_of(pairs, options):
-    """All figures; each is kept in the cache, so that a run that was interrupted goes on. lull's are always new."""
-    found = {}
-    for pair in pairs:
-        trees = [corpus.tree_of(options.cache, pair, version) for version in (pair.old, pair.new)]
-        for name, method in methods.methods(options.build).items():
-            file = f"{options.cache}/result-" + f"{pair.source}-{pair.name}-{name}".replace("/", "_").replace(" ", "_")
-            known = name != "lull" and os.path.exists(file)
-            if not known:
-                with open(file + ".new", "w", encoding="utf-8") as out:
-                    json.dump(methods.measure(method, *trees), out)
-                os.rename(file + ".new", file)
-            with open(file, encoding="utf-8") as saved:
-                found[pair, name] = json.load(saved)
-            print(f"{pair.name}: {name}: {found[pair, name]['bytes']:,}", flush=True)
-    return found
+REPOSITORY = os.path.dirname(os.path.dirname(methods.HERE))
+sys.path.insert(0, os.path.join(REPOSITORY, "bench"))
+from rig import machine  # noqa: E402  (bench/ is one directory up)
 
 
-def mean(values):
-    return math.exp(sum(map(math.log, values)) / len(values))
+class Results:
+    """What is known: a row a pair and method. Files of the cache are written whole or not at all."""
+
+    def __init__(self, options):
+        self.options = options
+        self.rows, self.faults = {}, {}
+        self.fetching = threading.Lock()
+
+    def _file(self, pair, method, version):
+        key = f"{pair.source} {pair.packages} {pair.old} {pair.new}; {method.key} {method.revision}; {version}"
+        name = re.sub(r"[^A-Za-z0-9.+~-]+", "_", f"{pair.name}-{method.key}")
+        return f"{self.options.cache}/results/{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
+
+    def _measured(self, pair, method, version):
+        file = self._file(pair, method, version)
+        if not os.path.exists(file):
+            if self.options.render:
+                raise methods.Failed(report.NOT_YET)
+            with self.fetching:
+                trees = corpus.trees_of(self.options.cache, pair)
+            row = methods.measure(method, *trees)
+            with open(f"{file}.new", "w", encoding="utf-8") as out:
+                json.dump({**row, "tool": version}, out)
+            os.rename(f"{file}.new", file)
+        with open(file, encoding="utf-8") as saved:
+            return json.load(saved)
+
+    def find(self, pair, method):
+        try:
+            row = self._measured(pair, method, method.version())
+            self.rows[pair, method] = row
+            text = f"{row['bytes']:,} bytes, CPU {row['sender_s']:.2f} + {row['receiver_s']:.2f} s"
+        except (methods.NotBuilt, methods.Failed, corpus.NotFetched) as error:
+            self.faults[pair, method] = str(error)
+            text = f"left out: {error}"
+        if not self.options.render:
+            print(f"{pair.name}: {method.title}: {text}", flush=True)
 
 
-def table(found, gap):
-    pairs = [pair for pair in dict.fromkeys(pair for pair, _ in found) if pair.gap == gap]
-    lines = ["| method | mean, % | range, % | sender s / 100 MB | receiver s / 100 MB | sender peak MiB | receiver peak MiB |",
-             "|---|--:|--:|--:|--:|--:|--:|"]
-    for name in dict.fromkeys(name for _, name in found):
-        rows = [found[pair, name] for pair in pairs]
-        shares = [100 * row["bytes"] / found[pair, BASE]["bytes"] for pair, row in zip(pairs, rows)]
-        total = sum(row["size"] for row in rows) / 1e8
-        per = [sum(row[key] for row in rows) / total for key in ("sender_s", "receiver_s")]
-        peaks = [max(row[key] for row in rows) / (1 << 20) for key in ("sender_peak", "receiver_peak")]
-        cells = [f"{value:.1f}" if value else "" for value in per] + [f"{value:.0f}" if value else "" for value in peaks]
-        lines.append(f"| {name} | {mean(shares):.1f} | {min(shares):.2f}-{max(shares):.0f} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def chosen(options):
+    pairs = [pair for pair in (corpus.QUICK if options.quick else corpus.PAIRS) if options.pairs in pair.name]
+    known = methods.all_methods(options.build)
+    wanted = options.methods.split(",") if options.methods else [method.key for method in known]
+    unknown = set(wanted) - {method.key for method in known}
+    if unknown or not pairs:
+        sys.exit(f"delta.py: no such method or pair; the methods are {', '.join(method.key for method in known)}")
+    return pairs, [method for method in known if method.key in wanted or method.key == methods.BASE]
 
 
-def pairs_table(found):
-    names = list(dict.fromkeys(name for _, name in found))
-    lines = ["| pair, bytes | " + " | ".join(names) + " |", "|---" + "|--:" * len(names) + "|"]
-    for pair in dict.fromkeys(pair for pair, _ in found):
-        lines.append(f"| {pair.name} | " + " | ".join(f"{found[pair, name]['bytes']:,}" for name in names) + " |")
-    return "\n".join(lines)
-
-
-def picture(found, path):
-    """A dot a pair and a bar for the geometric mean, on a logarithmic axis from 0.01 to 200 per cent."""
-    names = list(dict.fromkeys(name for _, name in found))
-    left, width, row = 150, 640, 34
-    height = row * len(names) + 70
-
-    def x(share):
-        return left + width * (math.log10(min(max(share, 0.01), 200)) + 2) / (math.log10(200) + 2)
-
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 40}" height="{height}" font-family="sans-serif" '
-             f'font-size="13"><rect width="100%" height="100%" fill="white"/>']
-    for tick in (0.01, 0.1, 1, 10, 100):
-        parts.append(f'<line x1="{x(tick):.0f}" x2="{x(tick):.0f}" y1="20" y2="{height - 45}" stroke="#ddd"/>'
-                     f'<text x="{x(tick):.0f}" y="{height - 28}" text-anchor="middle">{tick:g} %</text>')
-    for i, name in enumerate(names):
-        y = 36 + i * row
-        shares = [(pair.gap, 100 * found[pair, name]["bytes"] / found[pair, BASE]["bytes"]) for pair, other in found if other == name]
-        middle = mean([share for _, share in shares])
-        weight = ' font-weight="bold"' if name == "lull" else ""
-        parts.append(f'<text x="{left - 10}" y="{y + 5}" text-anchor="end"{weight}>{name}</text>')
-        for gap, share in shares:
-            fill = "#2a6fb0" if gap == 1 else "none"
-            parts.append(f'<circle cx="{x(share):.1f}" cy="{y}" r="4.5" fill="{fill}" fill-opacity="0.6" stroke="#2a6fb0"/>')
-        parts.append(f'<line x1="{x(middle):.1f}" x2="{x(middle):.1f}" y1="{y - 12}" y2="{y + 12}" stroke="#c03" stroke-width="3"/>'
-                     f'<text x="{x(middle) + 6:.1f}" y="{y - 8}" font-size="11" fill="#c03">{middle:.1f}</text>')
-    parts.append(f'<text x="{left}" y="{height - 8}" fill="#555">bytes of one update, of the whole new version packed with zstd -19; '
-                 'full: successive, hollow: gap of three</text></svg>')
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("\n".join(parts) + "\n")
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="only the small pairs")
+    parser.add_argument("--methods", help="only these, with commas between them")
+    parser.add_argument("--pairs", default="", help="only pairs whose name holds this text")
+    parser.add_argument("--jobs", type=int, default=1, help="measurements at the same time (default: %(default)s)")
+    parser.add_argument("--render", action="store_true", help="measure nothing, write what the cache holds")
+    parser.add_argument("--cache", default=corpus.CACHE, help="versions and results (default: %(default)s)")
+    parser.add_argument("--build", default=f"{REPOSITORY}/build/release", help="lull's build directory or program")
+    parser.add_argument("--into", help="where tables and picture go (default: bench/results, of all pairs and methods)")
+    options = parser.parse_args()
+    part = options.quick or options.methods or options.pairs
+    options.into = options.into or (None if part else f"{REPOSITORY}/bench/results")
+    return options
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a few small pairs")
-    parser.add_argument("--cache", default=os.path.expanduser("~/.cache/lull-corpus"), help="where versions are kept (default: %(default)s)")
-    parser.add_argument("--build", default=f"{REPOSITORY}/build/release", help="the build to measure")
-    parser.add_argument("--into", default=f"{REPOSITORY}/bench/results", help="where results go")
-    options = parser.parse_args()
-    os.makedirs(options.cache, exist_ok=True)
-    found = results_of(corpus.QUICK if options.quick else corpus.PAIRS, options)
-    gaps = sorted({pair.gap for pair, _ in found})
-    titles = {1: "## Successive releases", 3: "## Gaps of three"}
-    text = "\n\n".join(["# Bytes per update", *[f"{titles[gap]}\n\n{table(found, gap)}" for gap in gaps], "## Pair by pair",
-                        pairs_table(found)])
-    print(text)
-    with open(f"{options.into}/delta.md", "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-    with open(f"{options.into}/delta.csv", "w", newline="", encoding="utf-8") as file:
-        out = csv.writer(file)
-        out.writerow(("pair", "gap", "method", "bytes", "size", "sender_s", "receiver_s", "sender_peak", "receiver_peak"))
-        for (pair, name), row in found.items():
-            out.writerow((pair.name, pair.gap, name, *[row[key] for key in ("bytes", "size", "sender_s", "receiver_s", "sender_peak",
-                                                                               "receiver_peak")]))
-    picture(found, f"{options.into}/delta.svg")
+    options = arguments()
+    missing = methods.missing_packages()
+    if missing:
+        sys.exit(f"delta.py: these tools are missing: apt-get install {' '.join(missing)}")
+    os.makedirs(f"{options.cache}/trees", exist_ok=True)
+    os.makedirs(f"{options.cache}/results", exist_ok=True)
+    pairs, wanted = chosen(options)
+    results, where = Results(options), machine().partition(", load")[0]
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for done in [pool.submit(results.find, pair, method) for pair in pairs for method in wanted]:
+            done.result()
+    table = report.Report(pairs, wanted, results.rows, results.faults, where)
+    print("\n" + table.markdown())
+    if options.into:
+        for name, text in (("md", table.markdown()), ("csv", table.csv()), ("json", table.json()),
+                           ("svg", picture.svg(table))):
+            with open(f"{options.into}/delta.{name}", "w", encoding="utf-8", newline="") as file:
+                file.write(text)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -17,6 +17,7 @@ using namespace lull;
 
 namespace {
 
+constexpr Bytes largest_file = MiB(4096);
 constexpr std::uint64_t a_frame = 160;  // bytes of header, body and CURVE around the payload of one DATA, and of its ACK
 
 double cpu_seconds() {
@@ -53,7 +54,7 @@ std::map<Digest, fs::path> files_of(publisher::Release const& release) {
 Buffer read_base(std::map<Digest, fs::path> const& files, std::vector<store::BaseRange> const& ranges) {
     Buffer base;
     for (auto const& range : ranges) {
-        auto const file = must(read_file(files.at(range.file), range.offset + range.length));
+        auto const file = must(read_file(files.at(range.file), largest_file));
         auto const begin = file.begin() + static_cast<std::ptrdiff_t>(range.offset.count());
         base.insert(base.end(), begin, begin + static_cast<std::ptrdiff_t>(range.length.count()));
     }
@@ -76,7 +77,7 @@ std::vector<std::vector<store::Anchor>> anchors_of(std::vector<Digest> const& di
     std::vector<std::vector<store::Anchor>> anchors;
     for (auto const& digest : digests) {
         store::AnchorFinder finder;
-        finder.feed(must(read_file(files.at(digest), MiB(4096))));
+        finder.feed(must(read_file(files.at(digest), largest_file)));
         anchors.push_back(finder.anchors());
     }
     return anchors;

@@ -25,7 +25,7 @@ Actions Broker::on(Event event, Moment now) {
     out_.clear();
     std::visit([&](auto& concrete) { on_event(std::move(concrete), now); }, event);
     for (auto& frame : sender_.next(now.point)) out_.push_back(std::move(frame));
-    for (auto const id : sender_.overdue()) {
+    for (auto const id : sender_.overdue(now.point)) {
         complain(sessions_.at(id).peer, "it takes nothing of what is sent to it: the session ends, and it may begin again");
         close(id);
     }

@@ -104,8 +104,8 @@ void Broker::on_message(SessionId id, Session&, Fetch const& message, Moment) {
     }
 }
 
-void Broker::on_message(SessionId id, Session&, Ack const& message, Moment) {
-    if (sender_.acknowledge(id, message.received)) return;
+void Broker::on_message(SessionId id, Session&, Ack const& message, Moment now) {
+    if (sender_.acknowledge(id, message.received, now.point)) return;
     refuse(id, Refusal::invalid, "ACK for bytes that were not sent: begin a new session");
     close(id);
 }

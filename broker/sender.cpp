@@ -1,6 +1,7 @@
 #include "broker/sender.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace lull::broker {
 
@@ -8,7 +9,9 @@ Sender::Place Sender::enqueue(SessionId session, Transfer transfer) {
     auto& queue = queues_[session];
     if (queue.transfers.size() >= limits::objects_per_session) return Place::overfull;
     queue.transfers.push_back(std::move(transfer));
-    if (queue.standing == Standing::idle) line_up(session, queue);
+    if (queue.standing == Standing::finishing) std::erase(finishing_, session);
+    if (queue.standing == Standing::idle || queue.standing == Standing::finishing) line_up(session, queue);
+    take_back(session, queue);
     return queue.standing == Standing::waiting ? Place::queued : Place::served;
 }
 
@@ -19,7 +22,7 @@ void Sender::line_up(SessionId session, Queue& queue) {
     (room ? served_ : waiting_).push_back(session);
 }
 
-bool Sender::acknowledge(SessionId session, Bytes received) {
+bool Sender::acknowledge(SessionId session, Bytes received, TimePoint now) {
     auto const found = queues_.find(session);
     if (found == queues_.end()) return received.zero();
     auto& queue = found->second;
@@ -27,7 +30,13 @@ bool Sender::acknowledge(SessionId session, Bytes received) {
     if (received <= queue.acknowledged) return true;  // late or repeated
     (queue.standing == Standing::aside ? aside_in_flight_ : in_flight_) -= received - queue.acknowledged;
     queue.acknowledged = received;
+    if (queue.blocked) queue.blocked = now;
     take_back(session, queue);
+    if (queue.flying().zero() && queue.transfers.empty()) {
+        std::erase(finishing_, session);
+        std::erase(aside_, session);
+        queue.standing = Standing::idle;
+    }
     return true;
 }
 
@@ -44,12 +53,14 @@ void Sender::drop(SessionId session) {
     (queue.standing == Standing::aside ? aside_in_flight_ : in_flight_) -= queue.flying();
     if (queue.standing == Standing::served) leave_service(session, queue);
     std::erase(waiting_, session);
+    std::erase(finishing_, session);
     std::erase(aside_, session);
     queues_.erase(found);
 }
 
 void Sender::leave_service(SessionId session, Queue& queue) {
-    queue.standing = Standing::idle;
+    queue.standing = queue.flying().zero() ? Standing::idle : Standing::finishing;
+    if (queue.standing == Standing::finishing) finishing_.push_back(session);
     std::erase(served_, session);
     if (waiting_.empty()) return;
     auto const next = waiting_.front();
@@ -67,20 +78,33 @@ Bytes Sender::next_length(Queue const& queue) const {
 bool Sender::can_take(Queue const& queue) const {
     if (queue.transfers.empty()) return false;
     auto const length = next_length(queue);
-    return queue.flying() + length <= window() && queue.sent + length <= queue.permitted;
+    return queue.flying() + length <= window(queue) && queue.sent + length <= queue.permitted;
 }
 
 void Sender::set_aside_the_blocked(TimePoint now) {
+    homeless_ = Bytes();
+    bool const refused = std::exchange(refused_, false);
     for (auto const session : std::vector(served_.begin(), served_.end())) {
-        if (waiting_.empty()) return;
-        auto& queue = queues_.at(session);
-        if (!queue.blocked || now - *queue.blocked < limits_.patience) continue;
-        leave_service(session, queue);
-        queue.standing = Standing::aside;
-        aside_.push_back(session);
-        in_flight_ -= queue.flying();
-        aside_in_flight_ += queue.flying();
+        if (waiting_.empty() && !refused) return;
+        set_aside(session, queues_.at(session), now);
     }
+    for (auto const session : std::vector(finishing_.begin(), finishing_.end())) {
+        if (refused) set_aside(session, queues_.at(session), now);
+    }
+}
+
+void Sender::set_aside(SessionId session, Queue& queue, TimePoint now) {
+    if (!queue.blocked || now - *queue.blocked < limits_.patience) return;
+    if (aside_in_flight_ + queue.flying() > limits_.cap) {
+        homeless_ = std::max(homeless_, queue.flying());
+        return;
+    }
+    if (queue.standing == Standing::served) leave_service(session, queue);
+    std::erase(finishing_, session);
+    queue.standing = Standing::aside;
+    aside_.push_back(session);
+    in_flight_ -= queue.flying();
+    aside_in_flight_ += queue.flying();
 }
 
 void Sender::take_back(SessionId session, Queue& queue) {
@@ -91,11 +115,13 @@ void Sender::take_back(SessionId session, Queue& queue) {
     line_up(session, queue);
 }
 
-std::vector<SessionId> Sender::overdue() const {
+std::vector<SessionId> Sender::overdue(TimePoint now) const {
     std::vector<SessionId> overdue;
     Bytes left = aside_in_flight_;
-    for (auto session = aside_.begin(); session != aside_.end() && left > limits_.cap; ++session) {
-        left -= queues_.at(*session).flying();
+    for (auto session = aside_.begin(); session != aside_.end() && left + homeless_ > limits_.cap; ++session) {
+        auto const& queue = queues_.at(*session);
+        if (queue.flying().zero() || now - *queue.blocked < limits_.most_patience) continue;
+        left -= queue.flying();
         overdue.push_back(*session);
     }
     return overdue;
@@ -123,9 +149,10 @@ std::vector<SendFrame> Sender::next(TimePoint now) {
     return frames;
 }
 
-Bytes Sender::window() const {
+Bytes Sender::window(Queue const& queue) const {
     Bytes const share(limits_.cap.count() / (served_.size() + 1));
-    return std::min(limits_.window, std::max(share, limits_.frame));
+    auto const window = queue.acknowledged.zero() ? limits_.first_window : limits_.window;
+    return std::min(window, std::max(share, limits_.frame));
 }
 
 std::optional<SendFrame> Sender::next_frame(SessionId session, Queue& queue, TimePoint now) {
@@ -134,16 +161,20 @@ std::optional<SendFrame> Sender::next_frame(SessionId session, Queue& queue, Tim
         if (!queue.blocked) queue.blocked = now;
         return std::nullopt;
     }
-    queue.blocked.reset();
     auto& transfer = queue.transfers.front();
     auto const length = next_length(queue);
-    if (in_flight_ + length > limits_.cap) return std::nullopt;
+    if (in_flight_ + length > limits_.cap) {
+        refused_ = true;
+        return std::nullopt;
+    }
     SendFrame frame{session, transfer.place, transfer.offset, length};
     queue.sent += length;
     queue.by_software[transfer.software] += length;
     in_flight_ += length;
     transfer.offset += length;
     if (transfer.offset == transfer.place.shape.stored) queue.transfers.pop_front();
+    queue.blocked.reset();
+    if (queue.transfers.empty()) queue.blocked = now;
     return frame;
 }
 

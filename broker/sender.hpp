@@ -12,16 +12,18 @@ namespace lull::broker {
 
 struct SenderLimits {
     Bytes frame = KiB(256);          // payload of one DATA
-    Bytes window = MiB(4);           // sent and not yet acknowledged, a session; less where many are served, see Sender::window()
+    Bytes window = MiB(4);           // sent and not yet acknowledged, a session; often less, see Sender::window()
+    Bytes first_window = KiB(256);   // the same until the session has acknowledged something; at least a frame
     Bytes cap = MiB(64);             // the same, all sessions together; as much again may be out to those that are set aside
     std::size_t transfers = 64;      // sessions served at once; the others queue
-    Duration patience = std::chrono::milliseconds(500);  // with a session that takes nothing while others queue
+    Duration patience = std::chrono::milliseconds(500);  // with a session that takes nothing while others want to be served
+    Duration most_patience = std::chrono::seconds(30);   // with one set aside that acknowledges nothing, when there are too many of them
 };
 
 // Decides which frame goes to whom next. A waiting request is a descriptor; bytes are read only when the receiver's credit (disk),
 // its window (network) and the global cap all allow it, so memory does not depend on how slow anyone is. Serves sessions in turn.
-// Whoever takes nothing for a while, because its window is full or its credit used up, makes room for those that queue: it is set aside
-// until it can take something, and then queues again.
+// Whoever takes nothing for a while, because its window is full, its credit used up, or all sent and not acknowledged, makes room for
+// those that queue or that the cap refuses: it is set aside until it can take something, and then queues again.
 class Sender {
 public:
     explicit Sender(SenderLimits limits) : limits_(limits) {}
@@ -37,7 +39,7 @@ public:
     Place enqueue(SessionId session, Transfer transfer);
 
     // Cumulative figures of ACK and CREDIT. False for an acknowledgement of bytes that were never sent: a broken peer.
-    [[nodiscard]] bool acknowledge(SessionId session, Bytes received);
+    [[nodiscard]] bool acknowledge(SessionId session, Bytes received, TimePoint now);
     void permit(SessionId session, Bytes permitted);
 
     // Drops a session and what it had in flight.
@@ -46,8 +48,8 @@ public:
     // The frames that may go now.
     [[nodiscard]] std::vector<SendFrame> next(TimePoint now);
 
-    // Sessions to end, because what those that were set aside leave unacknowledged exceeds the cap: the longest set aside first.
-    [[nodiscard]] std::vector<SessionId> overdue() const;
+    // Sessions to end, because another one cannot be set aside before their bytes are gone: the longest set aside first.
+    [[nodiscard]] std::vector<SessionId> overdue(TimePoint now) const;
 
     // Place in the queue, 1 for the next to be served; 0 while served or set aside; nothing without requests.
     [[nodiscard]] std::optional<std::size_t> position(SessionId session) const;
@@ -58,7 +60,7 @@ public:
     [[nodiscard]] Bytes in_flight() const { return in_flight_ + aside_in_flight_; }
 
 private:
-    enum class Standing { idle, waiting, served, aside };
+    enum class Standing { idle, waiting, served, finishing, aside };  // finishing: all is sent and not all acknowledged
     struct Queue {
         std::deque<Transfer> transfers;
         Bytes sent{};
@@ -66,18 +68,19 @@ private:
         Bytes permitted{};
         std::map<SoftwareName, Bytes> by_software;
         Standing standing = Standing::idle;
-        std::optional<TimePoint> blocked;  // since when it could take nothing
+        std::optional<TimePoint> blocked;  // since when it has taken nothing
         [[nodiscard]] Bytes flying() const { return sent - acknowledged; }
     };
 
     // What a session may have in flight now: an equal share of the cap with one share left over, so that sessions whose peers have
-    // vanished cannot use up what the others need.
-    [[nodiscard]] Bytes window() const;
+    // vanished cannot use up what the others need; little until the peer has shown that it takes anything.
+    [[nodiscard]] Bytes window(Queue const& queue) const;
     [[nodiscard]] Bytes next_length(Queue const& queue) const;
     [[nodiscard]] bool can_take(Queue const& queue) const;
     void line_up(SessionId session, Queue& queue);
     void leave_service(SessionId session, Queue& queue);
     void set_aside_the_blocked(TimePoint now);
+    void set_aside(SessionId session, Queue& queue, TimePoint now);
     void take_back(SessionId session, Queue& queue);
     [[nodiscard]] std::optional<SendFrame> next_frame(SessionId session, Queue& queue, TimePoint now);
 
@@ -85,9 +88,12 @@ private:
     std::map<SessionId, Queue> queues_;
     std::deque<SessionId> served_;   // in turn
     std::deque<SessionId> waiting_;  // first come, first served
+    std::deque<SessionId> finishing_;
     std::deque<SessionId> aside_;    // the longest first
     Bytes in_flight_{};              // of all but those
     Bytes aside_in_flight_{};
+    Bytes homeless_{};               // in flight of a session that should be set aside and does not fit there
+    bool refused_ = false;           // somebody got nothing because of the cap
 };
 
 }  // namespace lull::broker

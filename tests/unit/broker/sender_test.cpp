@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include <random>
+
 #include "broker_fixture.hpp"
 
 using namespace lull;
@@ -14,7 +16,7 @@ constexpr Bytes plenty = MiB(100);
 constexpr TimePoint start{1000s};
 
 SenderLimits limits_of(std::uint64_t window, std::uint64_t cap, std::size_t transfers = 4) {
-    return {.frame = frame, .window = Bytes(window), .cap = Bytes(cap), .transfers = transfers};
+    return {.frame = frame, .window = Bytes(window), .first_window = Bytes(window), .cap = Bytes(cap), .transfers = transfers};
 }
 
 Sender::Transfer transfer(std::string_view object, std::uint64_t size, std::uint64_t offset = 0) {
@@ -64,9 +66,9 @@ TEST_CASE("what is not acknowledged stays within the window of the session") {
     sender.enqueue(1, transfer("a", 1000));
     CHECK(totals(sender.next(start))[1] == 300);
     CHECK(sender.next(start).empty());
-    CHECK(sender.acknowledge(1, Bytes(100)));
+    CHECK(sender.acknowledge(1, Bytes(100), start));
     CHECK(totals(sender.next(start))[1] == 100);
-    CHECK(sender.acknowledge(1, Bytes(400)));
+    CHECK(sender.acknowledge(1, Bytes(400), start));
     CHECK(totals(sender.next(start))[1] == 300);
 }
 
@@ -163,15 +165,15 @@ TEST_CASE("dropping a session that waits lets the ones behind it move up") {
 
 TEST_CASE("an acknowledgement of bytes that were never sent is refused, a repeated one changes nothing") {
     Sender sender(limits_of(1000, 10'000));
-    CHECK(sender.acknowledge(1, Bytes()));
-    CHECK(!sender.acknowledge(1, Bytes(1)));
+    CHECK(sender.acknowledge(1, Bytes(), start));
+    CHECK(!sender.acknowledge(1, Bytes(1), start));
     sender.permit(1, plenty);
     sender.enqueue(1, transfer("a", 500));
     (void)sender.next(start);
-    CHECK(!sender.acknowledge(1, Bytes(501)));
-    CHECK(sender.acknowledge(1, Bytes(400)));
-    CHECK(sender.acknowledge(1, Bytes(400)));
-    CHECK(sender.acknowledge(1, Bytes(300)));
+    CHECK(!sender.acknowledge(1, Bytes(501), start));
+    CHECK(sender.acknowledge(1, Bytes(400), start));
+    CHECK(sender.acknowledge(1, Bytes(400), start));
+    CHECK(sender.acknowledge(1, Bytes(300), start));
     CHECK(sender.in_flight() == Bytes(100));
 }
 
@@ -219,7 +221,7 @@ TEST_CASE("nobody is set aside while nobody waits") {
     auto& sender = crowd.sender;
     sender.drop(3);
     CHECK(sender.next(start + 1h).empty());
-    REQUIRE(sender.acknowledge(1, Bytes(100)));
+    REQUIRE(sender.acknowledge(1, Bytes(100), start));
     CHECK(totals(sender.next(start + 1h)) == std::map<SessionId, std::uint64_t>{{1, 100}});
 }
 
@@ -229,10 +231,10 @@ TEST_CASE("a session that was set aside queues again when it can take something,
     (void)sender.next(start + 500ms);  // 1 is set aside
     sender.permit(4, plenty);
     sender.enqueue(4, transfer("b", 1000));
-    REQUIRE(sender.acknowledge(1, Bytes(100)));
+    REQUIRE(sender.acknowledge(1, Bytes(100), start + 550ms));
     CHECK(sender.position(4) == 1);
     CHECK(sender.position(1) == 2);
-    REQUIRE(sender.acknowledge(3, Bytes(100)));
+    REQUIRE(sender.acknowledge(3, Bytes(100), start + 550ms));
     CHECK(totals(sender.next(start + 600ms)) == std::map<SessionId, std::uint64_t>{{3, 100}, {4, 100}});  // 2 took nothing
     sender.drop(3);
     CHECK(totals(sender.next(start + 700ms)) == std::map<SessionId, std::uint64_t>{{1, 100}});
@@ -249,10 +251,107 @@ TEST_CASE("what sessions that were set aside have in flight does not use up the 
         CHECK(totals(sender.next(now))[session] == 200);
         now += 500ms;
     }
-    CHECK(totals(sender.next(now))[4] == 200);
-    CHECK(sender.in_flight() == Bytes(800));
-    REQUIRE(sender.overdue() == std::vector<SessionId>{1});
-    sender.drop(1);
-    CHECK(sender.overdue().empty());
+    CHECK(sender.next(now).empty());  // 3 would be the third with 200
     CHECK(sender.in_flight() == Bytes(600));
+    CHECK(sender.overdue(start + 29s).empty());
+
+    SECTION("the one that was silent for longest goes") {
+        REQUIRE(sender.overdue(start + 40s) == std::vector<SessionId>{1});
+        sender.drop(1);
+        CHECK(totals(sender.next(start + 40s)) == std::map<SessionId, std::uint64_t>{{4, 200}});
+        CHECK(sender.overdue(start + 40s).empty());
+    }
+    SECTION("but not if it has acknowledged something, however little") {
+        REQUIRE(sender.acknowledge(1, Bytes(1), start + 20s));
+        CHECK(sender.overdue(start + 40s) == std::vector<SessionId>{2});
+    }
+    SECTION("one that can take something again makes room itself") {
+        REQUIRE(sender.acknowledge(1, Bytes(200), start + 20s));
+        CHECK(totals(sender.next(start + 40s)) == std::map<SessionId, std::uint64_t>{{4, 200}});
+        CHECK(sender.overdue(start + 40s).empty());
+    }
+}
+
+TEST_CASE("sessions that were sent everything and do not acknowledge it do not keep the cap from the others") {
+    Sender sender(limits_of(400, 400, 2));
+    for (SessionId session = 1; session <= 4; ++session) {
+        sender.permit(session, plenty);
+        sender.enqueue(session, transfer("a", 100));
+    }
+    REQUIRE(totals(sender.next(start)).size() == 4);
+    sender.permit(5, plenty);
+    sender.enqueue(5, transfer("b", 100));
+    CHECK(sender.next(start + 499ms).empty());
+    CHECK(totals(sender.next(start + 500ms)) == std::map<SessionId, std::uint64_t>{{5, 100}});
+    CHECK(sender.in_flight() == Bytes(500));
+
+    for (SessionId session = 1; session <= 5; ++session) REQUIRE(sender.acknowledge(session, Bytes(100), start + 1s));
+    CHECK(sender.in_flight() == Bytes());
+    sender.enqueue(1, transfer("b", 100));  // and are served again afterwards
+    CHECK(totals(sender.next(start + 2s)) == std::map<SessionId, std::uint64_t>{{1, 100}});
+}
+
+TEST_CASE("a session that was set aside after all was sent asks for more and is served") {
+    Sender sender(limits_of(400, 400, 2));
+    for (SessionId session = 1; session <= 4; ++session) {
+        sender.permit(session, plenty);
+        sender.enqueue(session, transfer("a", 100));
+    }
+    (void)sender.next(start);
+    sender.permit(5, plenty);
+    sender.enqueue(5, transfer("b", 100));
+    (void)sender.next(start + 499ms);
+    (void)sender.next(start + 500ms);
+    REQUIRE(sender.acknowledge(5, Bytes(100), start + 600ms));
+    sender.enqueue(1, transfer("b", 100));
+    CHECK(totals(sender.next(start + 1s)) == std::map<SessionId, std::uint64_t>{{1, 100}});
+    for (SessionId session = 1; session <= 4; ++session) sender.drop(session);
+    CHECK(sender.in_flight() == Bytes());
+}
+
+TEST_CASE("a session gets little until it has acknowledged something") {
+    auto limits = limits_of(1000, 10'000);
+    limits.first_window = frame;
+    Sender sender(limits);
+    sender.permit(1, plenty);
+    sender.enqueue(1, transfer("a", 10'000));
+    CHECK(totals(sender.next(start))[1] == 100);
+    CHECK(sender.next(start).empty());
+    REQUIRE(sender.acknowledge(1, Bytes(100), start));
+    CHECK(totals(sender.next(start))[1] == 1000);
+}
+
+// Every session keeps whatever it gets and says nothing, or acknowledges now and then. However they do it, the bounds hold, and whoever
+// acknowledges everything gets all it wants.
+TEST_CASE("the bounds of what is in flight hold whatever the sessions do") {
+    for (unsigned seed = 1; seed <= 200; ++seed) {
+        std::minstd_rand draw(seed);
+        SenderLimits const limits{.frame = frame, .window = Bytes(500), .first_window = frame, .cap = Bytes(2000), .transfers = 5};
+        Sender sender(limits);
+        std::map<SessionId, std::uint64_t> sent;
+        auto now = start;
+        std::uint64_t honest = 0;
+        for (int step = 0; step < 600; ++step, now += 200ms) {
+            SessionId const session = 2 + draw() % 40;
+            if (step % 3 == 0) {
+                sender.permit(session, plenty);
+                sender.enqueue(session, transfer("a", 1 + draw() % 700));
+            }
+            if (draw() % 4 == 0 && sent[session] > 0) REQUIRE(sender.acknowledge(session, Bytes(1 + draw() % sent[session]), now));
+            if (step == 0) {
+                sender.permit(1, plenty);
+                sender.enqueue(1, transfer("a", 3000));
+            }
+            for (auto const& [to, length] : totals(sender.next(now))) sent[to] += length;
+            REQUIRE(sender.in_flight() <= limits.cap + limits.cap);
+            REQUIRE(sender.acknowledge(1, Bytes(honest = sent[1]), now));
+            for (auto const late : sender.overdue(now)) {
+                REQUIRE(late != 1);
+                sender.drop(late);
+                sent.erase(late);
+            }
+        }
+        INFO("seed " << seed);
+        REQUIRE(honest == 3000);
+    }
 }

@@ -1,5 +1,7 @@
 #include "tests/sim/world.hpp"
 
+#include <algorithm>
+
 namespace lull::sim {
 
 bool Random::chance(double probability) {
@@ -19,12 +21,16 @@ Moment World::moment() const {
     return {now_, WallTime{start_of_time + std::chrono::duration_cast<std::chrono::microseconds>(now_.time_since_epoch()).count()}};
 }
 
-void World::after(Duration delay, std::function<void()> what) { queue_.push({now_ + delay, order_++, std::move(what)}); }
+void World::after(Duration delay, std::function<void()> what) {
+    queue_.push_back({now_ + delay, order_++, std::move(what)});
+    std::push_heap(queue_.begin(), queue_.end(), Later());
+}
 
 void World::run_until(TimePoint until) {
-    while (!queue_.empty() && queue_.top().when <= until) {
-        auto const next = queue_.top();
-        queue_.pop();
+    while (!queue_.empty() && queue_.front().when <= until) {
+        std::pop_heap(queue_.begin(), queue_.end(), Later());
+        auto const next = std::move(queue_.back());
+        queue_.pop_back();
         now_ = next.when;
         ++happened_;
         next.what();

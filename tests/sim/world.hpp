@@ -4,7 +4,6 @@
 
 #include <cstdio>
 #include <functional>
-#include <queue>
 #include <random>
 #include <vector>
 
@@ -66,7 +65,7 @@ private:
     bool tracing_ = false;
     std::uint64_t happened_ = 0;
     std::uint64_t order_ = 0;
-    std::priority_queue<Happening, std::vector<Happening>, Later> queue_;
+    std::vector<Happening> queue_;  // a heap, the next one in front
 };
 
 // Something that keeps order: a wire, a disk. What enters later never leaves earlier.

@@ -377,6 +377,7 @@ Status require_private(fs::path const& path) {
 
 Result<FileDescriptor> lock_exclusively(fs::path const& path) {
     auto file = open_file(path, O_RDWR | O_CREAT, 0600);
+    if (!file && file.error().fault == Fault::refused) file.error().fault = Fault::failed;  // nobody has it: it cannot be opened
     if (!file) return file;
     if (uninterrupted([&] { return flock(file->get(), LOCK_EX | LOCK_NB); }) == 0) return file;
     if (errno != EWOULDBLOCK) return fail_errno("lock", path);

@@ -486,3 +486,16 @@ TEST_CASE("a lock is held by one at a time and is free again afterwards") {
     CHECK(lock_exclusively(dir / "lock"));
     CHECK(lock_exclusively(dir / "absent/lock").error().fault == Fault::not_found);
 }
+
+TEST_CASE("a lock file that must not be opened is not taken for one that another process has") {
+    TemporaryDirectory dir;
+    put(dir / "lock", "process 1 (somebody)");
+    fs::permissions(dir.path(), fs::perms(0755));
+    fs::permissions(dir / "lock", fs::perms(0400));
+    int const status = status_of_child([&] {
+        if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) _exit(1);
+        auto const lock = lock_exclusively(dir / "lock");
+        _exit(!lock && lock.error().fault == Fault::failed && says(lock.error(), "Permission denied") ? 42 : 1);
+    });
+    CHECK(status == 42);
+}

@@ -158,6 +158,7 @@ struct Environment::State {
     [[nodiscard]] Status lengthen_file(std::uint64_t size) const;
     [[nodiscard]] Status grow();
     [[nodiscard]] Status write(std::function<int(MDB_txn*)> const& change, Bytes size);
+    [[nodiscard]] bool is_dead() const;
     [[nodiscard]] bool is_short_of(Bytes size) const;
 
     // A read transaction, and what keeps the map in place meanwhile.
@@ -320,10 +321,16 @@ Status Environment::State::write(std::function<int(MDB_txn*)> const& change, Byt
         transaction.abort();
         // LMDB turns a write that the full disk cut short into EIO. Nothing was committed then, as with ENOSPC.
         if (code == EIO && is_short_of(size)) code = ENOSPC;
-        if (is_uncertain(code, committing)) die(options.directory, mdb_strerror(code));
+        if (is_uncertain(code, committing) || (committing && is_dead())) die(options.directory, mdb_strerror(code));
         if (code != MDB_MAP_FULL) return failed(code, "write", options.directory);
         if (auto status = grow(); !status) return status;
     }
+}
+
+// LMDB does nothing more once a meta page could not be written, whatever the reason was.
+bool Environment::State::is_dead() const {
+    Transaction transaction;
+    return transaction.begin(handle.get(), 0) == MDB_PANIC;
 }
 
 bool Environment::State::is_short_of(Bytes size) const {

@@ -13,7 +13,7 @@
 
 #include "changes.hpp"
 #include "child.hpp"
-#include "failing_sync.hpp"
+#include "failing_disk.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 using namespace lull;
@@ -407,21 +407,27 @@ TEST_CASE("a process that is killed leaves what it committed and nothing else, a
     CHECK(text_at(opened(options_at(directory.path())), "words", "a") == "apple");
 }
 
-TEST_CASE("a failed fsync ends the process, and the commit never happened") {
+TEST_CASE("what leaves unknown what is written ends the process, and the commit never happened") {
+    struct Failure {
+        void (*begin)();
+        char const* said;
+    };
+    auto const [begin, expected] = GENERATE(Failure{&fail_every_sync, "Input/output error"},
+                                            Failure{&fail_every_meta_page, "No space left on device"});
     TemporaryDirectory directory;
     fill(directory.path());
-    auto const status = in_child([&] {
+    auto const status = in_child([&, begin = begin] {
         if (freopen((directory / "said").c_str(), "w", stderr) == nullptr) return 3;
         auto environment = Environment::open(options_at(directory.path()));
         if (!environment) return 1;
-        fail_every_sync();
+        begin();
         (void)environment->apply(Batch{put("words", "a", "lost")});
         return 2;
     });
     CHECK(status == 70);
     auto const said = read_file(directory / "said", KiB(64));
     REQUIRE(said);
-    CHECK_THAT(std::string(as_text(*said)), Contains(directory.path().string()) && Contains("Input/output error"));
+    CHECK_THAT(std::string(as_text(*said)), Contains(directory.path().string()) && Contains(expected));
     CHECK(text_at(opened(options_at(directory.path())), "words", "a") == "apple");
 }
 

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "child.hpp"
-#include "failing_sync.hpp"
+#include "failing_disk.hpp"
 #include "store/compression.hpp"
 #include "store/pack_format.hpp"
 #include "tests/support/temporary_directory.hpp"

@@ -69,6 +69,11 @@ struct RemoveOthers {
     ObjectSet needed;
 };
 
+// Make a patch and all its deltas, and keep them; then tell (PatchMade). One at a time; gives way to everything else.
+struct MakePatch {
+    PatchId patch;
+};
+
 // A line for the log.
 struct Say {
     LogLevel level = LogLevel::info;
@@ -76,7 +81,7 @@ struct Say {
 };
 
 using Action = std::variant<Send, SendFrame, CloseSession, Announce, SetWelcome, Persist, KeepObject, OpenManifest, ListNeeded,
-                            RemoveOthers, Say>;
+                            RemoveOthers, MakePatch, Say>;
 using Actions = std::vector<Action>;
 
 }  // namespace lull::broker

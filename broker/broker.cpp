@@ -109,6 +109,7 @@ void Broker::close(SessionId session) {
         if (node != node_sessions_.end() && node->second == session) node_sessions_.erase(node);
         sessions_.erase(found);
     }
+    waiting_plans_.erase(session);
     sender_.drop(session);
     append(offers_.drop(session));
     out_.push_back(CloseSession{session});
@@ -214,6 +215,7 @@ void Broker::enter_log(UpdateArrived event, UpdateInfo info, Moment now) {
             tell_publishers(peer, release, false);
             out_.push_back(Announce{Update{state_.catalogue.epoch(), release.entry}});
             out_.push_back(SetWelcome{head(then.wall)});
+            order_patches(release, then);
             say(LogLevel::info, fmt::format("release {}: {} {} at {} us", release.entry.seq.value, release.info.software.text(),
                                             release.info.version.text(), then.wall.micros));
         }

@@ -9,6 +9,7 @@
 #include "broker/catalogue.hpp"
 #include "broker/ledger.hpp"
 #include "broker/offers.hpp"
+#include "broker/patches.hpp"
 #include "broker/peers.hpp"
 #include "broker/sender.hpp"
 #include "broker/sightings.hpp"
@@ -21,6 +22,7 @@ struct BrokerSettings {
     Duration silence = std::chrono::seconds(180);       // sessions that say nothing this long are dropped
     std::size_t keep = 10;                              // releases of each software that stay in the log, besides those in the field
     std::uint64_t catch_up_rate = 500;                  // nodes a second that may ask for the log after a beacon; sets `spread`
+    Bytes patch_space = GiB(4);                         // of stored patches and their deltas; 0: none are made
     SenderLimits sender{};
     OfferLimits offers{};
 };
@@ -31,6 +33,7 @@ struct BrokerState {
     Peers peers;
     Catalogue catalogue;
     Ledger ledger;
+    Patches patches;
     Sightings sightings;
 };
 
@@ -69,6 +72,7 @@ private:
     void on_event(ManifestOpened event, Moment now);
     void on_event(NeededListed event, Moment now);
     void on_event(OthersRemoved event, Moment now);
+    void on_event(PatchMade event, Moment now);
     void on_event(Tick event, Moment now);
 
     // One for each message that a peer may send; the others never get past the table of roles.
@@ -77,6 +81,7 @@ private:
     void on_message(SessionId id, Session& session, Sync const& message, Moment now);
     void on_message(SessionId id, Session& session, Witness const& message, Moment now);
     void on_message(SessionId id, Session& session, Fetch const& message, Moment now);
+    void on_message(SessionId id, Session& session, PlanQuery const& message, Moment now);
     void on_message(SessionId id, Session& session, Ack const& message, Moment now);
     void on_message(SessionId id, Session& session, Credit const& message, Moment now);
     void on_message(SessionId id, Session& session, Report const& message, Moment now);
@@ -105,7 +110,17 @@ private:
     void save_sightings();
     void forget_superseded();
     void collect_garbage(Moment now);
-    [[nodiscard]] bool is_publishing() const;
+    [[nodiscard]] bool is_taking_objects() const;
+
+    [[nodiscard]] std::optional<PatchId> patch_between(PlanQuery const& plan) const;
+    void order_patches(Release const& release, Moment now);
+    void make_next_patch();
+    [[nodiscard]] bool is_useful(PatchId const& id) const;
+    void forget_patch_orders();
+    void end_patch(PatchId const& id, bool failed, Moment now);
+    void tell_steps(PatchId const& id, std::set<SessionId> const& waiting);
+    [[nodiscard]] ObjectSet prune_patches();
+
     void renew_log(Epoch epoch, std::string why, WallTime now);
     void close(SessionId session);
 
@@ -114,6 +129,8 @@ private:
     BrokerSettings settings_;
     Offers offers_;
     Sender sender_;
+    PatchQueue patches_to_make_;
+    std::map<SessionId, std::vector<PlanQuery>> waiting_plans_;  // for patches that are being made
     std::map<SessionId, Session> sessions_;
     std::map<PeerKey, SessionId> node_sessions_;
     std::set<std::pair<std::string, PeerKey>> enrolling_;  // nodes on their way to the disk

@@ -87,7 +87,10 @@ Result<BrokerSettings> settings_of(Arguments const& arguments) {
     }
     auto const keep = number_between(arguments, "keep", 1, 1'000'000);
     if (!keep) return pass(keep.error());
+    auto const patch_space = parse_bytes(arguments.text("patch-space"));
+    if (!patch_space) return fail(Fault::usage, "--patch-space: {}", patch_space.error().message);
     settings.keep = *keep;
+    settings.patch_space = *patch_space;
     settings.beacon = std::chrono::seconds(*beacon);
     settings.sender.transfers = *transfers;
     settings.sender.cap = *cap;
@@ -141,6 +144,8 @@ Command run_command(std::optional<std::string> config) {
                          .fallback = "15"},
                         {.name = "transfers", .help = "nodes that are served at once; the others queue", .placeholder = "N",
                          .fallback = "64"},
+                        {.name = "patch-space", .help = "disk for what leads from one release to another; 0: none",
+                         .placeholder = "SIZE", .fallback = "4 GiB"},
                         {.name = "cap", .help = "bytes on their way to nodes, all together", .placeholder = "SIZE",
                          .fallback = "64 MiB"},
                         {.name = "keep", .help = "newest releases of each software that stay; older ones go when no node has them",

@@ -70,7 +70,8 @@ Daemon::Daemon(Opened opened, DaemonSettings const& settings, EventLoop& loop, L
       hashing_(loop, hashing_threads),
       keeper_(loop, hashing_, packs_, writer_),
       reader_(loop, packs_),
-      sweeper_(hashing_, packs_, writer_, keeper_, log) {}
+      sweeper_(hashing_, packs_, writer_, keeper_, log),
+      patch_maker_(loop, packs_, keeper_) {}
 
 Status Daemon::open_ports(BrokerAddress const& listen) {
     auto ports = Ports::open(context_, keys_, listen, wire::encode_announcement(broker_.head(clock_.wall())));
@@ -257,6 +258,10 @@ void Daemon::perform(ListNeeded const& action) {
 
 void Daemon::perform(RemoveOthers const& action) {
     sweeper_.remove_others(action.needed, [this](std::size_t objects, Bytes bytes) { raise(OthersRemoved{objects, bytes}); });
+}
+
+void Daemon::perform(MakePatch const& action) {
+    patch_maker_.make(action.patch, [this, patch = action.patch](Result<MadePatch> made) { raise(PatchMade{patch, std::move(made)}); });
 }
 
 void Daemon::perform(Say const& action) {

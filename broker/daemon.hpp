@@ -9,6 +9,7 @@
 #include "broker/frame_reader.hpp"
 #include "broker/gatekeeper.hpp"
 #include "broker/keeper.hpp"
+#include "broker/patch_maker.hpp"
 #include "broker/ports.hpp"
 #include "broker/stranger_test.hpp"
 #include "broker/sweeper.hpp"
@@ -73,6 +74,7 @@ private:
     void perform(OpenManifest& action);
     void perform(ListNeeded const& action);
     void perform(RemoveOthers const& action);
+    void perform(MakePatch const& action);
     void perform(Say const& action);
     void send(SessionId session, Message const& message, std::optional<Frame> payload);
 
@@ -104,6 +106,7 @@ private:
     Keeper keeper_;
     FrameReader reader_;
     Sweeper sweeper_;
+    PatchMaker patch_maker_;
 };
 
 }  // namespace lull::broker

@@ -69,6 +69,37 @@ struct NeededListed {
     Result<ObjectSet> objects;
 };
 
+// Names a patch by the manifest objects that it leads from and to.
+struct PatchId {
+    Digest from;
+    Digest to;
+    auto operator<=>(PatchId const&) const = default;
+};
+
+// A patch that is stored here with all that it names.
+struct MadePatch {
+    Digest object;               // the patch itself
+    Bytes size{};                // of it, plain
+    std::vector<Digest> deltas;  // objects that only this patch needs
+    Bytes stored{};              // of the patch and these
+    Bytes to_fetch{};            // by a node with the old release, this patch included
+    WallTime made;
+    static void describe(auto& self, auto& visit) {
+        visit("o", self.object);
+        visit("z", self.size);
+        visit("d", self.deltas);
+        visit("s", self.stored);
+        visit("f", self.to_fetch);
+        visit("t", self.made);
+    }
+};
+
+// What came of MakePatch; without a time.
+struct PatchMade {
+    PatchId patch;
+    Result<MadePatch> made;
+};
+
 // What came of RemoveOthers.
 struct OthersRemoved {
     std::size_t objects = 0;
@@ -79,6 +110,6 @@ struct OthersRemoved {
 struct Tick {};
 
 using Event = std::variant<MessageArrived, UpdateArrived, NonsenseArrived, SessionGone, BatchDone, ObjectKept, ManifestOpened,
-                           NeededListed, OthersRemoved, Tick>;
+                           NeededListed, OthersRemoved, PatchMade, Tick>;
 
 }  // namespace lull::broker

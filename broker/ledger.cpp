@@ -73,12 +73,18 @@ std::set<Seq> Ledger::releases() const {
     return found;
 }
 
-std::uint64_t Ledger::active_on(SoftwareName const& software, Seq seq) const {
-    std::uint64_t count = 0;
+std::map<Seq, std::uint64_t> Ledger::active(SoftwareName const& software) const {
+    std::map<Seq, std::uint64_t> found;
     for (auto row = rows_.lower_bound({software, PeerKey()}); row != rows_.end() && row->first.first == software; ++row) {
-        if (row->second.row.active == seq) ++count;
+        if (row->second.row.active) ++found[*row->second.row.active];
     }
-    return count;
+    return found;
+}
+
+std::uint64_t Ledger::active_on(SoftwareName const& software, Seq seq) const {
+    auto const all = active(software);
+    auto const found = all.find(seq);
+    return found == all.end() ? 0 : found->second;
 }
 
 }  // namespace lull::broker

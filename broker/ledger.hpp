@@ -53,6 +53,8 @@ public:
 
     // All releases that a node reported on last or has active.
     [[nodiscard]] std::set<Seq> releases() const;
+    // The releases of a software that are active somewhere, and on how many nodes.
+    [[nodiscard]] std::map<Seq, std::uint64_t> active(SoftwareName const& software) const;
     // On how many nodes this release is the active one.
     [[nodiscard]] std::uint64_t active_on(SoftwareName const& software, Seq seq) const;
 

@@ -151,7 +151,7 @@ std::vector<SendFrame> Sender::next(TimePoint now) {
 
 Bytes Sender::window(Queue const& queue) const {
     Bytes const share(limits_.cap.count() / (served_.size() + 1));
-    auto const window = queue.acknowledged.zero() ? limits_.first_window : limits_.window;
+    auto const window = queue.acknowledged.zero() ? std::min(limits_.first_window, limits_.window) : limits_.window;
     return std::min(window, std::max(share, limits_.frame));
 }
 

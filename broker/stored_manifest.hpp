@@ -13,8 +13,14 @@ namespace lull::broker {
 // The stored bytes of an object, as they lie in its pack.
 [[nodiscard]] Result<Buffer> read_stored(store::PackFile const& pack, store::ObjectPlace const& place);
 
-// The segments that a manifest object names. It was opened before its release entered the log, so its signature, by a key that may have
-// been withdrawn since, is not looked at again.
+// A whole object, unpacked and checked. Fault::damaged if its bytes are not what the digest says.
+[[nodiscard]] Result<Buffer> read_plain(store::PackFile const& pack, store::ObjectPlace const& place, Bytes most);
+
+// The manifest in a manifest object. It was opened before its release entered the log, so its signature, by a key that may have been
+// withdrawn since, is not looked at again.
+[[nodiscard]] Result<Manifest> decode_stored_manifest(View object);
+
+// The segments that a manifest object names, as above.
 [[nodiscard]] Result<std::vector<Segment>> segments_of_stored(store::PackFile const& pack, store::ObjectPlace const& place);
 
 }  // namespace lull::broker

@@ -66,10 +66,11 @@ void Broker::renew_log(Epoch epoch, std::string why, WallTime now) {
 
 // ---- objects that no release needs ----
 
-// What the releases of the log need is found out beside the loop. Nothing may be published meanwhile: then another minute is better.
+// What the releases of the log need is found out beside the loop. Nothing may be published and no patch be made meanwhile: then another
+// minute is better.
 void Broker::collect_garbage(Moment now) {
     if (!next_garbage_) next_garbage_ = now.point + between_removals;  // the start has enough to do
-    if (now.point < *next_garbage_ || collecting_ || is_publishing()) return;
+    if (now.point < *next_garbage_ || collecting_ || is_taking_objects()) return;
     std::vector<Digest> manifests;
     for (auto const& release : state_.catalogue.log()) {
         for (auto const& build : release.info.builds) manifests.push_back(build.manifest);
@@ -79,9 +80,9 @@ void Broker::collect_garbage(Moment now) {
     out_.push_back(ListNeeded{std::move(manifests)});
 }
 
-bool Broker::is_publishing() const {
+bool Broker::is_taking_objects() const {
     auto const unfinished = [this](Offer const& offer) { return state_.catalogue.find(offer.software, offer.version) == nullptr; };
-    return state_.catalogue.reserved() || !waiting_updates_.empty() || offers_.any(unfinished);
+    return state_.catalogue.reserved() || patches_to_make_.making() || !waiting_updates_.empty() || offers_.any(unfinished);
 }
 
 void Broker::on_event(NeededListed event, Moment now) {
@@ -90,10 +91,11 @@ void Broker::on_event(NeededListed event, Moment now) {
         next_garbage_ = now.point + between_collections;
         return say(LogLevel::warn, fmt::format("objects that no release needs are kept: {}", event.objects.error().message));
     }
-    if (is_publishing() || state_.catalogue.head() != listed_at_) {
+    if (is_taking_objects() || state_.catalogue.head() != listed_at_) {
         collecting_ = false;  // somebody has published, or is about to: what was found is not true any more
         return;
     }
+    event.objects->merge(prune_patches());
     out_.push_back(RemoveOthers{std::move(*event.objects)});
 }
 

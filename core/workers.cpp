@@ -1,10 +1,19 @@
 #include "core/workers.hpp"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 namespace lull {
 
-Workers::Workers(EventLoop& loop, unsigned threads) : loop_(loop) {
+namespace {
+
+constexpr int nicest = 19;
+
+}  // namespace
+
+Workers::Workers(EventLoop& loop, unsigned threads, Priority priority) : loop_(loop) {
     threads_.reserve(threads);
-    for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this, priority] { work(priority); });
 }
 
 Workers::~Workers() {
@@ -30,7 +39,9 @@ void Workers::push(UniqueTask task) {
     wake_.notify_one();
 }
 
-void Workers::work() {
+void Workers::work(Priority priority) {
+    // On Linux a nice value belongs to a thread (setpriority(2), NOTES).
+    if (priority == Priority::low) (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nicest);
     while (true) {
         UniqueTask task;
         {

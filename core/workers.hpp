@@ -14,7 +14,8 @@ namespace lull {
 // Threads for hashing, compressing and disk. A job receives values and hands a value back to the loop; it shares nothing.
 class Workers {
 public:
-    Workers(EventLoop& loop, unsigned threads);
+    enum class Priority { usual, low };  // low: runs when nothing else wants the processor (nice 19)
+    Workers(EventLoop& loop, unsigned threads, Priority priority = Priority::usual);
     // Waits for running jobs; queued ones are dropped, and no `done` runs afterwards.
     ~Workers();
     Workers(Workers const&) = delete;
@@ -33,7 +34,7 @@ public:
 
 private:
     void push(UniqueTask task);
-    void work();
+    void work(Priority priority);
 
     EventLoop& loop_;
     mutable std::mutex mutex_;

@@ -45,6 +45,8 @@ std::string_view to_text(MessageType type) {
         case MessageType::ack: return "ACK";
         case MessageType::credit: return "CREDIT";
         case MessageType::absent: return "ABSENT";
+        case MessageType::plan: return "PLAN";
+        case MessageType::steps: return "STEPS";
         case MessageType::report: return "REPORT";
         case MessageType::noted: return "NOTED";
         case MessageType::ping: return "PING";

@@ -34,6 +34,8 @@ enum class MessageType : std::uint8_t {
     ack = 43,
     credit = 44,
     absent = 45,
+    plan = 46,
+    steps = 47,
     report = 50,
     noted = 51,
     ping = 60,
@@ -373,6 +375,42 @@ struct Absent {
     bool operator==(Absent const&) const = default;
 };
 
+// "How do I get from this release to that one?" STEPS answers.
+struct PlanQuery {
+    static constexpr MessageType type = MessageType::plan;
+    SoftwareName software;
+    ArchitectureName architecture;
+    Seq from;
+    Seq to;
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("a", self.architecture);
+        visit("f", self.from);
+        visit("t", self.to);
+    }
+    bool operator==(PlanQuery const&) const = default;
+};
+
+// The object that holds the Patch; or that it is being made, and will be told of by another one; or that there is none.
+struct Steps {
+    static constexpr MessageType type = MessageType::steps;
+    SoftwareName software;
+    Seq from;
+    Seq to;
+    std::optional<Digest> patch;
+    Bytes size{};            // of the patch, plain
+    std::uint64_t wait = 0;  // ms in which it is likely to be there; 0: it will not be
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("f", self.from);
+        visit("t", self.to);
+        visit("p", self.patch);
+        visit("z", self.size);
+        visit("w", self.wait);
+    }
+    bool operator==(Steps const&) const = default;
+};
+
 // ---- reports ----
 
 // Who holds a version on a node.
@@ -552,7 +590,7 @@ struct Answer {
 };
 
 using Message = std::variant<Update, Head, Offer, Need, Put, Committed, Refused, Hello, Welcome, Busy, Sync, LogPage, Snapshot, Witness,
-                             Fetch, Queued, Data, Ack, Credit, Absent, Report, Noted, Ping, Pong, Admin, Answer>;
+                             Fetch, Queued, Data, Ack, Credit, Absent, PlanQuery, Steps, Report, Noted, Ping, Pong, Admin, Answer>;
 
 [[nodiscard]] MessageType type_of(Message const& message);
 // "UPDATE", "HELLO", ... as in PROTOCOL.md.

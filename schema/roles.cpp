@@ -27,6 +27,7 @@ constexpr std::array rules = {
     Rule{MessageType::sync,    yes,  no,        no},
     Rule{MessageType::witness, yes,  no,        no},
     Rule{MessageType::fetch,   yes,  no,        no},
+    Rule{MessageType::plan,    yes,  no,        no},
     Rule{MessageType::ack,     yes,  no,        no},
     Rule{MessageType::credit,  yes,  no,        no},
     Rule{MessageType::report,  yes,  no,        no},

@@ -20,7 +20,7 @@ std::string_view name_of(std::string_view path) {
 // The files of the old release, by what one of the new may share with them.
 class OldFiles {
 public:
-    OldFiles(Manifest const& from, std::map<Digest, Digest> const& alike) : alike_(alike) {
+    OldFiles(Manifest const& from, std::map<Digest, Digest> const& alike) : from_(from), alike_(alike) {
         for (auto const& entry : from.entries) {
             if (!has_contents(entry)) continue;
             by_digest_.emplace(*entry.digest, &entry);
@@ -48,7 +48,13 @@ public:
         return found == by_digest_.end() ? nullptr : found->second;
     }
 
+    // The whole of it.
+    [[nodiscard]] BaseRange range(Entry const& entry) const {
+        return {static_cast<std::uint32_t>(&entry - from_.entries.data()), {}, {}};
+    }
+
 private:
+    Manifest const& from_;
     std::map<Digest, Digest> const& alike_;
     std::unordered_map<Digest, Entry const*, DigestHash> by_digest_;
     std::unordered_map<std::string_view, Entry const*> by_path_;
@@ -84,8 +90,8 @@ std::vector<BaseRange> base_of(std::vector<Part> const& parts, OldFiles const& o
     Bytes total{};
     for (auto const& part : parts) {
         auto const* like = old.like(*part.entry);
-        if (like == nullptr || total + like->size > most_base || !taken.insert(*like->digest).second) continue;
-        base.push_back({*like->digest, Bytes(), like->size});
+        if (like == nullptr || total + like->size > limits::delta_base || !taken.insert(*like->digest).second) continue;
+        base.push_back(old.range(*like));
         total += like->size;
     }
     return base;
@@ -117,8 +123,8 @@ std::vector<LackingSegment> find_bases(Manifest const& from, Manifest const& to,
         LackingSegment found{segment, {}, false, 0};
         auto const& first = parts[segment].front();
         auto const* like = old.like(*first.entry);
-        if (parts[segment].size() == 1 && like != nullptr && like->size > most_base) {
-            found.base = {{*like->digest, Bytes(), like->size}};
+        if (parts[segment].size() == 1 && like != nullptr && like->size > limits::delta_base) {
+            found.base = {old.range(*like)};
             found.to_locate = true;
             found.relative_place = static_cast<double>(first.in_file.count()) / static_cast<double>(first.entry->size.count());
         } else {

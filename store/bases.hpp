@@ -3,30 +3,15 @@
 #include <map>
 #include <vector>
 
-#include "schema/manifest.hpp"
+#include "schema/patch.hpp"
 
 namespace lull::store {
-
-// Bytes of a file of the old release, which is named by its digest: so a node finds it whatever its path.
-struct BaseRange {
-    Digest file;
-    Bytes offset{};
-    Bytes length{};
-    static void describe(auto& self, auto& visit) {
-        visit("f", self.file);
-        visit("o", self.offset);
-        visit("l", self.length);
-    }
-    bool operator==(BaseRange const&) const = default;
-};
-
-inline constexpr Bytes most_base = MiB(20);  // of one segment: what a node holds in memory beside it
 
 // A segment that a node with the old release lacks.
 struct LackingSegment {
     std::uint32_t segment = 0;       // index into the new manifest's segments
     std::vector<BaseRange> base;     // what it probably resembles; empty: nothing
-    // The base is one file that is longer than most_base, given in full here: locate() says which part of it to take.
+    // The base is one file that is longer than limits::delta_base, given in full here: locate() says which part of it to take.
     bool to_locate = false;
     double relative_place = 0;       // of the segment in its file
 };

@@ -11,7 +11,7 @@ namespace lull::store {
 namespace {
 
 constexpr std::uint64_t least_gain = 50;  // one part in 50: 2 %
-constexpr Bytes most_with_base = MiB(64);
+constexpr std::size_t piece = 256 << 10;  // compressed between two looks at whether to stop
 
 struct FreeCompressor {
     void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
@@ -100,7 +100,7 @@ StoredObject pack_object(View plain, int level) {
 
 // Matches are looked for as thoroughly behind the whole base as level 19 does in a window of its own: a table entry for every byte, and
 // matches of any length taken as they are.
-Buffer make_delta(View base, View plain, int level) {
+std::optional<Buffer> make_delta(View base, View plain, int level, std::stop_token const& stop) {
     LULL_INVARIANT(base.size() + plain.size() <= most_with_base.count());
     std::unique_ptr<ZSTD_CCtx, FreeCompressor> const context(ZSTD_createCCtx());
     LULL_INVARIANT(context != nullptr);
@@ -116,12 +116,26 @@ Buffer make_delta(View base, View plain, int level) {
         set(ZSTD_c_targetLength, 4096);
     }
     LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_refPrefix(context.get(), base.data(), base.size())) == 0);
+    LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context.get(), plain.size())) == 0);
     Buffer frame(ZSTD_compressBound(plain.size()));
-    auto const size = ZSTD_compress2(context.get(), frame.data(), frame.size(), plain.data(), plain.size());
-    LULL_INVARIANT(ZSTD_isError(size) == 0);  // there is room for any outcome
-    frame.resize(size);
+    ZSTD_outBuffer out{frame.data(), frame.size(), 0};
+    ZSTD_inBuffer in{plain.data(), 0, 0};
+    for (std::size_t left = 1; left > 0;) {
+        if (stop.stop_requested()) return std::nullopt;
+        in.size = std::min(in.size + piece, plain.size());
+        left = ZSTD_compressStream2(context.get(), &out, &in, in.size == plain.size() ? ZSTD_e_end : ZSTD_e_continue);
+        LULL_INVARIANT(ZSTD_isError(left) == 0);  // there is room for any outcome
+        if (in.size < plain.size()) left = 1;
+    }
+    frame.resize(out.pos);
     frame.shrink_to_fit();
     return frame;
+}
+
+std::optional<Bytes> plain_size(View frame) {
+    auto const size = ZSTD_getFrameContentSize(frame.data(), frame.size());
+    if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN) return std::nullopt;
+    return Bytes(size);
 }
 
 Result<Buffer> apply_delta(Segment const& segment, View base, View frame) {

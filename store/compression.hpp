@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+#include <stop_token>
+
 #include "core/bytes.hpp"
 #include "core/units.hpp"
 #include "schema/manifest.hpp"
@@ -15,6 +18,8 @@ struct StoredObject {
     Buffer bytes;
 };
 
+inline constexpr Bytes most_with_base = MiB(64);  // a delta's base and plain bytes together
+
 inline constexpr int quick_level = 3;  // for whoever waits
 inline constexpr int small_level = 19; // for the background
 
@@ -27,8 +32,11 @@ inline constexpr int small_level = 19; // for the background
 [[nodiscard]] Result<Buffer> unpack_object(ObjectShape const& shape, View stored, Bytes most);
 
 // A delta: the plain bytes of a segment as one zstd frame that may refer to `base` as if it stood before them. Base and plain bytes
-// together take at most 64 MiB. Memory at the highest levels: about ten times what both are.
-[[nodiscard]] Buffer make_delta(View base, View plain, int level);
+// together take at most 64 MiB. Memory at the highest levels: about ten times what both are. Nothing if it was stopped.
+[[nodiscard]] std::optional<Buffer> make_delta(View base, View plain, int level, std::stop_token const& stop = {});
+
+// What a frame says of the size of its plain bytes; nothing if it is no frame or does not say.
+[[nodiscard]] std::optional<Bytes> plain_size(View frame);
 
 // The plain bytes of a segment from a delta and the very base that it was made with. The segment's digest and size decide whether they
 // are right: Fault::damaged otherwise, never wrong bytes, and never more than its size. Memory: base, frame and plain bytes.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <variant>
 #include <vector>
 
@@ -40,20 +41,24 @@ struct DropObjects {
     std::vector<Digest> objects;
 };
 
-// Open the manifest in incoming/, compare with the installed release, check that there is room; tell PlanMade.
-struct MakePlan {
+// What a release is made of: the complete objects in incoming/, of which one may be a patch, and the installed release.
+struct Materials {
     ReleaseId release;
     Digest manifest;
     std::optional<ReleaseId> seed;
     std::map<Digest, ObjectShape> objects;
+    std::optional<Digest> patch{};  // from the seed; gives the manifest
+};
+
+// Open the manifest, compare with the installed release, check that there is room; tell PlanMade.
+struct MakePlan {
+    Materials materials;
+    std::set<Digest> useless{};  // deltas that are not to be had
 };
 
 // Build the tree; tell StageEnded.
 struct StageRelease {
-    ReleaseId release;
-    Digest manifest;
-    std::optional<ReleaseId> seed;
-    std::map<Digest, ObjectShape> objects;
+    Materials materials;
 };
 
 // Find out whether this version is in use; tell UseFound.

@@ -49,6 +49,7 @@ Actions Agent::on(Event event, Moment now) {
     out_.clear();
     std::visit([&](auto& concrete) { on_event(std::move(concrete), now); }, event);
     retry_failed(now);
+    end_waiting(now);
     scan_due(now);
     keep_exchange_going(now);
     return std::exchange(out_, {});
@@ -138,53 +139,6 @@ void Agent::pursue(SoftwareName const& software, Moment now) {
     }
 }
 
-void Agent::pursue_plan(SoftwareName const& software, Moment now) {
-    auto const* build = work_.at(software).info.build_for(settings_.architecture);
-    if (build == nullptr) {
-        return give_up(software, Error{Fault::not_found, fmt::format("there is no build for {}", settings_.architecture.text())}, now);
-    }
-    auto const trusted = check_signature(state_.software.at(software).entry.update, domain::update_info, settings_.trusted);
-    if (!trusted) return give_up(software, trusted.error(), now);
-    auto const target = target_of(software);
-    if (!fetcher_.wants_for(software)) fetcher_.want(target, build->manifest, build->manifest_size);
-    if (!fetcher_.complete(build->manifest)) return;
-    auto& work = work_.at(software);
-    work.busy = true;
-    work.busy_with = target.seq;
-    out_.push_back(MakePlan{target, build->manifest, active_of(software), fetcher_.shapes(software)});
-}
-
-void Agent::pursue_objects(SoftwareName const& software, Moment now) {
-    auto& work = work_.at(software);
-    auto const target = target_of(software);
-    LULL_INVARIANT(work.plan.has_value());
-    if (!work.wanted) want_plan(software, now);
-    if (!fetcher_.has_all(software)) return;
-    say_fetched(software, now);
-    work.busy = true;
-    work.busy_with = target.seq;
-    auto const* build = work.info.build_for(settings_.architecture);
-    out_.push_back(StageRelease{target, build->manifest, active_of(software), fetcher_.shapes(software)});
-}
-
-void Agent::want_plan(SoftwareName const& software, Moment now) {
-    auto& work = work_.at(software);
-    for (auto const& segment : *work.plan) fetcher_.want(target_of(software), segment.digest, segment.size);
-    work.wanted = true;
-    work.wanted_since = now.point;
-    work.had = fetcher_.arrived_for(software);
-}
-
-void Agent::say_fetched(SoftwareName const& software, Moment now) {
-    auto& work = work_.at(software);
-    auto const has = fetcher_.arrived_for(software);
-    if (has <= work.had) return;
-    auto const took = std::chrono::duration_cast<std::chrono::milliseconds>(now.point - work.wanted_since);
-    say(LogLevel::info, fmt::format("{} {}: fetched {} in {} ms", software.text(), work.info.version.text(), to_text(has - work.had),
-                                    took.count()));
-    work.had = has;
-}
-
 void Agent::probe(SoftwareName const& software, Moment now) {
     auto const active = active_of(software);
     auto& work = work_.at(software);
@@ -214,70 +168,12 @@ void Agent::give_up(SoftwareName const& software, Error const& error, Moment now
     work.fault = error.fault;
     work.retry.reset();
     work.plan.reset();
+    work.patch = {};
     fetcher_.unwant(software);
     save(software, [this, software](Moment then) { pursue(software, then); });
 }
 
 // ---- what the shell found out ----
-
-void Agent::on_event(PlanMade event, Moment now) {
-    auto const& software = event.release.software;
-    auto& work = work_.at(software);
-    work.busy = false;
-    if (!is_target(event.release) || state_.software.at(software).phase != Phase::announced) return pursue(software, now);
-    if (!event.plan) {
-        if (event.plan.error().fault == Fault::damaged) {
-            drop({work.info.build_for(settings_.architecture)->manifest}, [](Moment) {});
-        }
-        return give_up(software, event.plan.error(), now);
-    }
-    work.plan = std::move(event.plan->segments);
-    work.wanted = false;
-    work.restaged = 0;
-    if (!move(software, Happening::plan_made, "", now)) return;
-    pursue(software, now);
-}
-
-void Agent::on_event(StageEnded event, Moment now) {
-    auto const& software = event.release.software;
-    work_.at(software).busy = false;
-    auto& record = state_.software.at(software);
-    if (!is_target(event.release) || record.phase != Phase::fetching) return pursue(software, now);
-    if (event.status) {
-        record.failures = 0;
-        fetcher_.unwant(software);
-        if (move(software, Happening::tree_staged, "", now)) {
-            save(software, [this, software](Moment then) { pursue(software, then); });
-        }
-        return;
-    }
-    constexpr unsigned most_tries = 4;
-    if (event.refetch.empty() || ++work_.at(software).restaged > most_tries) return give_up(software, event.status.error(), now);
-    say(LogLevel::warn, fmt::format("{}: {}; fetching {} objects", software.text(), event.status.error().message, event.refetch.size()));
-    fetch_again(software, event.refetch, now);
-}
-
-// What was fetched is dropped and fetched again. What the installed release was to give, and cannot because it is damaged, becomes part
-// of the plan.
-void Agent::fetch_again(SoftwareName const& software, std::vector<Segment> const& segments, Moment now) {
-    auto const target = target_of(software);
-    auto& work = work_.at(software);
-    auto const manifest = work.info.build_for(settings_.architecture)->manifest;
-    std::vector<Digest> useless;
-    for (auto const& segment : segments) {
-        auto const is_it = [&](Segment const& planned) { return planned.digest == segment.digest; };
-        if (segment.digest == manifest || std::ranges::any_of(*work.plan, is_it)) {
-            useless.push_back(segment.digest);
-        } else {
-            work.plan->push_back(segment);
-            fetcher_.want(target, segment.digest, segment.size);
-        }
-    }
-    if (useless.empty()) return pursue(software, now);
-    drop(useless, [this, target](Moment then) {
-        if (is_target(target)) pursue(target.software, then);
-    });
-}
 
 // Forgets objects: first the journal, then the files, unless they are wanted and arriving again by then.
 void Agent::drop(std::vector<Digest> const& objects, Continuation then) {
@@ -416,11 +312,12 @@ void Agent::retry_failed(Moment now) {
 
 std::optional<TimePoint> Agent::wake() const {
     TimePoint when = link_.wake(need());
-    bool const asked = sync_owed_ || !state_.outbox.empty();
+    bool const asked = sync_owed_ || plan_owed() || !state_.outbox.empty();
     if (link_.open() && asked) when = std::min(when, asked_at_ + settings_.link.answer);
     if (next_scan_) when = std::min(when, *next_scan_);
     for (auto const& [software, work] : work_) {
         if (work.retry) when = std::min(when, *work.retry);
+        if (work.patch.until) when = std::min(when, *work.patch.until);
     }
     return when;
 }

@@ -49,17 +49,26 @@ public:
     [[nodiscard]] Link const& link() const { return link_; }
 
 private:
+    // What is known of the patch that leads from the active release to the newest.
+    struct PatchSearch {
+        enum class State { unasked, asked, promised, found, none };
+        State state = State::unasked;
+        Segment object;                      // found: the patch
+        std::optional<TimePoint> until{};    // asked, promised: when to wait no longer
+        std::set<Digest> useless{};          // what the broker does not have, or has damaged
+    };
     // What is going on with a software at this moment; lost in a crash, and found again by pursue().
     struct Work {
         UpdateInfo info;                     // of the newest release
         bool recorded = true;                // the announcement is durable
         bool busy = false;                   // a plan, tree, probe or switch is being made
         Seq busy_with;
-        std::optional<std::vector<Segment>> plan;
-        bool wanted = false;                 // the plan's segments are with the fetcher
+        PatchSearch patch;
+        std::optional<std::vector<Segment>> plan;  // objects to fetch
+        bool wanted = false;                 // they are with the fetcher
         unsigned restaged = 0;               // how often staging has found that something must be fetched again
         TimePoint wanted_since{};
-        Bytes had{};                         // of the plan's segments, when they were wanted
+        Bytes had{};                         // of the plan's objects, when they were wanted
         std::optional<TimePoint> retry;
         Fault fault = Fault::failed;         // of the last failure
         bool scanning = false;
@@ -98,6 +107,7 @@ private:
     void on_message(Data const& message, Bytes payload, Moment now);
     void on_message(Queued const& message, Moment now);
     void on_message(Absent const& message, Moment now);
+    void on_message(Steps const& message, Moment now);
     void on_message(Noted const& message, Moment now);
     void on_message(Busy const& message, Moment now);
     void on_message(Refused const& message, Moment now);
@@ -119,6 +129,17 @@ private:
     void testify(Seq head);
     [[nodiscard]] bool caught_up() const { return state_.cursor.epoch == heard_epoch_ && state_.cursor.seq >= head_; }
 
+    [[nodiscard]] bool awaits_patch(SoftwareName const& software);
+    [[nodiscard]] bool patch_in_use(SoftwareName const& software) const;
+    void ask_plans(Moment now);
+    void ask_plans_again(PatchSearch::State least);
+    [[nodiscard]] bool plan_owed() const;
+    void end_search(SoftwareName const& software);
+    void end_waiting(Moment now);
+    void go_without(SoftwareName const& software, Digest const& object, Error const& why, Moment now);
+    [[nodiscard]] Materials materials(SoftwareName const& software) const;
+    void say_plan(SoftwareName const& software, Plan const& plan);
+
     // A release, one step at a time.
     void pursue(SoftwareName const& software, Moment now);
     void pursue_plan(SoftwareName const& software, Moment now);
@@ -134,6 +155,7 @@ private:
     void clean_up(SoftwareName const& software);
     void collect_garbage();
     void drop(std::vector<Digest> const& objects, Continuation then);
+    void not_to_be_had(Digest const& object, Error const& error, Moment now);
     void give_up_wanting(Digest const& object, Error const& error, Moment now);
     [[nodiscard]] bool is_target(ReleaseId const& release) const;
     [[nodiscard]] ReleaseId target_of(SoftwareName const& software) const;
@@ -178,6 +200,7 @@ private:
     std::mt19937_64 random_;
     std::optional<TimePoint> next_scan_;
     std::set<SoftwareName> unsaid_;                // reports to send in this session
+    std::set<SoftwareName> unasked_plans_;         // PLANs to send in this session
     Ticket next_ticket_ = 1;
     Actions out_;
 };

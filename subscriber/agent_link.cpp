@@ -44,6 +44,7 @@ void Agent::on_message(Welcome const& message, Moment now) {
     snapshot_.reset();
     testified_ = false;
     for (auto const& [software, report] : state_.outbox) unsaid_.insert(software);
+    ask_plans_again(PatchSearch::State::promised);
     hear_of(message.epoch, message.head, Duration::zero(), now);
     if (message.epoch == state_.cursor.epoch) testify(message.head);
 }
@@ -98,7 +99,7 @@ void Agent::on_message(Data const& message, Bytes payload, Moment now) {
 void Agent::on_message(Absent const& message, Moment now) {
     if (fetcher_.complete(message.object)) return;
     if (fetcher_.knows(message.object)) drop({message.object}, [](Moment) {});
-    give_up_wanting(message.object, Error{Fault::not_found, fmt::format("the broker does not have object {}", message.object.hex())}, now);
+    not_to_be_had(message.object, Error{Fault::not_found, fmt::format("the broker does not have object {}", message.object.hex())}, now);
 }
 
 void Agent::on_event(ObjectSynced event, Moment) {
@@ -111,7 +112,7 @@ void Agent::on_event(ObjectSynced event, Moment) {
 void Agent::on_event(ObjectFinished event, Moment now) {
     if (!event.status) {
         drop({event.object}, [](Moment) {});
-        return give_up_wanting(event.object, event.status.error(), now);
+        return not_to_be_had(event.object, event.status.error(), now);
     }
     auto const record = fetcher_.finished(event.object);
     if (!record) return;
@@ -136,6 +137,17 @@ void Agent::on_event(ObjectUnwritten event, Moment now) {
     give_up_wanting(event.object, event.error, now);
 }
 
+// What may be a delta, or the patch itself, is tried without it once; whatever it is.
+void Agent::not_to_be_had(Digest const& object, Error const& error, Moment now) {
+    for (auto const& software : fetcher_.wanted_by(object)) {
+        auto const& work = work_.at(software);
+        auto const phase = state_.software.at(software).phase;
+        bool const planning = !work.busy && (phase == Phase::announced || phase == Phase::fetching);
+        if (planning && patch_in_use(software) && !work.patch.useless.contains(object)) go_without(software, object, error, now);
+    }
+    give_up_wanting(object, error, now);
+}
+
 void Agent::give_up_wanting(Digest const& object, Error const& error, Moment now) {
     for (auto const& software : fetcher_.wanted_by(object)) {
         if (!work_.at(software).mending) {
@@ -150,8 +162,12 @@ void Agent::give_up_wanting(Digest const& object, Error const& error, Moment now
 // ---- speaking ----
 
 Link::Need Agent::need() const {
-    return {fetcher_.anything_missing() || !state_.outbox.empty(),
-            fetcher_.waiting_for_data() || sync_owed_ || !state_.outbox.empty(), fetcher_.waiting_for_data()};
+    bool const searching = std::ranges::any_of(work_, [](auto const& entry) {
+        auto const state = entry.second.patch.state;
+        return state == PatchSearch::State::asked || state == PatchSearch::State::promised;
+    });
+    return {fetcher_.anything_missing() || searching || !state_.outbox.empty(),
+            fetcher_.waiting_for_data() || sync_owed_ || plan_owed() || !state_.outbox.empty(), fetcher_.waiting_for_data()};
 }
 
 void Agent::say_reports(Moment now) {
@@ -172,6 +188,7 @@ void Agent::keep_exchange_going(Moment now) {
             sync_owed_ = false;
             snapshot_.reset();
             for (auto const& [software, report] : state_.outbox) unsaid_.insert(software);
+            ask_plans_again(PatchSearch::State::asked);
         }
         if (link_.catching_up(now.point) && !sync_owed_) {
             sync_owed_ = true;
@@ -182,6 +199,7 @@ void Agent::keep_exchange_going(Moment now) {
             say_reports(now);
             link_.spoke(now.point);
         }
+        ask_plans(now);
         for (auto& request : fetcher_.requests()) {
             link_.moved(now.point);
             send(std::move(request));

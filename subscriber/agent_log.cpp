@@ -201,6 +201,7 @@ void Agent::record_entry(LogEntry const& entry, Taken& taken, Moment now) {
     auto& work = work_[software];
     work.info = std::move(*info);
     work.recorded = false;
+    work.patch = {};
     work.plan.reset();
     work.retry.reset();
     work.mending = false;

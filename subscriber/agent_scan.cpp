@@ -123,6 +123,7 @@ void Agent::tree_is_lost(SoftwareName const& software, TreeFindings const& findi
     if (record.phase == Phase::waiting) out_.push_back(LetGo{software});
     if (!move(software, Happening::tree_lost, why, now)) return;
     if (record.active && active_of(software) == findings.release) record.active.reset();
+    work.patch = {};
     work.plan.reset();
     save(software, [this, software](Moment then) { pursue(software, then); });
 }

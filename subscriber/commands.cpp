@@ -70,6 +70,8 @@ Status daemon(Arguments const& arguments) {
     if (!architecture) return pass(architecture.error());
     auto const reserve = parse_bytes(arguments.text("reserve"));
     if (!reserve) return pass(reserve.error());
+    auto const memory = parse_bytes(arguments.text("memory"));
+    if (!memory) return fail(Fault::usage, "--memory: {}", memory.error().message);
     auto const scan = arguments.number("scan");
     if (!scan || *scan < 1 || *scan > 86'400) {
         return fail(Fault::usage, "--scan is '{}', and has to be a whole number of seconds from 1 to 86400", arguments.text("scan"));
@@ -85,7 +87,7 @@ Status daemon(Arguments const& arguments) {
         log.info("stopping on {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
         loop.stop();
     });
-    auto const opened = Daemon::open({layout, std::move(*bundle), *architecture, *reserve, std::chrono::seconds(*scan)}, loop, log);
+    auto const opened = Daemon::open({layout, std::move(*bundle), *architecture, *reserve, std::chrono::seconds(*scan), *memory}, loop, log);
     if (!opened) return pass(opened.error());
     return (*opened)->run();
 }
@@ -97,6 +99,8 @@ Command daemon_command() {
             .options = {root_option(),
                         {.name = "arch", .help = "take builds for this architecture; usually this machine's", .placeholder = "ARCH"},
                         {.name = "reserve", .help = "disk space that is never used", .placeholder = "SIZE", .fallback = "16 MiB"},
+                        {.name = "memory", .help = "what this process may take to apply a delta; whole segments are fetched where it is not enough",
+                         .placeholder = "SIZE", .fallback = "64 MiB"},
                         {.name = "scan", .help = "how often what is installed is looked at; every byte is read once a day",
                          .placeholder = "SECONDS", .fallback = "600"},
                         {.name = "log-level", .help = "debug, info, warn or error", .placeholder = "LEVEL", .fallback = "info"},

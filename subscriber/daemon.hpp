@@ -23,6 +23,7 @@ struct DaemonSettings {
     ArchitectureName architecture;
     Bytes reserve = MiB(16);
     Duration scan = std::chrono::minutes(10);
+    Bytes memory = MiB(64);  // of this process, when it applies a delta
 };
 
 // The shell around the agent: makes events of what sockets, workers and the writer say, and performs the actions. The agent is

@@ -54,9 +54,10 @@ struct ObjectUnwritten {
     Error error;
 };
 
-// Segments that must be fetched for a release, given what is installed.
+// What must be fetched for a release, given what is installed: segments, or deltas that give them.
 struct Plan {
-    std::vector<Segment> segments;
+    std::vector<Segment> objects;
+    std::optional<Bytes> to_fetch{};  // as they cross the wire, if that is known
 };
 
 struct PlanMade {

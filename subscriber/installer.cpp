@@ -12,18 +12,14 @@ namespace lull::subscriber {
 
 namespace {
 
-// An installed release serves as a source if its manifest can be read; if not, everything is fetched.
-std::optional<ReleaseId> usable_seed(Layout const& layout, std::optional<ReleaseId> const& seed) {
-    if (!seed || !load_manifest(layout, *seed)) return std::nullopt;
-    return seed;
-}
+constexpr Bytes without_work = MiB(14);  // what this process takes beside the segment that it works on
 
 // What is to be fetched lies on the disk beside the tree that is made of it.
 Status check_room(Layout const& layout, Manifest const& manifest, Plan const& plan, Bytes reserve) {
     auto const space = free_space(layout.root());
     if (!space) return pass(space.error());
     Bytes needed = manifest.content_size() + reserve;
-    for (auto const& segment : plan.segments) needed += segment.size;
+    for (auto const& object : plan.objects) needed += object.size;
     if (needed <= space->bytes) return {};
     return fail(Fault::no_space, "no room for {} {} in {}: {} may be needed, {} are free; make room, it is tried again by itself",
                 manifest.software.text(), manifest.version.text(), layout.root().string(), to_text(needed), to_text(space->bytes));
@@ -34,50 +30,96 @@ Status check_room(Layout const& layout, Manifest const& manifest, Plan const& pl
 Installer::Installer(EventLoop& loop, Layout const& layout, InstallerSettings settings, TreeAccess& access, Tell tell)
     : layout_(layout), settings_(std::move(settings)), access_(access), tell_(std::move(tell)), worker_(loop, 1) {}
 
-Result<Installer::OpenedManifest> Installer::open(Digest const& digest, std::map<Digest, ObjectShape> const& objects) const {
-    auto const shape = objects.find(digest);
-    if (shape == objects.end()) return fail(Fault::damaged, "the manifest {} is not here", digest.hex());
-    auto const stored = ObjectFiles(layout_.incoming()).read(digest, limits::stored_object);
+Result<Buffer> Installer::read_manifest(Digest const& digest, Materials const& materials, ObjectFiles const& files) {
+    auto const shape = materials.objects.find(digest);
+    if (shape == materials.objects.end()) return fail(Fault::damaged, "the manifest {} is not here", digest.hex());
+    auto const stored = files.read(digest, limits::stored_object);
     if (!stored) return fail(Fault::damaged, "the manifest is damaged: {}", stored.error().message);
-    auto envelope = store::unpack_object(shape->second, *stored, limits::envelope);
-    if (!envelope) return pass(std::move(envelope.error()));
-    auto manifest = open_manifest(*envelope, digest, settings_.trusted);
-    if (!manifest) return pass(std::move(manifest.error()));
-    return OpenedManifest{std::move(*envelope), std::move(*manifest)};
+    return store::unpack_object(shape->second, *stored, limits::envelope);
+}
+
+// An installed release that cannot be used is no failure: then everything is fetched.
+Result<Installer::Opened> Installer::open(Materials const& materials) const {
+    ObjectFiles const files(layout_.incoming());
+    Opened opened;
+    auto seed = materials.seed ? Seed::open(layout_, *materials.seed) : Result<Seed>(fail(Fault::not_found, "nothing is installed"));
+    if (materials.patch) {
+        if (!seed) return fail(Fault::damaged, "the patch cannot be used: {}", seed.error().message);
+        auto const shape = materials.objects.find(*materials.patch);
+        if (shape == materials.objects.end()) return fail(Fault::damaged, "the patch {} is not here", materials.patch->hex());
+        auto patched = Patched::open(shape->second, files, std::move(*seed));
+        if (!patched) return pass(patched.error());
+        opened.patched = std::move(*patched);
+    } else if (seed) {
+        opened.unpatched = std::move(*seed);
+    }
+    auto envelope = opened.patched ? opened.patched->manifest_object() : read_manifest(materials.manifest, materials, files);
+    if (!envelope) return pass(envelope.error());
+    auto manifest = open_manifest(*envelope, materials.manifest, settings_.trusted);
+    if (!manifest) return pass(manifest.error());
+    opened.envelope = std::move(*envelope);
+    opened.manifest = std::move(*manifest);
+    return opened;
+}
+
+// Deltas that take more memory than there is are left aside: a segment takes less.
+bool Installer::is_worth_it(Patched const& patched, Step const& step, Segment const& segment) const {
+    auto const memory = patched.memory_for(step, segment);
+    return memory && *memory + without_work <= settings_.memory;
+}
+
+Plan Installer::choose(Opened const& opened, std::set<Digest> const& useless) const {
+    Plan plan;
+    auto const* const seed = opened.seed();
+    auto const wanted = wanted_segments(opened.manifest, seed == nullptr ? nullptr : &seed->manifest());
+    Bytes to_fetch{};
+    bool all_known = opened.patched.has_value();
+    for (auto const index : wanted) {
+        auto const& segment = opened.manifest.segments[index];
+        auto const* const step = opened.patched ? opened.patched->step_for(index) : nullptr;
+        all_known = all_known && step != nullptr;
+        bool const by_delta = step != nullptr && is_delta(*step, opened.manifest) && !(step->object && useless.contains(*step->object)) &&
+                              is_worth_it(*opened.patched, *step, segment);
+        if (!by_delta) {
+            all_known = all_known && !is_delta(*step, opened.manifest);
+            plan.objects.push_back(segment);
+        } else if (step->object) {
+            plan.objects.push_back({*step->object, step->size});
+        }
+        if (step != nullptr) to_fetch += step->size;
+    }
+    if (all_known) plan.to_fetch = to_fetch;
+    return plan;
 }
 
 Result<Plan> Installer::make_plan(MakePlan const& order) const {
-    auto const opened = open(order.manifest, order.objects);
+    auto const& release = order.materials.release;
+    auto const opened = open(order.materials);
     if (!opened) return pass(opened.error());
     auto const& manifest = opened->manifest;
-    if (manifest.software != order.release.software || manifest.version != order.release.version) {
+    if (manifest.software != release.software || manifest.version != release.version) {
         return fail(Fault::refused, "the manifest is that of {} {}, not of {} {}", manifest.software.text(), manifest.version.text(),
-                    order.release.software.text(), order.release.version.text());
+                    release.software.text(), release.version.text());
     }
-    std::optional<Manifest> seed;
-    if (auto const usable = usable_seed(layout_, order.seed)) {
-        if (auto loaded = load_manifest(layout_, *usable)) seed = std::move(*loaded);
-    }
-    Plan plan;
-    for (auto const index : wanted_segments(manifest, seed)) plan.segments.push_back(manifest.segments[index]);
+    auto plan = choose(*opened, order.useless);
     if (auto room = check_room(layout_, manifest, plan, settings_.reserve); !room) return pass(room.error());
     return plan;
 }
 
-StageEnded Installer::make_tree(StageRelease const& order) const {
-    auto opened = open(order.manifest, order.objects);
-    if (!opened) return {order.release, pass(opened.error()), {{order.manifest, Bytes()}}};
+StageEnded Installer::make_tree(Materials const& materials) const {
+    auto opened = open(materials);
+    if (!opened) return {materials.release, pass(opened.error()), {{materials.manifest, Bytes()}}};
     auto const turn = access_.take();
-    if (auto prepared = layout_.prepare(order.release.software); !prepared) return {order.release, prepared, {}};
+    if (auto prepared = layout_.prepare(materials.release.software); !prepared) return {materials.release, prepared, {}};
     ObjectFiles files(layout_.incoming());
-    StageJob job{order.release, std::move(opened->manifest), std::move(opened->envelope), order.objects,
-                 usable_seed(layout_, order.seed)};
+    StageJob const job{materials.release, std::move(opened->manifest), std::move(opened->envelope), materials.objects, opened->seed(),
+                       opened->patched ? &*opened->patched : nullptr};
     auto staged = lull::subscriber::stage(job, layout_, files, settings_.reserve);
-    if (staged) return {order.release, {}, {}};
+    if (staged) return {materials.release, {}, {}};
     auto const& failure = staged.error();
     auto const named = [&](Digest const& digest) { return std::ranges::find(failure.damaged, digest) != failure.damaged.end() ||
                                                           std::ranges::find(failure.missing, digest) != failure.missing.end(); };
-    StageEnded ended{order.release, pass(failure.error), {}};
+    StageEnded ended{materials.release, pass(failure.error), {}};
     std::ranges::copy_if(job.manifest.segments, std::back_inserter(ended.refetch), named, &Segment::digest);
     return ended;
 }
@@ -92,11 +134,11 @@ Status Installer::make_current(ReleaseId const& release) const {
 
 void Installer::plan(MakePlan const& order) {
     worker_.submit([this, order] { return make_plan(order); },
-                   [this, release = order.release](Result<Plan> plan) { tell_(PlanMade{release, std::move(plan)}); });
+                   [this, release = order.materials.release](Result<Plan> plan) { tell_(PlanMade{release, std::move(plan)}); });
 }
 
 void Installer::stage(StageRelease const& order) {
-    worker_.submit([this, order] { return make_tree(order); }, [this](StageEnded ended) { tell_(std::move(ended)); });
+    worker_.submit([this, order] { return make_tree(order.materials); }, [this](StageEnded ended) { tell_(std::move(ended)); });
 }
 
 void Installer::switch_to(SwitchCurrent const& order, std::function<void()> afterwards) {

@@ -5,6 +5,7 @@
 #include "core/workers.hpp"
 #include "subscriber/actions.hpp"
 #include "subscriber/object_files.hpp"
+#include "subscriber/patched.hpp"
 #include "subscriber/tree_access.hpp"
 
 namespace lull::subscriber {
@@ -12,6 +13,7 @@ namespace lull::subscriber {
 struct InstallerSettings {
     TrustedKeys trusted;
     Bytes reserve = MiB(16);  // of the disk, so that a failure can still be recorded
+    Bytes memory = MiB(64);   // of this process, when it applies a delta
 };
 
 // The slow work of a release on a thread of its own: plan, tree, switch, removal. One thing at a time.
@@ -28,14 +30,20 @@ public:
     void remove(RemoveVersions const& order, Log& log);
 
 private:
-    // The manifest object from incoming/, checked against digest and keys.
-    struct OpenedManifest {
+    // All that a release is made of, checked: its manifest, from incoming/ or by the patch, and the installed release, if that can be used.
+    struct Opened {
         Buffer envelope;
         Manifest manifest;
+        std::optional<Patched> patched;
+        std::optional<Seed> unpatched;
+        [[nodiscard]] Seed const* seed() const { return patched ? &patched->seed() : unpatched ? &*unpatched : nullptr; }
     };
-    [[nodiscard]] Result<OpenedManifest> open(Digest const& digest, std::map<Digest, ObjectShape> const& objects) const;
+    [[nodiscard]] Result<Opened> open(Materials const& materials) const;
+    [[nodiscard]] static Result<Buffer> read_manifest(Digest const& digest, Materials const& materials, ObjectFiles const& files);
     [[nodiscard]] Result<Plan> make_plan(MakePlan const& order) const;
-    [[nodiscard]] StageEnded make_tree(StageRelease const& order) const;
+    [[nodiscard]] Plan choose(Opened const& opened, std::set<Digest> const& useless) const;
+    [[nodiscard]] bool is_worth_it(Patched const& patched, Step const& step, Segment const& segment) const;
+    [[nodiscard]] StageEnded make_tree(Materials const& materials) const;
     [[nodiscard]] Status make_current(ReleaseId const& release) const;
 
     Layout layout_;

@@ -40,6 +40,10 @@ Result<Manifest> load_manifest(Layout const& layout, ReleaseId const& release, T
     return belonging_to(release, open_manifest(*bytes, sha256(*bytes), trusted), path);
 }
 
+Result<Buffer> load_manifest_object(Layout const& layout, ReleaseId const& release) {
+    return read_file(layout.manifest(release), limits::envelope);
+}
+
 Status save_manifest(Layout const& layout, ReleaseId const& release, View envelope) {
     return write_file_durably(layout.manifest(release), envelope, 0644);
 }

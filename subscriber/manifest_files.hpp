@@ -12,6 +12,9 @@ namespace lull::subscriber {
 [[nodiscard]] Result<Manifest> load_manifest(Layout const& layout, ReleaseId const& release,
                                              TrustedKeys const& trusted);
 
+// The same as it was signed: an encoded envelope, not looked into.
+[[nodiscard]] Result<Buffer> load_manifest_object(Layout const& layout, ReleaseId const& release);
+
 // Writes an encoded envelope to releases/, durably, where ordinary users can read it.
 [[nodiscard]] Status save_manifest(Layout const& layout, ReleaseId const& release, View envelope);
 

@@ -39,9 +39,9 @@ std::optional<std::uint32_t> SegmentRuns::next() {
     return segment_++;
 }
 
-std::vector<std::uint32_t> wanted_segments(Manifest const& manifest, std::optional<Manifest> const& seed) {
+std::vector<std::uint32_t> wanted_segments(Manifest const& manifest, Manifest const* seed) {
     std::set<Digest> provided;
-    if (seed) {
+    if (seed != nullptr) {
         for (auto const& entry : seed->entries) {
             if (entry.type == EntryType::file && entry.digest) provided.insert(*entry.digest);
         }

@@ -43,6 +43,6 @@ private:
 };
 
 // Indices of the segments that are needed for files of which `seed` has no equal one, ascending.
-[[nodiscard]] std::vector<std::uint32_t> wanted_segments(Manifest const& manifest, std::optional<Manifest> const& seed);
+[[nodiscard]] std::vector<std::uint32_t> wanted_segments(Manifest const& manifest, Manifest const* seed);
 
 }  // namespace lull::subscriber

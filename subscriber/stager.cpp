@@ -162,20 +162,16 @@ private:
     // Takes out of to_unpack_ what the seed's files provide. A seed that cannot be used is no failure: segments
     // take its place.
     Status clone_from_seed() {
-        if (!job_.seed) return {};
-        auto const seed_tree = layout_.tree(*job_.seed);
-        auto const seed_manifest = load_manifest(layout_, *job_.seed);
-        auto const seed = open_file(seed_tree, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-        if (!seed_manifest || !seed) return {};
+        if (job_.seed == nullptr) return {};
         std::unordered_map<Digest, Entry const*, DigestHash> provided;
-        for (auto const& entry : seed_manifest->entries) {
+        for (auto const& entry : job_.seed->manifest().entries) {
             if (entry.type == EntryType::file && !entry.size.zero()) provided.emplace(*entry.digest, &entry);
         }
         std::vector<std::size_t> left;
         for (auto const index : to_unpack_) {
             auto const& entry = manifest_.entries[index];
             auto const found = provided.find(*entry.digest);
-            auto const cloned = found == provided.end() ? false : clone(seed->get(), *found->second, entry);
+            auto const cloned = found == provided.end() ? false : clone(*found->second, entry);
             if (!cloned) return pass(cloned.error());
             if (!*cloned) left.push_back(index);
         }
@@ -184,12 +180,9 @@ private:
     }
 
     // False if the seed's file is not what its manifest says.
-    [[nodiscard]] Result<bool> clone(int seed_tree, Entry const& from, Entry const& entry) {
-        auto const source = open_beneath(seed_tree, from.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-        struct stat status {};
-        bool const fits = source && fstat(source->get(), &status) == 0 && S_ISREG(status.st_mode) &&
-                          static_cast<std::uint64_t>(status.st_size) == entry.size.count();
-        if (!fits) return false;
+    [[nodiscard]] Result<bool> clone(Entry const& from, Entry const& entry) {
+        auto const source = job_.seed->open(from);
+        if (!source || from.size != entry.size) return false;
         auto const target = open_in_staging(entry, O_RDWR);
         if (!target) return pass(target.error());
         if (auto copied = clone_or_copy(source->get(), target->get(), full(entry)); !copied) {
@@ -215,7 +208,7 @@ private:
         SegmentRuns segments(manifest_, to_unpack_);
         while (auto const index = segments.next()) {
             auto const& digest = manifest_.segments[*index].digest;
-            if (!job_.objects.contains(digest)) missing_.push_back(digest);
+            if (!job_.objects.contains(digest) && delta_for(*index) == nullptr) missing_.push_back(digest);
         }
         if (missing_.empty()) return {};
         return fail(Fault::not_found, "cannot stage {} {}: {} of its segments have not been fetched, the first is {}",
@@ -228,7 +221,8 @@ private:
         Status first_problem;
         while (auto const index = segments.next()) {
             auto const& segment = manifest_.segments[*index];
-            auto const plain = read_segment(segment);
+            auto const* const delta = delta_for(*index);
+            auto const plain = delta == nullptr ? read_segment(segment) : apply(*delta, segment);
             if (!plain) {
                 if (damaged_.empty() && missing_.empty()) return pass(plain.error());
                 if (first_problem) first_problem = pass(plain.error());
@@ -239,6 +233,20 @@ private:
             }
         }
         return first_problem;
+    }
+
+    // A segment that is here as a whole comes first: its delta may have turned out to be of no use.
+    [[nodiscard]] Step const* delta_for(std::uint32_t segment) const {
+        if (job_.patched == nullptr || job_.objects.contains(manifest_.segments[segment].digest)) return nullptr;
+        auto const* const step = job_.patched->step_for(segment);
+        bool const usable = step != nullptr && is_delta(*step, manifest_) && (step->frame || job_.objects.contains(*step->object));
+        return usable ? step : nullptr;
+    }
+
+    [[nodiscard]] Result<Buffer> apply(Step const& step, Segment const& segment) {
+        auto plain = job_.patched->read(step, segment, objects_);
+        if (!plain) missing_.push_back(segment.digest);
+        return plain;
     }
 
     [[nodiscard]] Result<Buffer> read_segment(Segment const& segment) {

@@ -10,6 +10,7 @@
 #include "subscriber/layout.hpp"
 #include "subscriber/manifest_files.hpp"
 #include "subscriber/object_files.hpp"
+#include "subscriber/patched.hpp"
 #include "subscriber/segment_runs.hpp"
 
 namespace lull::subscriber {
@@ -20,7 +21,8 @@ struct StageJob {
     Manifest manifest;
     Buffer manifest_envelope;                // as it was fetched and signed
     std::map<Digest, ObjectShape> objects;   // by segment digest: what lies complete in incoming/
-    std::optional<ReleaseId> seed;           // an installed release whose equal files are cloned
+    Seed const* seed = nullptr;              // an installed release whose equal files are cloned
+    Patched const* patched = nullptr;        // gives segments that are not in `objects`
 };
 
 // What staging did.
@@ -32,7 +34,7 @@ struct StageReport {
 };
 
 // Why staging failed, and what would help. Damaged objects: remove them and fetch them again. Missing objects:
-// segments that are neither in `objects` nor to be had from the seed (whose copy may be damaged): fetch them too.
+// segments that are neither in `objects` nor to be had from the seed, whole or by a delta (its copy may be damaged): fetch them too.
 // Both empty: fetching does not help; with Fault::no_space try again when there is room, with any other fault the
 // release cannot be installed here.
 struct StageFailure {

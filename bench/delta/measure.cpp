@@ -5,19 +5,16 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdlib>
-#include <map>
 
 #include "publisher/builder.hpp"
-#include "store/anchors.hpp"
-#include "store/bases.hpp"
-#include "store/compression.hpp"
+#include "store/delta_maker.hpp"
 
 using namespace lull;
 
 namespace {
 
-constexpr Bytes largest_file = MiB(4096);
 constexpr std::uint64_t a_frame = 160;  // bytes of header, body and CURVE around the payload of one DATA, and of its ACK
 
 double cpu_seconds() {
@@ -41,61 +38,13 @@ publisher::Release build(fs::path const& path, char const* version, SigningKey c
     return must(publisher::build_release(tree, request, key, cache, [](Bytes, Bytes) {}));
 }
 
-// Files of a release by their digest.
-std::map<Digest, fs::path> files_of(publisher::Release const& release) {
-    std::map<Digest, fs::path> files;
-    std::size_t i = 0;
-    for (auto const& entry : release.manifest.entries) {
-        if (entry.type == EntryType::file) files.emplace(*entry.digest, release.files.at(i++));
-    }
-    return files;
-}
-
-Buffer read_base(std::map<Digest, fs::path> const& files, std::vector<store::BaseRange> const& ranges) {
-    Buffer base;
-    for (auto const& range : ranges) {
-        auto const file = must(read_file(files.at(range.file), largest_file));
-        auto const begin = file.begin() + static_cast<std::ptrdiff_t>(range.offset.count());
-        base.insert(base.end(), begin, begin + static_cast<std::ptrdiff_t>(range.length.count()));
-    }
-    return base;
-}
-
-// The part of a large old file that a segment resembles.
-void narrow(store::LackingSegment& lacking, std::map<Digest, fs::path> const& files, View plain) {
-    auto& range = lacking.base.front();
-    store::AnchorFinder old;
-    old.feed(must(read_file(files.at(range.file), range.length)));
-    store::AnchorFinder piece;
-    piece.feed(plain);
-    auto const window = std::min(range.length, store::most_base);
-    range.offset = store::locate(old.anchors(), range.length, piece.anchors(), lacking.relative_place, window);
-    range.length = window;
-}
-
-std::vector<std::vector<store::Anchor>> anchors_of(std::vector<Digest> const& digests, std::map<Digest, fs::path> const& files) {
-    std::vector<std::vector<store::Anchor>> anchors;
-    for (auto const& digest : digests) {
-        store::AnchorFinder finder;
-        finder.feed(must(read_file(files.at(digest), largest_file)));
-        anchors.push_back(finder.anchors());
-    }
-    return anchors;
-}
-
-// Files with new names, by what is in them.
-std::map<Digest, Digest> find_alike(publisher::Release const& from, publisher::Release const& to) {
-    auto const strangers = store::find_strangers(from.manifest, to.manifest);
-    auto const twins = store::most_alike(anchors_of(strangers.gone, files_of(from)), anchors_of(strangers.fresh, files_of(to)));
-    std::map<Digest, Digest> alike;
-    for (std::size_t i = 0; i < twins.size(); ++i) {
-        if (twins[i]) alike.emplace(strangers.fresh[i], strangers.gone[*twins[i]]);
-    }
-    return alike;
+store::ReleaseContents contents_of(publisher::Release const& release) {
+    return {release.manifest, [&release](std::uint32_t segment) { return publisher::read_segment(release, segment); }};
 }
 
 struct Outcome {
     std::uint64_t bytes = 0;
+    std::uint64_t manifest = 0;
     std::uint64_t plain = 0;
     std::size_t deltas = 0;
     std::size_t segments = 0;
@@ -114,36 +63,44 @@ int main(int argc, char** argv) {
     auto const key = SigningKey::generate();
     auto const from = build(argv[1], "1", key);
     auto const to = build(argv[2], "2", key);
-    auto const files = files_of(from);
 
     Outcome outcome;
+    store::DeltaMaker maker(contents_of(from), contents_of(to));
+    store::ReleaseContents old = contents_of(from);
+    store::PatchBuilder builder(sha256(from.manifest_object), sha256(to.manifest_object));
     auto begun = cpu_seconds();
-    auto const manifest = store::make_delta(from.manifest_object, to.manifest_object, level);
+    auto manifest = *store::make_delta(from.manifest_object, to.manifest_object, level);
+    outcome.manifest = manifest.size();
+    builder.set_manifest(std::move(manifest));
+    auto const lacking = must(maker.find_lacking());
     outcome.make += cpu_seconds() - begun;
-    outcome.bytes = manifest.size() + 2 * a_frame;
-    begun = cpu_seconds();
-    auto lacking = store::find_bases(from.manifest, to.manifest, find_alike(from, to));
-    outcome.make += cpu_seconds() - begun;
-    for (auto& needed : lacking) {
+    for (auto const& needed : lacking) {
         auto const& segment = to.manifest.segments[needed.segment];
         auto const plain = must(publisher::read_segment(to, needed.segment));
-        begun = cpu_seconds();
-        if (needed.to_locate) narrow(needed, files, plain);
-        auto const base = read_base(files, needed.base);
-        auto const delta = store::make_delta(base, plain, level);
-        outcome.make += cpu_seconds() - begun;
-        begun = cpu_seconds();
-        if (must(store::apply_delta(segment, base, delta)) != plain) return 1;
-        outcome.apply += cpu_seconds() - begun;
+        auto const whole = store::pack_object(plain, store::small_level);
         ++outcome.segments;
-        outcome.deltas += needed.base.empty() ? 0 : 1;
         outcome.plain += plain.size();
-        outcome.bytes += delta.size() + a_frame + needed.base.size() * 48 + 80;  // the object, and its step in STEPS
+        begun = cpu_seconds();
+        auto delta = needed.base.empty() ? std::nullopt : std::optional(must(maker.make(needed, level)));
+        outcome.make += cpu_seconds() - begun;
+        if (!delta || delta->frame.size() >= whole.bytes.size()) {
+            builder.add_whole(needed.segment, whole.shape);
+            continue;
+        }
+        ++outcome.deltas;
+        auto const base = must(old.read(delta->base));
+        begun = cpu_seconds();
+        if (must(store::apply_delta(segment, base, delta->frame)) != plain) return 1;
+        outcome.apply += cpu_seconds() - begun;
+        (void)builder.add(std::move(*delta));
     }
+    auto const patch = store::pack_object(encode(builder.patch()), store::small_level);
+    auto const objects = std::ranges::count_if(builder.patch().steps, [](Step const& step) { return step.object.has_value(); });
+    outcome.bytes = patch.bytes.size() + builder.to_fetch().count() + (static_cast<std::uint64_t>(objects) + 3) * a_frame;
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     fmt::print("{{\"bytes\": {}, \"manifest\": {}, \"plain\": {}, \"segments\": {}, \"deltas\": {}, \"make_seconds\": {:.3f}, "
                "\"apply_seconds\": {:.3f}, \"make_rss\": {}}}\n",
-               outcome.bytes, manifest.size(), outcome.plain, outcome.segments, outcome.deltas, outcome.make, outcome.apply,
+               outcome.bytes, outcome.manifest, outcome.plain, outcome.segments, outcome.deltas, outcome.make, outcome.apply,
                usage.ru_maxrss * 1024);
 }

@@ -1,81 +1,24 @@
 """A disk has room for so many blocks, or so many bytes, and no more when a release is installed or published: the error is clear,
 nothing acknowledged is lost, and when there is room again it goes on."""
 
-import dataclasses
 import errno
-import os
 import re
 import sys
 
 import trees
 from campaign import Campaign, Skip, spread
-from disks import Disk, move
+from disks import BLOCK, Disk, move
 from faults import Fault, read_trace, said_before_end, settle
 from fleet import LULL
+from fullness import SAYS_FULL, THEN, Point, check_end, check_refused, parse
 from kill_at_call import SHAPE, BrokerPublishes, NodeInstalls
 from waiting import wait_until
 
-BLOCK = 4096
 LARGER = {"files": 12, "large": 96 << 10}
 NODES = 8                     # fill their disks at the same time, each to another block
 RESERVES = ("0 B", "16 KiB")  # of the nodes in turn: smaller than the usual one, so that the disk is what fails
 BROKER_RESERVE = (16 << 20) // BLOCK  # with less than that free the broker takes nothing
 TAKES_ROOM = "write,allocate,copy,directory,link"
-# How it goes on: the process is started anew, on the full disk first (crash) or with room (anew); or the same process takes the next
-# release (next); or it tries again by itself after a minute (itself).
-THEN = ("anew", "next", "crash", "next", "anew", "next", "crash", "itself")
-SAYS_FULL = r"No space left|is full|no room|make room"
-SAYS_END = "has to be started again"
-
-
-@dataclasses.dataclass
-class Point:
-    room: int  # blocks or bytes, when it begins
-    then: str = "anew"
-
-    def __str__(self):
-        return f"{self.room} {self.then}"
-
-
-def parse(text):
-    room, then = text.split()
-    return Point(int(room), then)
-
-
-def check_end(daemon, mark=0):
-    """Whoever ends because the disk is full says so, and that it has to be started again if it can't be known what is written."""
-    status = daemon.wait()
-    said = "\n".join(daemon.lines[mark:])
-    assert status == 1 or (status == 70 and SAYS_END in said), f"it ended with {status}:\n{daemon.tail()}"
-    assert re.search(SAYS_FULL, said), f"it ended and did not say that the disk is full:\n{daemon.tail()}"
-
-
-def check_refused(outcome, broker):
-    """`lull publish` was told that there is no room, or found the broker gone."""
-    status, said = outcome
-    assert status in ((1,) if broker.running() else (1, 3)), f"lull publish ended with {status}:\n{said}"
-    assert re.search(SAYS_FULL if broker.running() else r"\w", said), f"lull publish does not say that the disk is full:\n{said}"
-
-
-class FilledDisk(Disk):
-    """A disk that another one's file fills."""
-
-    def fill(self, blocks):
-        """Leaves so many blocks free."""
-        with open(f"{self.place}/filling", "wb") as file:
-            size = max(0, self.free() // BLOCK - blocks)
-            while size > 0:  # what the file system needs for the file itself is not known beforehand
-                try:
-                    os.posix_fallocate(file.fileno(), 0, size * BLOCK)
-                    break
-                except OSError:
-                    size -= 1
-            while self.free() < blocks * BLOCK and size > 0:
-                size -= 1
-                os.ftruncate(file.fileno(), size * BLOCK)
-
-    def empty(self):
-        os.remove(f"{self.place}/filling")
 
 
 class NodesFill:
@@ -91,7 +34,7 @@ class NodesFill:
         self.version = 0
         self.disks = {}
         for i in range(NODES):
-            disk = FilledDisk(fleet, f"disk-{i}", 16 << 20)
+            disk = Disk(fleet, f"disk-{i}", 16 << 20)
             node = fleet.add_node(f"disk-{i}/node")
             self.disks[node] = disk
             self.start(node)
@@ -184,7 +127,7 @@ class BrokerFills:
     def __init__(self, fleet, options):
         self.fleet = fleet
         self.version = 0
-        self.disk = FilledDisk(fleet, "disk", 160 << 20)
+        self.disk = Disk(fleet, "disk", 160 << 20)
         fleet.broker.stop()
         fleet.broker_directory = move(fleet.broker_directory, self.disk)
         fleet.start_broker()
@@ -193,29 +136,32 @@ class BrokerFills:
         for _ in range(2):
             self.publish()
         self.needed = (before - self.disk.free()) // BLOCK * 2
-        self.patience = 60
-        if options.control:  # the planted bug: what does not fit is said to be written
+        self.through = ()
+        if options.control:  # the planted bug: what is not written is said to be
+            lie = Fault(do="fail", at=1, times=0, kinds="write", under="/packs/", lie="errors")
+            self.through = lie.through()
             fleet.broker.stop()
-            lie = Fault(do="fail", at=1, times=0, kinds="write", under="/packs/", errno=errno.ENOSPC, lie="errors")
-            fleet.start_broker(through=lie.through())
-            self.patience = 5
+            fleet.start_broker(through=self.through)
 
     def point(self, number):
         room = spread(number // 2, self.needed)
         return Point(room + BROKER_RESERVE if number % 2 else room, "crash" if number % 8 == 0 else "next")
 
-    def publish(self):
+    def next_tree(self):
         self.version += 1
         self.tree = trees.make(f"{self.fleet.directory}/source-app", f"1.{self.version}", **LARGER)
-        return self.again()
 
-    def again(self, through=()):
-        return self.fleet.publish(self.tree, f"1.{self.version}", "--start", "bin/app", through=through)
+    def publish(self):
+        self.next_tree()
+        self.again()
+
+    def again(self):
+        self.fleet.publish(self.tree, f"1.{self.version}", "--start", "bin/app")
 
     def attempt(self):
-        self.version += 1
-        self.tree = trees.make(f"{self.fleet.directory}/source-app", f"1.{self.version}", **LARGER)
-        return self.fleet.run(LULL, "publish", self.tree, "--name", "app", "--version", f"1.{self.version}", "--start", "bin/app", status=None)
+        self.next_tree()
+        command = [LULL, "publish", self.tree, "--name", "app", "--version", f"1.{self.version}", "--start", "bin/app"]
+        return self.fleet.run(*command, status=None)
 
     def strike(self, point):
         self.disk.fill(point.room)
@@ -232,14 +178,16 @@ class BrokerFills:
             check_end(broker, mark)
         if point.then == "crash":
             broker.kill()
-            broker = self.fleet.start_broker(wait=False)
+            broker = self.fleet.start_broker(wait=False, through=self.through)
             if not said_before_end(broker, "listening on"):
                 check_end(broker)
         self.disk.empty()
         if not broker.running():
-            self.fleet.start_broker()
+            self.fleet.start_broker(through=self.through)
         self.again()
-        self.fleet.checker.check_converged(timeout=self.patience)
+        taken = self.node.daemon.wait_for(f": app 1.{self.version}: (active|failed)")
+        assert "active" in taken, f"what the broker has acknowledged cannot be installed: {taken}"
+        self.fleet.checker.check_converged(timeout=60)
         return ["taken" if outcome.status == 0 else "refused" if running else "ended"]
 
 

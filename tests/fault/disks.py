@@ -7,6 +7,7 @@ import subprocess
 from campaign import Skip
 
 MIB = 1 << 20
+BLOCK = 4096
 
 
 def run(*command):
@@ -46,6 +47,23 @@ class Disk:
     def free(self):
         status = os.statvfs(self.place)
         return status.f_bavail * status.f_frsize
+
+    def fill(self, blocks):
+        """Leaves so many blocks free: a file of others takes the rest."""
+        with open(f"{self.place}/filling", "wb") as file:
+            size = max(0, self.free() // BLOCK - blocks)
+            while size > 0:  # what the file system needs for the file itself is not known beforehand
+                try:
+                    os.posix_fallocate(file.fileno(), 0, size * BLOCK)
+                    break
+                except OSError:
+                    size -= 1
+            while self.free() < blocks * BLOCK and size > 0:
+                size -= 1
+                os.ftruncate(file.fileno(), size * BLOCK)
+
+    def empty(self):
+        os.remove(f"{self.place}/filling")
 
     def close(self):
         if os.path.ismount(self.place):

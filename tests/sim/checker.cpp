@@ -1,5 +1,7 @@
 #include "tests/sim/checker.hpp"
 
+#include <algorithm>
+
 namespace lull::sim {
 
 using namespace std::chrono_literals;
@@ -186,9 +188,9 @@ void Checker::finished(std::string const& node, NodeDisk const& disk, Digest con
     if (!disk.damaged.contains(object)) violated("{}: all bytes of {} have arrived, and they are wrong", node, object.hex());
 }
 
-void Checker::staged(std::string const& node, NodeDisk const& disk, subscriber::StageRelease const& order) {
+void Checker::staged(std::string const& node, NodeDisk const& disk, subscriber::Materials const& order) {
     auto const* manifest = library_.manifest(order.manifest);
-    bool const has_manifest = order.objects.contains(order.manifest) && disk.holds(order.manifest);
+    bool const has_manifest = order.patch ? disk.holds(*order.patch) : order.objects.contains(order.manifest) && disk.holds(order.manifest);
     if (!has_manifest) return violated("{}: {} is staged without its manifest", node, order.release.directory_name());
     std::set<Digest> seed;
     if (order.seed && disk.versions.contains(*order.seed)) {
@@ -196,7 +198,10 @@ void Checker::staged(std::string const& node, NodeDisk const& disk, subscriber::
     }
     for (auto const& segment : manifest->segments) {
         bool const fetched = order.objects.contains(segment.digest) && disk.holds(segment.digest);
-        if (!fetched && !seed.contains(segment.digest)) {
+        bool const given = std::ranges::any_of(order.objects, [&](auto const& object) {
+            return order.patch && !seed.empty() && library_.gives(object.first, segment.digest) && disk.holds(object.first);
+        });
+        if (!fetched && !given && !seed.contains(segment.digest)) {
             violated("{}: {} is staged without segment {}", node, order.release.directory_name(), segment.digest.hex());
         }
     }

@@ -41,7 +41,7 @@ public:
     void reported(std::string const& node, NodeDisk const& disk, Report const& report);
     void asked(std::string const& node, NodeDisk const& disk, Fetch const& fetch);
     void finished(std::string const& node, NodeDisk const& disk, Digest const& object);
-    void staged(std::string const& node, NodeDisk const& disk, subscriber::StageRelease const& order);
+    void staged(std::string const& node, NodeDisk const& disk, subscriber::Materials const& order);
     void switches(std::string const& node, NodeDisk const& disk, ReleaseId const& release, std::size_t holders);
     void removes(std::string const& node, NodeDisk const& disk, subscriber::RemoveVersions const& order);
     void told(std::string const& node, std::uint64_t pid, ReleaseId const& ready);

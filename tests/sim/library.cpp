@@ -59,6 +59,37 @@ MadeRelease Library::make(SoftwareName const& software, std::size_t number, Wall
     return {std::move(info), std::move(update), digest, segments};
 }
 
+broker::MadePatch const& Library::make_patch(broker::PatchId const& id) {
+    if (auto const known = patches_.find(id); known != patches_.end()) return known->second;
+    std::set<Digest> old;
+    for (auto const& segment : manifests_.at(id.from).segments) old.insert(segment.digest);
+    Patch patch{id.from, id.to, random_bytes(20), {}};
+    broker::MadePatch made;
+    auto const& segments = manifests_.at(id.to).segments;
+    for (std::uint32_t i = 0; i < segments.size(); ++i) {
+        if (old.contains(segments[i].digest)) continue;
+        Step step;
+        step.segment = i;
+        step.object = segments[i].digest;
+        step.size = segments[i].size;
+        if (random_.chance(0.8)) {
+            step.object = keep(random_bytes(1 + segments[i].size.count() / 4));
+            step.size = Bytes(objects_.at(*step.object).size());
+            if (!random_.chance(lies_)) deltas_.insert({*step.object, segments[i].digest});
+            made.deltas.push_back(*step.object);
+            made.stored += step.size;
+        }
+        made.to_fetch += step.size;
+        patch.steps.push_back(std::move(step));
+    }
+    made.object = keep(encode(patch));
+    made.size = Bytes(objects_.at(made.object).size());
+    made.stored += made.size;
+    return patches_.emplace(id, std::move(made)).first->second;
+}
+
+bool Library::gives(Digest const& delta, Digest const& segment) const { return deltas_.contains({delta, segment}); }
+
 Manifest const* Library::manifest(Digest const& digest) const {
     auto const found = manifests_.find(digest);
     return found == manifests_.end() ? nullptr : &found->second;

@@ -3,7 +3,8 @@
 #include <map>
 #include <vector>
 
-#include "schema/manifest.hpp"
+#include "broker/events.hpp"
+#include "schema/patch.hpp"
 #include "schema/update_info.hpp"
 #include "tests/sim/world.hpp"
 
@@ -26,9 +27,19 @@ public:
     // The next release of a software: most segments of the one before, some new ones.
     [[nodiscard]] MadeRelease make(SoftwareName const& software, std::size_t number, WallTime now);
 
+    // A patch from one release to another, with a delta for most of what differs.
+    [[nodiscard]] broker::MadePatch const& make_patch(broker::PatchId const& id);
+    // Deltas that are made from now on give other bytes than they should with this probability.
+    void set_lies(double probability) { lies_ = probability; }
+    // Whether this object is a delta that gives this segment.
+    [[nodiscard]] bool gives(Digest const& delta, Digest const& segment) const;
+
     [[nodiscard]] Buffer const& bytes(Digest const& object) const { return objects_.at(object); }
     [[nodiscard]] Manifest const* manifest(Digest const& digest) const;
     [[nodiscard]] Manifest const& manifest_of(SoftwareName const& software, VersionName const& version) const;
+    [[nodiscard]] Digest const& digest_of(SoftwareName const& software, VersionName const& version) const {
+        return by_version_.at({software, version});
+    }
     [[nodiscard]] Ed25519Public public_key() const { return key_.public_key(); }
 
 private:
@@ -41,6 +52,9 @@ private:
     std::map<Digest, Manifest> manifests_;
     std::map<std::pair<SoftwareName, VersionName>, Digest> by_version_;
     std::map<SoftwareName, std::vector<Digest>> newest_;  // segments
+    std::map<broker::PatchId, broker::MadePatch> patches_;
+    std::set<std::pair<Digest, Digest>> deltas_;          // of those that are right: delta, segment
+    double lies_ = 0;
 };
 
 }  // namespace lull::sim

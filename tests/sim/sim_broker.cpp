@@ -11,7 +11,7 @@ constexpr Epoch epoch{77};
 // Small, so that windows, queues and the cap are reached.
 broker::BrokerSettings settings() {
     broker::BrokerSettings small;
-    small.sender = {.frame = KiB(4), .window = KiB(32), .cap = KiB(128), .transfers = 6};
+    small.sender = {.frame = KiB(4), .window = KiB(32), .first_window = KiB(4), .cap = KiB(128), .transfers = 6};
     small.keep = 2;
     return small;
 }
@@ -26,7 +26,7 @@ void load_table(Tables const& tables, Part& part) {
 
 }  // namespace
 
-SimBroker::SimBroker(World& world, Network& network, Library const& library, Checker& checker, Coverage& coverage)
+SimBroker::SimBroker(World& world, Network& network, Library& library, Checker& checker, Coverage& coverage)
     : world_(world), network_(network), library_(library), checker_(checker), coverage_(coverage) {
     network_.attach(*this);
 }
@@ -51,6 +51,7 @@ broker::BrokerState SimBroker::load() const {
     load_table(tables_, state.peers);
     load_table(tables_, state.catalogue);
     load_table(tables_, state.ledger);
+    load_table(tables_, state.patches);
     load_table(tables_, state.sightings);
     return state;
 }
@@ -252,7 +253,29 @@ void SimBroker::perform(broker::RemoveOthers const& action) {
             }
         }
     }
+    for (auto const& [id, made] : state().patches.all()) {
+        for (auto const& delta : made.deltas) {
+            if (!objects_.contains(delta)) checker_.violated("a delta of patch {} was removed", made.object.hex());
+        }
+    }
     later(world_.random().between(1ms, 30ms), [this, gone = before - objects_.size()] { raise(broker::OthersRemoved{gone, Bytes()}); });
+}
+
+void SimBroker::perform(broker::MakePatch const& action) {
+    later(world_.random().between(100ms, 40s), [this, id = action.patch] {
+        if (full_ || world_.random().chance(0.05)) {
+            return raise(broker::PatchMade{id, fail(full_ ? Fault::no_space : Fault::failed, "it cannot be made")});
+        }
+        auto const& made = library_.make_patch(id);
+        auto const keep = [&](Digest const& object) {
+            auto const& bytes = library_.bytes(object);
+            Bytes const size(bytes.size());
+            objects_[object] = {store::ObjectPlace{1, Bytes(), {object, ObjectCodec::raw, size, size}}, bytes};
+        };
+        keep(made.object);
+        for (auto const& delta : made.deltas) keep(delta);
+        raise(broker::PatchMade{id, made});
+    });
 }
 
 }  // namespace lull::sim

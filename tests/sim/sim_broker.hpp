@@ -19,7 +19,7 @@ public:
         reuses_numbers,  // a copy that is run numbers releases as the log did that it was made of
     };
 
-    SimBroker(World& world, Network& network, Library const& library, Checker& checker, Coverage& coverage);
+    SimBroker(World& world, Network& network, Library& library, Checker& checker, Coverage& coverage);
 
     void enrol(PeerKey const& key, broker::Peer const& peer);
     void plant(Plant plant) { plant_ = plant; }
@@ -70,11 +70,12 @@ private:
     void perform(broker::OpenManifest const& action);
     void perform(broker::ListNeeded const& action);
     void perform(broker::RemoveOthers const& action);
+    void perform(broker::MakePatch const& action);
     void perform(broker::Say const& action) { world_.trace("broker: {}", action.text); }
 
     World& world_;
     Network& network_;
-    Library const& library_;
+    Library& library_;
     Checker& checker_;
     Coverage& coverage_;
     std::chrono::seconds clock_shift_{};

@@ -3,6 +3,7 @@
 #include <deque>
 #include <memory>
 
+#include "schema/patch.hpp"
 #include "subscriber/agent.hpp"
 #include "tests/sim/coverage.hpp"
 #include "tests/sim/network.hpp"
@@ -22,6 +23,7 @@ enum class NodePlant {
     keeps_lock,               // LetGo is ignored
     forgets_directory_sync,   // SwitchEnded while the new `current` is not durable
     overlooks_drift,          // a scan finds nothing
+    trusts_deltas,            // what a delta gives is not compared with the manifest
 };
 
 // What can go wrong on a node. Probabilities.
@@ -107,7 +109,10 @@ private:
     void perform(subscriber::Say const& action) { world_.trace("{}: {}", name_, action.text); }
 
     [[nodiscard]] Result<subscriber::Plan> plan(subscriber::MakePlan const& order) const;
-    [[nodiscard]] std::vector<Segment> lacking(subscriber::StageRelease const& order) const;
+    [[nodiscard]] std::vector<Segment> lacking(subscriber::Materials const& order) const;
+    [[nodiscard]] std::optional<Patch> open_patch(subscriber::Materials const& order) const;
+    [[nodiscard]] bool gives(subscriber::Materials const& order, Patch const& patch, std::uint32_t segment) const;
+    [[nodiscard]] std::set<Digest> intact_segments(std::optional<ReleaseId> const& seed) const;
     [[nodiscard]] std::set<Digest> segments_of(std::optional<ReleaseId> const& seed) const;
     [[nodiscard]] bool has_source(subscriber::ScanTrees const& order, Digest const& segment) const;
     [[nodiscard]] subscriber::TreeFindings look_at(subscriber::ScanTrees const& order, ReleaseId const& release);

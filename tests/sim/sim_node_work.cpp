@@ -1,5 +1,7 @@
 #include "tests/sim/sim_node.hpp"
 
+#include <algorithm>
+
 // What a node's workers do: objects, plans, trees, and who uses a version.
 
 namespace lull::sim {
@@ -58,48 +60,87 @@ std::set<Digest> SimNode::segments_of(std::optional<ReleaseId> const& seed) cons
     return segments;
 }
 
+// A patch that is here, and for the release that is here.
+std::optional<Patch> SimNode::open_patch(Materials const& order) const {
+    bool const usable = order.patch && disk_.holds(*order.patch) && order.seed && disk_.versions.contains(*order.seed);
+    if (!usable) return std::nullopt;
+    auto patch = decode_patch(disk_.incoming.at(*order.patch).bytes);
+    if (!patch || patch->from != library_.digest_of(order.seed->software, order.seed->version) || patch->to != order.manifest) {
+        return std::nullopt;
+    }
+    return std::move(*patch);
+}
+
 Result<Plan> SimNode::plan(MakePlan const& order) const {
+    auto const& materials = order.materials;
     if (disk_.full) return fail(Fault::no_space, "disk full");
-    if (!disk_.holds(order.manifest) && plant_ != NodePlant::skips_verification) return fail(Fault::damaged, "the manifest is damaged");
+    auto const patch = open_patch(materials);
+    bool const has_manifest = materials.patch ? patch.has_value() : disk_.holds(materials.manifest);
+    if (!has_manifest && plant_ != NodePlant::skips_verification) return fail(Fault::damaged, "the manifest is damaged");
     if (world_.random().chance(faults_.work_fails)) return fail(Fault::failed, "input/output error");
-    auto const here = segments_of(order.seed);
+    auto const here = segments_of(materials.seed);
+    auto const& segments = library_.manifest(materials.manifest)->segments;
     Plan plan;
-    for (auto const& segment : library_.manifest(order.manifest)->segments) {
-        if (!here.contains(segment.digest)) plan.segments.push_back(segment);
+    for (std::uint32_t i = 0; i < segments.size(); ++i) {
+        if (here.contains(segments[i].digest)) continue;
+        auto object = segments[i];
+        if (patch) {
+            auto const step = std::ranges::find(patch->steps, i, &Step::segment);
+            bool const small = !world_.random().chance(0.1);  // it fits into memory
+            if (step != patch->steps.end() && !order.useless.contains(*step->object) && small) object = {*step->object, step->size};
+        }
+        plan.objects.push_back(object);
     }
     return plan;
 }
 
 void SimNode::perform(MakePlan const& action) {
-    later(world_.random().between(2ms, 80ms), [this, action] { raise(PlanMade{action.release, plan(action)}); });
+    later(world_.random().between(2ms, 80ms), [this, action] { raise(PlanMade{action.materials.release, plan(action)}); });
 }
 
-std::vector<Segment> SimNode::lacking(StageRelease const& order) const {
-    auto here = segments_of(order.seed);
-    if (auto const drift = order.seed ? disk_.drift.find(*order.seed) : disk_.drift.end(); drift != disk_.drift.end()) {
+// Of the installed release, what nobody has changed.
+std::set<Digest> SimNode::intact_segments(std::optional<ReleaseId> const& seed) const {
+    auto here = segments_of(seed);
+    if (auto const drift = seed ? disk_.drift.find(*seed) : disk_.drift.end(); drift != disk_.drift.end()) {
         for (auto const& segment : drift->second.seen) here.erase(segment);
         for (auto const& segment : drift->second.unseen) here.erase(segment);
     }
+    return here;
+}
+
+// Whether a delta that is here gives a segment.
+bool SimNode::gives(Materials const& order, Patch const& patch, std::uint32_t segment) const {
+    auto const step = std::ranges::find(patch.steps, segment, &Step::segment);
+    if (step == patch.steps.end() || !order.objects.contains(*step->object) || !disk_.holds(*step->object)) return false;
+    if (intact_segments(order.seed).size() != segments_of(order.seed).size()) return false;  // its base
+    return plant_ == NodePlant::trusts_deltas || library_.gives(*step->object, library_.manifest(order.manifest)->segments[segment].digest);
+}
+
+std::vector<Segment> SimNode::lacking(Materials const& order) const {
+    auto const here = intact_segments(order.seed);
+    auto const patch = open_patch(order);
     std::vector<Segment> lacking;
-    if (!disk_.holds(order.manifest)) lacking.push_back({order.manifest, Bytes()});
-    for (auto const& segment : library_.manifest(order.manifest)->segments) {
+    if (!(order.patch ? patch.has_value() : disk_.holds(order.manifest))) return {{order.manifest, Bytes()}};
+    auto const& segments = library_.manifest(order.manifest)->segments;
+    for (std::uint32_t i = 0; i < segments.size(); ++i) {
+        auto const& segment = segments[i];
         bool const fetched = order.objects.contains(segment.digest) && disk_.holds(segment.digest);
-        if (!fetched && !here.contains(segment.digest)) lacking.push_back(segment);
+        if (!fetched && !here.contains(segment.digest) && !(patch && gives(order, *patch, i))) lacking.push_back(segment);
     }
     return lacking;
 }
 
 void SimNode::perform(StageRelease const& action) {
-    later(world_.random().between(10ms, 800ms), [this, action] {
-        StageEnded ended{action.release, {}, {}};
-        if (plant_ != NodePlant::skips_verification) ended.refetch = lacking(action);
+    later(world_.random().between(10ms, 800ms), [this, order = action.materials] {
+        StageEnded ended{order.release, {}, {}};
+        if (plant_ != NodePlant::skips_verification) ended.refetch = lacking(order);
         if (!ended.refetch.empty()) ended.status = fail(Fault::damaged, "{} objects are not here", ended.refetch.size());
-        if (disk_.full) ended = {action.release, fail(Fault::no_space, "disk full"), {}};
+        if (disk_.full) ended = {order.release, fail(Fault::no_space, "disk full"), {}};
         if (ended.status && fails(faults_.work_fails)) ended.status = fail(Fault::failed, "input/output error");
         if (ended.status) {
-            checker_.staged(name_, disk_, action);
-            disk_.versions.insert(action.release);
-            disk_.drift.erase(action.release);
+            checker_.staged(name_, disk_, order);
+            disk_.versions.insert(order.release);
+            disk_.drift.erase(order.release);
         }
         later(world_.random().between(1ms, 20ms), [this, ended] {
             disk_.sync_names(ended.release.software);

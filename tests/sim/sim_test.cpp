@@ -137,6 +137,12 @@ TEST_CASE("control: a scan that overlooks what somebody changed is caught") {
     CHECK(caught_with(scenario));
 }
 
+TEST_CASE("control: a node that believes a delta without a look at the manifest is caught") {
+    auto scenario = planted_in_nodes(NodePlant::trusts_deltas);
+    scenario.patch_lies = 0.5;
+    CHECK(caught_with(scenario));
+}
+
 TEST_CASE("control: a copy of the broker that gives numbers a second time is caught") {
     auto scenario = everything();
     scenario.restored = SimBroker::Copy::marked;

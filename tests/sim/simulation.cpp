@@ -30,6 +30,7 @@ Simulation::Simulation(Scenario const& scenario, std::uint64_t seed, Coverage& c
       checker_(world_, library_),
       network_(world_),
       broker_(world_, network_, library_, checker_, coverage) {
+    library_.set_lies(scenario.patch_lies);
     for (std::size_t i = 0; i < scenario.software; ++i) {
         auto const key = publisher_key(i);
         broker_.enrol(key, {fmt::format("publisher-{}", i), Role::publisher, library_.public_key(), {}});

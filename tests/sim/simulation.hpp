@@ -26,6 +26,7 @@ struct Scenario {
     std::size_t clock_jumps = 0;          // of a node's or the broker's wall clock, up to ten years
     std::size_t meddling = 0;             // files, trees and links that somebody changes
     std::optional<SimBroker::Copy> restored{};  // once; what is lost is published again when all is calm
+    double patch_lies = 0;                // probability that a delta gives other bytes
     NodePlant node_plant = NodePlant::none;
     SimBroker::Plant broker_plant = SimBroker::Plant::none;
     bool hidden_breaks = false;
@@ -54,7 +55,7 @@ public:
     [[nodiscard]] SimBroker& broker() { return broker_; }
     [[nodiscard]] SimNode& node(std::size_t i) { return *nodes_[i]; }
     [[nodiscard]] std::size_t nodes() const { return nodes_.size(); }
-    [[nodiscard]] Library const& library() const { return library_; }
+    [[nodiscard]] Library& library() { return library_; }
     [[nodiscard]] SoftwareName software(std::size_t i) const;
 
 private:

@@ -55,6 +55,7 @@ public:
     Moment now{TimePoint(std::chrono::seconds(1000)), WallTime{1'750'000'000'000'000}};
     std::deque<Persist> pending;  // not durable yet
     std::vector<store::Batch> durable;
+    bool answers_plans = true;    // that there is no patch
 
     Actions start() { return take(agent.start(now)); }
     Actions on(Event event) { return take(agent.on(std::move(event), now)); }
@@ -128,13 +129,13 @@ public:
     // From an announcement that is durable and an open session to each further phase.
     Actions to_fetching(std::uint64_t seq, std::string_view name = "kiosk") {
         auto actions = object_comes(manifest(seq), Bytes(100));
-        REQUIRE(only<MakePlan>(actions).release == id(seq, name));
+        REQUIRE(only<MakePlan>(actions).materials.release == id(seq, name));
         return on(PlanMade{id(seq, name), Plan{{segment(seq)}}});
     }
     Actions to_staged(std::uint64_t seq, std::string_view name = "kiosk") {
         to_fetching(seq, name);
         auto const actions = object_comes(segment(seq).digest, Bytes(50));
-        REQUIRE(only<StageRelease>(actions).release == id(seq, name));
+        REQUIRE(only<StageRelease>(actions).materials.release == id(seq, name));
         on(StageEnded{id(seq, name), {}, {}});
         return all_durable();
     }
@@ -176,6 +177,11 @@ private:
         return settings;
     }
     Actions take(Actions actions) {
+        if (answers_plans) {
+            for (auto const& plan : sent<PlanQuery>(actions)) {
+                append(actions, agent.on(MessageHeard{Steps{plan.software, plan.from, plan.to, std::nullopt, Bytes(), 0}, Bytes()}, now));
+            }
+        }
         for (auto const& persist : all<Persist>(actions)) pending.push_back(persist);
         return actions;
     }

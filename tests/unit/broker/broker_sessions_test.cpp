@@ -40,6 +40,8 @@ std::vector<Message> one_of_each() {
             Ack{},
             Credit{},
             Absent{},
+            PlanQuery{software("app"), architecture("amd64"), Seq{1}, Seq{2}},
+            Steps{},
             first_report(),
             Noted{},
             Ping{},

@@ -88,6 +88,8 @@ inline std::vector<Message> messages() {
         Ack{GiB(6)},
         Credit{GiB(7)},
         Absent{digest(1)},
+        PlanQuery{software, named<ArchitectureName>("arm64"), Seq{7}, Seq{8}},
+        Steps{software, Seq{7}, Seq{8}, digest(1), KiB(3), 20'000},
         Report{software, Seq{8}, NodeState::waiting, 12, time, "in use", {holder(), holder()}, Seq{7}},
         Noted{software, 12},
         Ping{0xffffffffffffffff},

@@ -331,7 +331,7 @@ TEST_CASE("a first release is fetched, staged, activated without a look, and rep
     bench.record(1);
     CHECK(sent<Fetch>(bench.to_fetching(1)).at(0).items.at(0).object == Bench::segment(1).digest);
     auto actions = bench.object_comes(Bench::segment(1).digest, Bytes(50));
-    auto const order = only<StageRelease>(actions);
+    auto const order = only<StageRelease>(actions).materials;
     CHECK(order.manifest == Bench::manifest(1));
     CHECK(order.objects.size() == 2);
     CHECK_FALSE(order.seed);
@@ -358,7 +358,7 @@ TEST_CASE("the next release is planned from the active one, which stays as the p
     bench.to_active(1);
     bench.record(2);
     auto const actions = bench.object_comes(Bench::manifest(2), Bytes(100));
-    CHECK(only<MakePlan>(actions).seed == Bench::id(1));
+    CHECK(only<MakePlan>(actions).materials.seed == Bench::id(1));
     bench.on(PlanMade{Bench::id(2), Plan{}});
     bench.on(StageEnded{Bench::id(2), {}, {}});
     bench.all_durable();
@@ -591,8 +591,8 @@ TEST_CASE("what the installed release cannot give, because it is damaged, is fet
     REQUIRE(fetch[0].items.size() == 1);
     CHECK(fetch[0].items[0].object == lacking.digest);
     auto const stage = only<StageRelease>(bench.object_comes(lacking.digest, Bytes(50)));
-    CHECK(stage.objects.contains(lacking.digest));
-    CHECK(stage.objects.contains(Bench::segment(1).digest));
+    CHECK(stage.materials.objects.contains(lacking.digest));
+    CHECK(stage.materials.objects.contains(Bench::segment(1).digest));
 }
 
 TEST_CASE("a plan or tree that ends after its release was given up is passed over") {
@@ -714,7 +714,7 @@ TEST_CASE("a crash while fetching makes a new plan, and objects that are here ar
     Agent after({.node = {}, .architecture = *ArchitectureName::parse("amd64"), .program = "", .boot = "",
                  .trusted = TrustedKeys({before.key.public_key()}), .fetch = {}, .link = {}},
                 before.agent.state(), {});
-    CHECK(only<MakePlan>(after.start(before.now)).release == Bench::id(1));
+    CHECK(only<MakePlan>(after.start(before.now)).materials.release == Bench::id(1));
     auto const actions = after.on(PlanMade{Bench::id(1), Plan{{Bench::segment(1)}}}, before.now);
     CHECK(any<StageRelease>(actions));
 }

@@ -64,7 +64,7 @@ TEST_CASE("killed at any system call of staging, the next try completes and leav
     Node node(7);
     auto const old = node.install(1, "1.0", {{"same", "unchanged contents"}});
     auto job = node.job(release(2, "2.0"), {{"bin/", ""}, {"bin/app", "x:a program"}, {"same", "unchanged contents"}});
-    job.seed = old;
+    job.seed = &node.seed(old);
     int finished_before = 0;
     auto const kills = kill_everywhere([&](int last) {
         auto const work = [&] { static_cast<void>(stage(job, node.layout, node.objects, Bytes(0))); };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <list>
 #include <map>
 #include <string>
 #include <vector>
@@ -107,12 +108,19 @@ struct Node {
     // What the node would do once everything has been fetched.
     StageJob job(ReleaseId const& id, Tree const& tree) {
         auto made = publisher.publish(id, tree);
-        StageJob result{id, std::move(made.manifest), std::move(made.envelope), {}, std::nullopt};
+        StageJob result{id, std::move(made.manifest), std::move(made.envelope), {}};
         for (auto const& [digest, object] : made.objects) {
             REQUIRE(objects.write(digest, Bytes(0), object.bytes));
             result.objects.emplace(digest, object.shape);
         }
         return result;
+    }
+
+    // An installed release, opened for the next one.
+    Seed const& seed(ReleaseId const& id) {
+        auto opened = Seed::open(layout, id);
+        if (!opened) FAIL(opened.error().message);
+        return seeds.emplace_back(std::move(*opened));
     }
 
     ReleaseId install(std::uint64_t seq, std::string_view version, Tree const& tree) {
@@ -126,6 +134,7 @@ struct Node {
     Layout layout;
     ObjectFiles objects;
     Publisher publisher;
+    std::list<Seed> seeds;
 };
 
 // The test program as the contents of an executable file.

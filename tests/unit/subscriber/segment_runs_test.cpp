@@ -37,18 +37,18 @@ TEST_CASE("the runs of all segments put every byte of every file in its place on
 TEST_CASE("without a seed every segment is wanted, with an equal one none") {
     Tree const tree = {{"a", "0123456789"}, {"b", "abcdefghij"}};
     auto const manifest = manifest_of(tree, 5);
-    CHECK(wanted_segments(manifest, std::nullopt) == Wanted{0, 1, 2, 3});
-    CHECK(wanted_segments(manifest, manifest).empty());
+    CHECK(wanted_segments(manifest, nullptr) == Wanted{0, 1, 2, 3});
+    CHECK(wanted_segments(manifest, &manifest).empty());
     // Where the file lies, and how the seed was cut, does not matter.
     auto const moved = manifest_of({{"z/", ""}, {"z/one", "0123456789"}, {"zz", "abcdefghij"}}, 3);
-    CHECK(wanted_segments(manifest, moved).empty());
+    CHECK(wanted_segments(manifest, &moved).empty());
 }
 
 TEST_CASE("only the segments of files that the seed lacks are wanted, shared ones included") {
     auto const manifest = manifest_of({{"a", "0123"}, {"b", "45678901"}, {"c", "23456789"}}, 5);
     auto const seed = manifest_of({{"a", "0123"}, {"c", "23456789"}}, 5);
     // "b" is bytes 4 to 11: the end of segment 0, segment 1, the beginning of segment 2.
-    CHECK(wanted_segments(manifest, seed) == Wanted{0, 1, 2});
+    CHECK(wanted_segments(manifest, &seed) == Wanted{0, 1, 2});
 }
 
 }  // namespace lull::subscriber::test

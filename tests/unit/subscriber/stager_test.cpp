@@ -146,8 +146,8 @@ TEST_CASE("equal files come from the seed as copies with inodes of their own, an
     tree["zz"] = "another last";
     tree["moved"] = std::string(1600, '2');
     auto job = node.job(release(2, "2.0"), tree);
-    job.seed = old;
-    auto const wanted = wanted_segments(job.manifest, load_manifest(node.layout, old).value());
+    job.seed = &node.seed(old);
+    auto const wanted = wanted_segments(job.manifest, &job.seed->manifest());
     CHECK(wanted.size() < job.manifest.segments.size());
     std::map<Digest, ObjectShape> fetched;
     for (auto const index : wanted) fetched.insert(*job.objects.find(job.manifest.segments[index].digest));
@@ -170,7 +170,7 @@ TEST_CASE("a seed file that was tampered with is not used: its segments take its
     Node node;
     auto const old = node.install(1, "1.0", example());
     auto job = node.job(release(2, "2.0"), example());
-    job.seed = old;
+    job.seed = &node.seed(old);
     auto const victim = node.layout.tree(old) / "lib/deep/one";
     SECTION("same length, segments here") {
         write_text(victim, std::string(700, 'X'));

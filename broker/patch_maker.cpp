@@ -1,0 +1,155 @@
+#include "broker/patch_maker.hpp"
+
+#include "broker/stored_manifest.hpp"
+#include "store/compression.hpp"
+
+namespace lull::broker {
+
+namespace {
+
+// A delta is worth its base, its request and its room from there on.
+bool is_worth_it(Bytes delta, Bytes whole) { return delta.count() < whole.count() - whole.count() / 20; }
+
+}  // namespace
+
+Result<PatchMaker::Stored> PatchMaker::find(Digest const& object) {
+    auto const place = packs_.find(object);
+    if (!place) return fail(Fault::not_found, "object {} is not here", object.hex());
+    auto pack = packs_.open_pack(place->pack);
+    if (!pack) return pass(pack.error());
+    return Stored{std::move(*pack), *place};
+}
+
+Result<std::vector<PatchMaker::Stored>> PatchMaker::find_segments(Manifest const& manifest) {
+    std::vector<Stored> segments;
+    segments.reserve(manifest.segments.size());
+    for (auto const& segment : manifest.segments) {
+        auto stored = find(segment.digest);
+        if (!stored) return pass(stored.error());
+        segments.push_back(std::move(*stored));
+    }
+    return segments;
+}
+
+Result<PatchMaker::Opened> PatchMaker::open(Stored const& from, Stored const& to) {
+    auto old_object = read_plain(from.pack, from.place, limits::envelope);
+    if (!old_object) return pass(old_object.error());
+    auto new_object = read_plain(to.pack, to.place, limits::envelope);
+    if (!new_object) return pass(new_object.error());
+    auto old_manifest = decode_stored_manifest(*old_object);
+    if (!old_manifest) return pass(old_manifest.error());
+    auto new_manifest = decode_stored_manifest(*new_object);
+    if (!new_manifest) return pass(new_manifest.error());
+    return Opened{std::move(*old_object), std::move(*new_object), std::move(*old_manifest), std::move(*new_manifest)};
+}
+
+void PatchMaker::make(PatchId const& patch, Done done) {
+    LULL_INVARIANT(!job_);
+    job_.emplace(Job{patch, std::move(done), store::PatchBuilder(patch.from, patch.to), nullptr, {}, {}});
+    auto from = find(patch.from);
+    auto to = find(patch.to);
+    if (!from) return end(pass(from.error()));
+    if (!to) return end(pass(to.error()));
+    worker_.submit([from = std::move(*from), to = std::move(*to)] { return open(from, to); },
+                   [this](Result<Opened> opened) {
+                       if (!opened) return end(pass(opened.error()));
+                       begin(std::move(*opened));
+                   });
+}
+
+void PatchMaker::begin(Opened opened) {
+    auto from = find_segments(opened.old_manifest);
+    auto to = find_segments(opened.new_manifest);
+    if (!from) return end(pass(from.error()));
+    if (!to) return end(pass(to.error()));
+    auto const reading = [](std::vector<Stored> segments) {
+        return [segments = std::move(segments)](std::uint32_t segment) {
+            auto const& [pack, place] = segments.at(segment);
+            return read_plain(pack, place, limits::segment);
+        };
+    };
+    job_->maker = std::make_shared<store::DeltaMaker>(store::ReleaseContents(std::move(opened.old_manifest), reading(std::move(*from))),
+                                                      store::ReleaseContents(std::move(opened.new_manifest), reading(std::move(*to))));
+    worker_.submit(
+        [maker = job_->maker, old_object = std::move(opened.old_object), new_object = std::move(opened.new_object),
+         stop = stop_.get_token()]() -> Result<Beginning> {
+            if (Bytes(old_object.size() + new_object.size()) > store::most_with_base) {
+                return fail(Fault::failed, "the manifests are larger than {} together", to_text(store::most_with_base));
+            }
+            auto manifest = store::make_delta(old_object, new_object, store::small_level, stop);
+            if (!manifest) return fail(Fault::failed, "stopped");
+            Beginning beginning{std::move(*manifest), {}};
+            auto lacking = maker->find_lacking();
+            if (!lacking) return pass(lacking.error());
+            beginning.lacking = std::move(*lacking);
+            return beginning;
+        },
+        [this](Result<Beginning> beginning) {
+            if (!beginning) return end(pass(beginning.error()));
+            job_->lacking.assign(std::make_move_iterator(beginning->lacking.begin()), std::make_move_iterator(beginning->lacking.end()));
+            job_->builder.set_manifest(std::move(beginning->manifest_frame));
+            add_next();
+        });
+}
+
+void PatchMaker::add_next() {
+    while (!job_->lacking.empty()) {
+        auto next = std::move(job_->lacking.front());
+        job_->lacking.pop_front();
+        auto const whole = packs_.find(job_->maker->to().segments[next.segment].digest);
+        if (!whole) return end(fail(Fault::not_found, "segment {} is not here", job_->maker->to().segments[next.segment].digest.hex()));
+        if (next.base.empty()) {
+            job_->builder.add_whole(next.segment, whole->shape);
+            continue;
+        }
+        return worker_.submit(
+            [maker = job_->maker, next = std::move(next), stop = stop_.get_token()] {
+                return maker->make(next, store::small_level, stop);
+            },
+            [this, shape = whole->shape](Result<store::MadeDelta> delta) {
+                if (!delta) return end(pass(delta.error()));
+                add(std::move(*delta), shape);
+            });
+    }
+    finish();
+}
+
+void PatchMaker::add(store::MadeDelta delta, ObjectShape const& whole) {
+    if (is_worth_it(Bytes(delta.frame.size()), whole.stored)) return keep(job_->builder.add(std::move(delta)), [this] { add_next(); });
+    job_->builder.add_whole(delta.segment, whole);
+    add_next();
+}
+
+// Nothing is to be kept if it stands in the patch.
+void PatchMaker::keep(std::optional<store::StoredObject> object, std::function<void()> then) {
+    if (!object) return then();
+    job_->made.deltas.push_back(object->shape.object);
+    job_->made.stored += object->shape.stored;
+    keeper_.keep(object->shape, std::move(object->bytes), [this, then = std::move(then)](Status const& status) {
+        if (!status) return end(pass(status.error()));
+        then();
+    });
+}
+
+void PatchMaker::finish() {
+    auto encoded = encode(job_->builder.patch());
+    if (Bytes(encoded.size()) > limits::patch) return end(fail(Fault::failed, "it would be larger than {}", to_text(limits::patch)));
+    worker_.submit([encoded = std::move(encoded)] { return store::pack_object(encoded, store::small_level); },
+                   [this](store::StoredObject patch) {
+                       job_->made.object = patch.shape.object;
+                       job_->made.size = patch.shape.plain;
+                       job_->made.stored += patch.shape.stored;
+                       job_->made.to_fetch = job_->builder.to_fetch() + patch.shape.stored;
+                       keeper_.keep(patch.shape, std::move(patch.bytes), [this](Status const& status) {
+                           end(status ? Result<MadePatch>(std::move(job_->made)) : pass(status.error()));
+                       });
+                   });
+}
+
+void PatchMaker::end(Result<MadePatch> outcome) {
+    auto const done = std::move(job_->done);
+    job_.reset();
+    done(std::move(outcome));
+}
+
+}  // namespace lull::broker

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <stop_token>
+
+#include "broker/events.hpp"
+#include "broker/keeper.hpp"
+#include "store/delta_maker.hpp"
+
+namespace lull::broker {
+
+// Makes patches and their deltas out of what is in the packs, on a thread of low priority, and keeps them like any other object. One
+// at a time. Memory: up to ten times a segment and its base (about 400 MB), a few segments, both manifests.
+class PatchMaker {
+public:
+    // All of them outlive it.
+    PatchMaker(EventLoop& loop, store::Packs& packs, Keeper& keeper)
+        : packs_(packs), keeper_(keeper), worker_(loop, 1, Workers::Priority::low) {}
+    // Stops within a fraction of a second.
+    ~PatchMaker() { stop_.request_stop(); }
+    PatchMaker(PatchMaker const&) = delete;
+    PatchMaker& operator=(PatchMaker const&) = delete;
+
+    // On the loop: everything is durable; or why not.
+    using Done = std::function<void(Result<MadePatch>)>;
+    void make(PatchId const& patch, Done done);
+
+private:
+    // An object in a pack; the pack stays readable though the object may move.
+    struct Stored {
+        store::PackFile pack;
+        store::ObjectPlace place;
+    };
+    // Both manifests: as objects, and decoded.
+    struct Opened {
+        Buffer old_object;
+        Buffer new_object;
+        Manifest old_manifest;
+        Manifest new_manifest;
+    };
+    struct Beginning {
+        Buffer manifest_frame;
+        std::vector<store::LackingSegment> lacking;
+    };
+    struct Job {
+        PatchId patch;
+        Done done;
+        store::PatchBuilder builder;
+        std::shared_ptr<store::DeltaMaker> maker;  // used by one job of the worker at a time
+        std::deque<store::LackingSegment> lacking;
+        MadePatch made;
+    };
+
+    [[nodiscard]] Result<Stored> find(Digest const& object);
+    [[nodiscard]] Result<std::vector<Stored>> find_segments(Manifest const& manifest);
+    [[nodiscard]] static Result<Opened> open(Stored const& from, Stored const& to);
+    void begin(Opened opened);
+    void add_next();
+    void add(store::MadeDelta delta, ObjectShape const& whole);
+    void keep(std::optional<store::StoredObject> object, std::function<void()> then);
+    void finish();
+    void end(Result<MadePatch> outcome);
+
+    store::Packs& packs_;
+    Keeper& keeper_;
+    std::optional<Job> job_;
+    std::stop_source stop_;
+    Workers worker_;
+};
+
+}  // namespace lull::broker

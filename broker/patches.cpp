@@ -1,0 +1,108 @@
+#include "broker/patches.hpp"
+
+#include <algorithm>
+
+namespace lull::broker {
+
+namespace {
+
+constexpr std::size_t digest_size = 32;
+constexpr std::size_t most_orders = 256;
+constexpr Duration after_failure = std::chrono::hours(1);
+constexpr Bytes made_a_second = MiB(1);  // of a new release's contents, at least, on a machine that has other work
+constexpr Duration longest_guess = std::chrono::minutes(10);
+
+Buffer key_of(PatchId const& id) {
+    Buffer key(2 * digest_size);
+    std::ranges::copy(id.from.view(), key.begin());
+    std::ranges::copy(id.to.view(), key.begin() + digest_size);
+    return key;
+}
+
+}  // namespace
+
+// ---- what is stored ----
+
+Status Patches::load(View key, View value) {
+    if (key.size() != 2 * digest_size) return fail(Fault::damaged, "table '{}' has a key of {} bytes", table, key.size());
+    auto const from = Digest::from_bytes(key.first(digest_size));
+    auto const to = Digest::from_bytes(key.last(digest_size));
+    if (!from || !to) return fail(Fault::damaged, "table '{}' has a key that is none", table);
+    auto made = decode<MadePatch>(value, limits::patch);
+    if (!made) return fail(Fault::damaged, "table '{}': {}", table, made.error().message);
+    made_.emplace(PatchId{*from, *to}, std::move(*made));
+    return {};
+}
+
+store::Change Patches::change(PatchId const& id, MadePatch const& made) { return {table, key_of(id), encode(made)}; }
+
+store::Change Patches::removal(PatchId const& id) { return {table, key_of(id), std::nullopt}; }
+
+MadePatch const* Patches::find(PatchId const& id) const {
+    auto const found = made_.find(id);
+    return found == made_.end() ? nullptr : &found->second;
+}
+
+std::vector<PatchId> Patches::superfluous(std::function<bool(PatchId const&)> const& needed, Bytes space) const {
+    std::vector<PatchId> superfluous;
+    std::vector<std::pair<WallTime, PatchId>> kept;
+    Bytes total{};
+    for (auto const& [id, made] : made_) {
+        if (!needed(id)) {
+            superfluous.push_back(id);
+            continue;
+        }
+        kept.emplace_back(made.made, id);
+        total += made.stored;
+    }
+    std::sort(kept.begin(), kept.end());
+    for (auto const& [when, id] : kept) {
+        if (total <= space) break;
+        superfluous.push_back(id);
+        total -= made_.at(id).stored;
+    }
+    return superfluous;
+}
+
+// ---- what is to be made ----
+
+std::optional<Duration> PatchQueue::order(PatchId const& id, Bytes size, std::optional<SessionId> who, TimePoint now) {
+    std::erase_if(failed_, [&](auto const& failure) { return now - failure.second >= after_failure; });
+    if (failed_.contains(id)) return std::nullopt;
+    auto order = std::ranges::find(orders_, id, &Order::id);
+    if (order == orders_.end()) {
+        if (orders_.size() == most_orders) return std::nullopt;
+        order = orders_.insert(orders_.end(), Order{id, size, {}});
+    }
+    if (who) order->waiting.insert(*who);
+    Bytes before{};
+    for (auto earlier = orders_.begin(); earlier <= order; ++earlier) before += earlier->size;
+    auto const guess = std::chrono::seconds(10 + before.count() / made_a_second.count());
+    return std::min<Duration>(guess, longest_guess);
+}
+
+std::optional<PatchId> PatchQueue::start() {
+    if (making_ || orders_.empty()) return std::nullopt;
+    making_ = true;
+    return orders_.front().id;
+}
+
+std::set<SessionId> PatchQueue::end(PatchId const& id, bool failed, TimePoint now) {
+    LULL_INVARIANT(making_ && orders_.front().id == id);
+    making_ = false;
+    if (failed) failed_[id] = now;
+    auto waiting = std::move(orders_.front().waiting);
+    orders_.pop_front();
+    return waiting;
+}
+
+std::vector<std::pair<PatchId, std::set<SessionId>>> PatchQueue::forget(std::function<bool(PatchId const&)> const& needed) {
+    std::vector<std::pair<PatchId, std::set<SessionId>>> forgotten;
+    auto const first = orders_.begin() + (making_ ? 1 : 0);
+    auto const rest = std::stable_partition(first, orders_.end(), [&](Order const& order) { return needed(order.id); });
+    for (auto order = rest; order != orders_.end(); ++order) forgotten.emplace_back(order->id, std::move(order->waiting));
+    orders_.erase(rest, orders_.end());
+    return forgotten;
+}
+
+}  // namespace lull::broker

@@ -1,0 +1,111 @@
+#include "store/delta_maker.hpp"
+
+#include <algorithm>
+
+namespace lull::store {
+
+namespace {
+
+constexpr Bytes largest_inside = KiB(4);
+constexpr Bytes most_inside = MiB(1);
+
+// Frames do not get smaller.
+StoredObject store_raw(Buffer bytes) {
+    Bytes const size(bytes.size());
+    return {ObjectShape{sha256(bytes), ObjectCodec::raw, size, size}, std::move(bytes)};
+}
+
+}  // namespace
+
+Result<std::vector<std::vector<Anchor>>> DeltaMaker::anchors_of(ReleaseContents& contents, std::vector<Digest> const& files) {
+    auto const& entries = contents.manifest().entries;
+    std::map<Digest, std::uint32_t> places;
+    for (std::uint32_t i = 0; i < entries.size(); ++i) {
+        if (entries[i].digest) places.emplace(*entries[i].digest, i);
+    }
+    std::vector<std::vector<Anchor>> all;
+    for (auto const& file : files) {
+        auto anchors = contents.anchors(places.at(file));
+        if (!anchors) return pass(anchors.error());
+        all.push_back(std::move(*anchors));
+    }
+    return all;
+}
+
+Result<std::vector<LackingSegment>> DeltaMaker::find_lacking() {
+    auto const strangers = find_strangers(from(), to());
+    std::map<Digest, Digest> alike;
+    if (!strangers.gone.empty() && !strangers.fresh.empty()) {
+        auto const gone = anchors_of(from_, strangers.gone);
+        if (!gone) return pass(gone.error());
+        auto const fresh = anchors_of(to_, strangers.fresh);
+        if (!fresh) return pass(fresh.error());
+        auto const twins = most_alike(*gone, *fresh);
+        for (std::size_t i = 0; i < twins.size(); ++i) {
+            if (twins[i]) alike.emplace(strangers.fresh[i], strangers.gone[*twins[i]]);
+        }
+    }
+    return find_bases(from(), to(), alike);
+}
+
+// The part of a large old file that a segment resembles.
+Result<std::vector<BaseRange>> DeltaMaker::narrow(LackingSegment const& lacking) {
+    auto const entry = lacking.base.front().entry;
+    auto const size = from().entries[entry].size;
+    auto const old = from_.anchors(entry);
+    if (!old) return pass(old.error());
+    auto const plain = to_.segment(lacking.segment);
+    if (!plain) return pass(plain.error());
+    AnchorFinder piece;
+    piece.feed(*plain);
+    auto const window = std::min(size, limits::delta_base);
+    return std::vector{BaseRange{entry, locate(*old, size, piece.anchors(), lacking.relative_place, window), window}};
+}
+
+Result<MadeDelta> DeltaMaker::make(LackingSegment const& lacking, int level, std::stop_token const& stop) {
+    auto base = lacking.to_locate ? narrow(lacking) : Result<std::vector<BaseRange>>(lacking.base);
+    if (!base) return pass(base.error());
+    auto const old = from_.read(*base);
+    if (!old) return pass(old.error());
+    auto const plain = to_.segment(lacking.segment);
+    if (!plain) return pass(plain.error());
+    auto frame = make_delta(*old, *plain, level, stop);
+    if (!frame) return fail(Fault::failed, "stopped");
+    return MadeDelta{lacking.segment, std::move(*base), std::move(*frame)};
+}
+
+// ---- patches ----
+
+std::optional<StoredObject> PatchBuilder::add(MadeDelta delta) {
+    Bytes const size(delta.frame.size());
+    Step step;
+    step.segment = delta.segment;
+    step.base = std::move(delta.base);
+    std::optional<StoredObject> object;
+    if (size <= largest_inside && inside_ + size <= most_inside) {
+        inside_ += size;
+        step.frame = std::move(delta.frame);
+    } else {
+        object = store_raw(std::move(delta.frame));
+        step.object = object->shape.object;
+        step.size = size;
+    }
+    patch_.steps.push_back(std::move(step));
+    return object;
+}
+
+void PatchBuilder::add_whole(std::uint32_t segment, ObjectShape const& shape) {
+    Step step;
+    step.segment = segment;
+    step.object = shape.object;
+    step.size = shape.stored;
+    patch_.steps.push_back(std::move(step));
+}
+
+Bytes PatchBuilder::to_fetch() const {
+    Bytes sum{};
+    for (auto const& step : patch_.steps) sum += step.size;
+    return sum;
+}
+
+}  // namespace lull::store

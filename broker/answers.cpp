@@ -135,8 +135,18 @@ void Broker::answer_list(Admin const& message, Answer& answer) const {
         bool const newest = state_.catalogue.newest(release.info.software)->entry.seq == release.entry.seq;
         auto const active = state_.ledger.active_on(release.info.software, release.entry.seq);
         return ReleaseRow{release.info.software, release.info.version, release.entry.seq, release.entry.time,
-                          release.info.builds, active, newest};
+                          release.info.builds, active, newest, to_fetch_from(release, newest)};
     });
+}
+
+// As far as there are patches.
+std::optional<Bytes> Broker::to_fetch_from(Release const& release, bool newest) const {
+    std::optional<Bytes> most;
+    for (auto const& [id, made] : state_.patches.all()) {
+        if (!has_manifest(release, newest ? id.to : id.from) || !is_useful(id)) continue;
+        most = std::max(most, std::optional(newest ? made.whole : made.to_fetch));
+    }
+    return most;
 }
 
 void Broker::answer_nodes(Admin const& message, Answer& answer) const {

@@ -115,6 +115,8 @@ private:
     [[nodiscard]] std::optional<PatchId> patch_between(PlanQuery const& plan) const;
     void order_patches(Release const& release, Moment now);
     void make_next_patch();
+    [[nodiscard]] static bool has_manifest(Release const& release, Digest const& manifest);
+    [[nodiscard]] std::optional<Bytes> to_fetch_from(Release const& release, bool newest) const;
     [[nodiscard]] bool is_useful(PatchId const& id) const;
     void forget_patch_orders();
     void end_patch(PatchId const& id, bool failed, Moment now);

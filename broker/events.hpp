@@ -83,6 +83,7 @@ struct MadePatch {
     std::vector<Digest> deltas;  // objects that only this patch needs
     Bytes stored{};              // of the patch and these
     Bytes to_fetch{};            // by a node with the old release, this patch included
+    Bytes whole{};               // by a node with nothing
     WallTime made;
     static void describe(auto& self, auto& visit) {
         visit("o", self.object);
@@ -90,6 +91,7 @@ struct MadePatch {
         visit("d", self.deltas);
         visit("s", self.stored);
         visit("f", self.to_fetch);
+        visit("w", self.whole);
         visit("t", self.made);
     }
 };

@@ -1,5 +1,7 @@
 #include "broker/patch_maker.hpp"
 
+#include <set>
+
 #include "broker/stored_manifest.hpp"
 #include "store/compression.hpp"
 
@@ -7,8 +9,24 @@ namespace lull::broker {
 
 namespace {
 
+constexpr std::size_t small_enough = 1024;  // a frame that is not tried to make smaller
+
 // A delta is worth its base, its request and its room from there on.
-bool is_worth_it(Bytes delta, Bytes whole) { return delta.count() < whole.count() - whole.count() / 20; }
+bool is_worth_it(Buffer const& delta, ObjectShape const& whole) {
+    return delta.size() < whole.stored.count() - whole.stored.count() / 20;
+}
+
+// Whether there is something to gain is seen at a small fraction of the time that it takes to gain it.
+Result<std::optional<store::MadeDelta>> make_worthwhile(store::DeltaMaker& maker, store::LackingSegment const& lacking,
+                                                        ObjectShape const& whole, std::stop_token const& stop) {
+    for (int const level : {store::quick_level, store::small_level}) {
+        auto made = maker.make(lacking, level, stop);
+        if (!made) return pass(made.error());
+        if (!is_worth_it(made->frame, whole)) return std::nullopt;
+        if (level == store::small_level || made->frame.size() <= small_enough) return std::move(*made);
+    }
+    return std::nullopt;
+}
 
 }  // namespace
 
@@ -62,6 +80,11 @@ void PatchMaker::begin(Opened opened) {
     auto to = find_segments(opened.new_manifest);
     if (!from) return end(pass(from.error()));
     if (!to) return end(pass(to.error()));
+    job_->made.whole = packs_.find(job_->patch.to) ? packs_.find(job_->patch.to)->shape.stored : Bytes();
+    std::set<Digest> counted;
+    for (auto const& segment : *to) {
+        if (counted.insert(segment.place.shape.object).second) job_->made.whole += segment.place.shape.stored;
+    }
     auto const reading = [](std::vector<Stored> segments) {
         return [segments = std::move(segments)](std::uint32_t segment) {
             auto const& [pack, place] = segments.at(segment);
@@ -103,21 +126,15 @@ void PatchMaker::add_next() {
             continue;
         }
         return worker_.submit(
-            [maker = job_->maker, next = std::move(next), stop = stop_.get_token()] {
-                return maker->make(next, store::small_level, stop);
-            },
-            [this, shape = whole->shape](Result<store::MadeDelta> delta) {
+            [maker = job_->maker, next, whole = whole->shape, stop = stop_.get_token()] { return make_worthwhile(*maker, next, whole, stop); },
+            [this, segment = next.segment, whole = whole->shape](Result<std::optional<store::MadeDelta>> delta) {
                 if (!delta) return end(pass(delta.error()));
-                add(std::move(*delta), shape);
+                if (*delta) return keep(job_->builder.add(std::move(**delta)), [this] { add_next(); });
+                job_->builder.add_whole(segment, whole);
+                add_next();
             });
     }
     finish();
-}
-
-void PatchMaker::add(store::MadeDelta delta, ObjectShape const& whole) {
-    if (is_worth_it(Bytes(delta.frame.size()), whole.stored)) return keep(job_->builder.add(std::move(delta)), [this] { add_next(); });
-    job_->builder.add_whole(delta.segment, whole);
-    add_next();
 }
 
 // Nothing is to be kept if it stands in the patch.

@@ -57,7 +57,6 @@ private:
     [[nodiscard]] static Result<Opened> open(Stored const& from, Stored const& to);
     void begin(Opened opened);
     void add_next();
-    void add(store::MadeDelta delta, ObjectShape const& whole);
     void keep(std::optional<store::StoredObject> object, std::function<void()> then);
     void finish();
     void end(Result<MadePatch> outcome);

@@ -68,15 +68,16 @@ void Broker::make_next_patch() {
     if (auto const next = patches_to_make_.start()) out_.push_back(MakePatch{*next});
 }
 
+bool Broker::has_manifest(Release const& release, Digest const& manifest) {
+    return std::ranges::find(release.info.builds, manifest, &Build::manifest) != release.info.builds.end();
+}
+
 bool Broker::is_useful(PatchId const& id) const {
     auto const& catalogue = state_.catalogue;
-    auto const has = [](Release const& release, Digest const& manifest) {
-        return std::ranges::find(release.info.builds, manifest, &Build::manifest) != release.info.builds.end();
-    };
     bool const leads_to_newest = std::ranges::any_of(catalogue.software(), [&](auto const& newest) {
-        return has(catalogue.log()[newest.second], id.to);
+        return has_manifest(catalogue.log()[newest.second], id.to);
     });
-    return leads_to_newest && std::ranges::any_of(catalogue.log(), [&](Release const& release) { return has(release, id.from); });
+    return leads_to_newest && std::ranges::any_of(catalogue.log(), [&](Release const& release) { return has_manifest(release, id.from); });
 }
 
 // A newer release has come: who waits for a patch to the one before hears that there will be none.

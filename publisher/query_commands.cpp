@@ -42,7 +42,8 @@ Status list(Arguments const& arguments) {
     if (!options) return pass(options.error());
     auto const answer = request(*options, question);
     if (!answer) return pass(answer.error());
-    return arguments.flag("json") ? print_json(list_json(*answer)) : print(list_text(*answer, painting_for_output()));
+    auto const sizes = arguments.flag("sizes") ? Sizes::shown : Sizes::hidden;
+    return arguments.flag("json") ? print_json(list_json(*answer)) : print(list_text(*answer, sizes, painting_for_output()));
 }
 
 // The sizes of releases matter only while something is on its way.
@@ -77,8 +78,9 @@ Command list_command() {
     return {.name = "list",
             .summary = "show what is published",
             .positional = {"[SOFTWARE]"},
-            .options = {{.name = "json", .help = "print JSON"}},
-            .example = "lull list kiosk-browser",
+            .options = {{.name = "sizes", .help = "and what a node with each release has to fetch to get to the newest"},
+                        {.name = "json", .help = "print JSON"}},
+            .example = "lull list kiosk-browser --sizes",
             .run = list};
 }
 

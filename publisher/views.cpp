@@ -134,26 +134,30 @@ Json status_json(Answer const& answer) {
     return {{"time", to_text(answer.time)}, {"status", std::move(rows)}};
 }
 
-std::string list_text(Answer const& answer, Painting painting) {
+std::string list_text(Answer const& answer, Sizes sizes, Painting painting) {
     if (answer.releases.empty())
         return "nothing is published yet; publish something with: lull publish PATH --name NAME --version VERSION\n";
-    Table table({{"SOFTWARE"},
-                 {"VERSION"},
-                 {"SEQ", Align::right},
-                 {"PUBLISHED"},
-                 {"SIZE", Align::right},
-                 {"BUILDS"},
-                 {"ACTIVE ON", Align::right}});
+    std::vector<Column> columns{{"SOFTWARE"}, {"VERSION"}, {"SEQ", Align::right}, {"PUBLISHED"}, {"SIZE", Align::right}, {"BUILDS"},
+                                {"ACTIVE ON", Align::right}};
+    if (sizes == Sizes::shown) columns.push_back({"TO FETCH", Align::right});
+    Table table(std::move(columns));
     for (auto const& row : answer.releases) {
-        table.add({{row.software.text()},
-                   {row.version.text(), row.newest ? Colour::green : Colour::plain},
-                   {std::to_string(row.seq.value)},
-                   {clock_text(row.time, answer.time)},
-                   {to_text(total_size(row.builds))},
-                   {builds_text(row.builds)},
-                   {std::to_string(row.active)}});
+        std::vector<Cell> cells{{row.software.text()},
+                                {row.version.text(), row.newest ? Colour::green : Colour::plain},
+                                {std::to_string(row.seq.value)},
+                                {clock_text(row.time, answer.time)},
+                                {to_text(total_size(row.builds))},
+                                {builds_text(row.builds)},
+                                {std::to_string(row.active)}};
+        if (sizes == Sizes::shown) cells.push_back({row.to_fetch ? to_text(*row.to_fetch) : "?"});
+        table.add(std::move(cells));
     }
-    return table.render(painting);
+    auto text = table.render(painting);
+    if (sizes == Sizes::shown) {
+        text += "TO FETCH: by a node with that release, to get to the newest; on the newest: by a node with nothing; ?: not worked out, because "
+                "no node needs it\n";
+    }
+    return text;
 }
 
 Json list_json(Answer const& answer) {
@@ -161,6 +165,7 @@ Json list_json(Answer const& answer) {
     for (auto const& row : answer.releases) {
         Json json = {{"software", row.software.text()}, {"version", row.version.text()}, {"seq", row.seq.value},
                      {"published", to_text(row.time)},  {"newest", row.newest},          {"active", row.active}};
+        if (row.to_fetch) json["to_fetch"] = row.to_fetch->count();
         json["builds"] = Json::array();
         for (auto const& build : row.builds) {
             json["builds"].push_back({{"architecture", build.architecture.text()},

@@ -15,8 +15,9 @@ namespace lull::publisher {
 [[nodiscard]] std::string status_text(Answer const& answer, std::vector<ReleaseRow> const& releases, Painting painting);
 [[nodiscard]] Json status_json(Answer const& answer);
 
-// All releases of all software.
-[[nodiscard]] std::string list_text(Answer const& answer, Painting painting);
+// All releases of all software. Sizes: what a node fetches to get to the newest release.
+enum class Sizes { hidden, shown };
+[[nodiscard]] std::string list_text(Answer const& answer, Sizes sizes, Painting painting);
 [[nodiscard]] Json list_json(Answer const& answer);
 
 // The nodes that the broker knows.

@@ -541,6 +541,8 @@ struct ReleaseRow {
     std::vector<Build> builds;
     std::uint64_t active = 0;  // nodes on which it is active
     bool newest = false;
+    // What a node fetches to get to the newest release, if that is known: from this one; for the newest: with nothing. The most of all builds.
+    std::optional<Bytes> to_fetch{};
     static void describe(auto& self, auto& visit) {
         visit("s", self.software);
         visit("v", self.version);
@@ -549,6 +551,7 @@ struct ReleaseRow {
         visit("b", self.builds);
         visit("a", self.active);
         visit("n", self.newest);
+        visit("f", self.to_fetch);
     }
     bool operator==(ReleaseRow const&) const = default;
 };

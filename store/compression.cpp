@@ -98,7 +98,7 @@ StoredObject pack_object(View plain, int level) {
     return object;
 }
 
-// Matches are looked for as thoroughly behind the whole base as level 19 does in a window of its own: a table entry for every byte, and
+// At the highest levels matches are looked for as thoroughly behind the whole base as level 19 does in a window of its own: a table entry for every byte, and
 // matches of any length taken as they are.
 std::optional<Buffer> make_delta(View base, View plain, int level, std::stop_token const& stop) {
     LULL_INVARIANT(base.size() + plain.size() <= most_with_base.count());
@@ -114,6 +114,10 @@ std::optional<Buffer> make_delta(View base, View plain, int level, std::stop_tok
         set(ZSTD_c_hashLog, std::min(window, 24));
         set(ZSTD_c_chainLog, window);
         set(ZSTD_c_targetLength, 4096);
+    } else {  // the tables of the lower levels are too small for a large base: what it has in common is found by long matches
+        set(ZSTD_c_enableLongDistanceMatching, 1);
+        set(ZSTD_c_ldmMinMatch, 32);
+        set(ZSTD_c_ldmHashRateLog, 4);
     }
     LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_refPrefix(context.get(), base.data(), base.size())) == 0);
     LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context.get(), plain.size())) == 0);

@@ -16,7 +16,7 @@ constexpr TimePoint start{1000s};
 PatchId id_of(std::string_view from, std::string_view to) { return {digest_of(from), digest_of(to)}; }
 
 MadePatch made(std::string_view name, std::uint64_t stored = 100, std::int64_t when = 0) {
-    return {digest_of(name), Bytes(70), {digest_of(fmt::format("delta of {}", name))}, Bytes(stored), Bytes(90), WallTime{when}};
+    return {digest_of(name), Bytes(70), {digest_of(fmt::format("delta of {}", name))}, Bytes(stored), Bytes(90), Bytes(1000), WallTime{when}};
 }
 
 // A broker on which node 0 has release 1 and release 2 is published: its patch is being made.

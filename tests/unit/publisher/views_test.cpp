@@ -130,7 +130,7 @@ TEST_CASE("list shows what is published") {
     Answer answer;
     answer.time = today(11, 0);
     answer.releases.push_back(release());
-    CHECK(list_text(answer, Painting::off) ==
+    CHECK(list_text(answer, Sizes::hidden, Painting::off) ==
           "SOFTWARE  VERSION  SEQ  PUBLISHED     SIZE  BUILDS  ACTIVE ON\n"
           "kiosk     1.4.2      7  09:00      100 MiB  amd64           1\n");
     auto const json = list_json(answer);
@@ -155,7 +155,7 @@ TEST_CASE("nodes shows who is there") {
 
 TEST_CASE("an empty table says what to do") {
     CHECK_THAT(status_text({}, {}, Painting::off), Catch::Contains("lull nodes new"));
-    CHECK_THAT(list_text({}, Painting::off), Catch::Contains("lull publish"));
+    CHECK_THAT(list_text({}, Sizes::hidden, Painting::off), Catch::Contains("lull publish"));
     CHECK_THAT(nodes_text({}, Painting::off), Catch::Contains("lull nodes new"));
     CHECK(status_json({})["status"].is_array());
 }

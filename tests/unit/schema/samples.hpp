@@ -65,7 +65,7 @@ inline std::vector<Message> messages() {
     Epoch const epoch{0xfeedfacecafebeef};
     StatusRow const status{software, version,  Seq{8},     node,    NodeState::waiting,
                            time,     "in use", {holder()}, version, Bytes(1)};
-    ReleaseRow const release{software, version, Seq{8}, time, {build()}, 17, true};
+    ReleaseRow const release{software, version, Seq{8}, time, {build()}, 17, true, MiB(3)};
     NodeRow const row{node, key, time, true, "lull-node 0.1.0"};
     return {
         Update{epoch, log_entry()},

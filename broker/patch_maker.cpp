@@ -150,7 +150,7 @@ void PatchMaker::keep(std::optional<store::StoredObject> object, std::function<v
 
 void PatchMaker::finish() {
     auto encoded = encode(job_->builder.patch());
-    if (Bytes(encoded.size()) > limits::patch) return end(fail(Fault::failed, "it would be larger than {}", to_text(limits::patch)));
+    if (auto const read = decode_patch(encoded); !read) return end(fail(Fault::failed, "no node would take it: {}", read.error().message));
     worker_.submit([encoded = std::move(encoded)] { return store::pack_object(encoded, store::small_level); },
                    [this](store::StoredObject patch) {
                        job_->made.object = patch.shape.object;

@@ -7,7 +7,7 @@ namespace lull {
 
 namespace {
 
-constexpr int nicest = 19;
+constexpr int nicer = 10;  // about a tenth of what others get: behind them, but not never
 
 }  // namespace
 
@@ -41,7 +41,7 @@ void Workers::push(UniqueTask task) {
 
 void Workers::work(Priority priority) {
     // On Linux a nice value belongs to a thread (setpriority(2), NOTES).
-    if (priority == Priority::low) (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nicest);
+    if (priority == Priority::low) (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nicer);
     while (true) {
         UniqueTask task;
         {

@@ -15,13 +15,14 @@ inline constexpr Bytes update_info = KiB(64);
 inline constexpr Bytes data_frame = MiB(1);            // payload of one DATA or PUT
 inline constexpr Bytes segment = MiB(16);              // plain bytes of one segment
 inline constexpr Bytes delta_base = MiB(20);           // old bytes that one delta refers to: what a node holds in memory beside it
-inline constexpr Bytes patch = MiB(16);                // plain bytes of a patch
+inline constexpr Bytes patch = MiB(8);                 // plain bytes of a patch
 inline constexpr Bytes stored_object = MiB(34);        // stored bytes of one object
 inline constexpr std::uint32_t nesting = 12;           // depth of a MessagePack body
 inline constexpr std::uint32_t text = 4096;            // bytes of any text that has no bound of its own
 
 inline constexpr std::size_t files_per_manifest = 1'000'000;
 inline constexpr std::size_t segments_per_manifest = 262'144;
+inline constexpr std::size_t elements_per_patch = 1'000'000;  // of MessagePack; reading takes 24 bytes for each
 inline constexpr std::size_t path_bytes = 1024;        // a path in a manifest
 inline constexpr std::size_t path_component = 255;
 inline constexpr std::size_t start_words = 64;         // program and arguments of Manifest::start

@@ -44,6 +44,7 @@ struct Step {
 
 // All that a node with the old release lacks of the new one.
 struct Patch {
+    static constexpr std::size_t most_elements = limits::elements_per_patch;
     Digest from;              // manifest objects
     Digest to;
     Buffer manifest;          // a frame that gives the new one, with the old one as its prefix

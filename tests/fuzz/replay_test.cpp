@@ -78,6 +78,8 @@ void replay(std::string_view name) {
 
 TEST_CASE("seeds and mutations of messages are read or refused") { replay("fuzz_message"); }
 TEST_CASE("seeds and mutations of manifests are valid or refused") { replay("fuzz_manifest"); }
+TEST_CASE("seeds and mutations of patches are read or refused") { replay("fuzz_patch"); }
+TEST_CASE("seeds and mutations of deltas give the right bytes or none") { replay("fuzz_delta"); }
 TEST_CASE("seeds and mutations of paths stay inside or are refused") { replay("fuzz_path"); }
 TEST_CASE("seeds and mutations of envelopes are refused") { replay("fuzz_envelope"); }
 TEST_CASE("seeds and mutations of key files and addresses are read or refused") { replay("fuzz_identity"); }
@@ -88,6 +90,6 @@ TEST_CASE("every target has seeds and a test here") {
         names.push_back(target.name);
         CHECK_FALSE(target.seeds().empty());
     }
-    CHECK(names == std::vector<std::string_view>{"fuzz_message", "fuzz_manifest", "fuzz_path", "fuzz_envelope",
-                                                 "fuzz_identity"});
+    CHECK(names == std::vector<std::string_view>{"fuzz_message", "fuzz_manifest", "fuzz_patch", "fuzz_delta", "fuzz_path",
+                                                 "fuzz_envelope", "fuzz_identity"});
 }

@@ -1,7 +1,9 @@
 #include "tests/fuzz/seeds.hpp"
 
 #include "schema/identity.hpp"
+#include "schema/patch.hpp"
 #include "schema/wire.hpp"
+#include "store/compression.hpp"
 #include "tests/unit/schema/samples.hpp"
 
 namespace lull::fuzz {
@@ -33,6 +35,21 @@ std::vector<Buffer> manifest_seeds() {
     small.segments.clear();
     small.start = {"l"};
     return {encode(test::manifest()), encode(small)};
+}
+
+std::vector<Buffer> patch_seeds() {
+    Step const object{0, {{1, Bytes(5), Bytes(10)}, {2, {}, {}}}, sha256(bytes_of("delta")), std::nullopt, Bytes(7)};
+    Step const inside{3, {{1, {}, {}}}, std::nullopt, bytes_of("frame"), Bytes()};
+    Patch const patch{sha256(bytes_of("old")), sha256(bytes_of("new")), bytes_of("manifest"), {object, inside}};
+    return {encode(patch), encode(Patch{})};
+}
+
+Buffer delta_base() { return bytes_of("the old bytes of a file, of which most are in the new one as well"); }
+
+Buffer delta_result() { return bytes_of("the new bytes of a file, of which most are in the old one as well"); }
+
+std::vector<Buffer> delta_seeds() {
+    return {*store::make_delta(delta_base(), delta_result(), store::small_level), *store::make_delta({}, delta_result(), store::quick_level)};
 }
 
 std::vector<Buffer> path_seeds() {

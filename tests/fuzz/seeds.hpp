@@ -10,8 +10,14 @@ namespace lull::fuzz {
 
 [[nodiscard]] std::vector<Buffer> message_seeds();
 [[nodiscard]] std::vector<Buffer> manifest_seeds();
+[[nodiscard]] std::vector<Buffer> patch_seeds();
+[[nodiscard]] std::vector<Buffer> delta_seeds();
 [[nodiscard]] std::vector<Buffer> path_seeds();
 [[nodiscard]] std::vector<Buffer> envelope_seeds();
 [[nodiscard]] std::vector<Buffer> identity_seeds();
+
+// What delta_seeds() refer to, and what they give.
+[[nodiscard]] Buffer delta_base();
+[[nodiscard]] Buffer delta_result();
 
 }  // namespace lull::fuzz

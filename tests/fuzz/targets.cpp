@@ -8,7 +8,9 @@
 
 #include "core/text.hpp"
 #include "schema/identity.hpp"
+#include "schema/patch.hpp"
 #include "schema/wire.hpp"
+#include "store/compression.hpp"
 #include "tests/fuzz/seeds.hpp"
 #include "tests/unit/schema/samples.hpp"
 
@@ -82,6 +84,28 @@ void manifest(View bytes) {
     for (auto const& entry : decoded->entries) check_place(entry);
 }
 
+void patch(View bytes) {
+    static auto const old = test::manifest();
+    auto const decoded = decode_patch(bytes);
+    check_error(decoded);
+    if (!decoded) return;
+    LULL_INVARIANT(decode_patch(encode(*decoded)) == *decoded);
+    for (auto const& step : decoded->steps) {
+        auto const length = length_of(step.base, old);
+        check_error(length);
+        if (length) LULL_INVARIANT(*length <= limits::delta_base);
+    }
+}
+
+void delta(View bytes) {
+    static auto const plain = delta_result();
+    static Segment const segment{sha256(plain), Bytes(plain.size())};
+    auto const applied = store::apply_delta(segment, delta_base(), bytes);
+    check_error(applied);
+    if (applied) LULL_INVARIANT(*applied == plain);
+    (void)store::plain_size(bytes);
+}
+
 void path(View bytes) {
     auto const text = as_text(bytes);
     auto const line = text.find('\n');
@@ -129,6 +153,8 @@ std::vector<Target> const& targets() {
     static std::vector<Target> const all = {
         {"fuzz_message", message, message_seeds},
         {"fuzz_manifest", manifest, manifest_seeds},
+        {"fuzz_patch", patch, patch_seeds},
+        {"fuzz_delta", delta, delta_seeds},
         {"fuzz_path", path, path_seeds},
         {"fuzz_envelope", envelope, envelope_seeds},
         {"fuzz_identity", identity, identity_seeds},

@@ -14,6 +14,10 @@ namespace lull::fuzz {
 void message(View bytes);
 // decode<Manifest> and validate; what is valid cannot name or point to anything outside of its tree.
 void manifest(View bytes);
+// decode_patch and length_of; what is read is written alike, and no base is longer than it may be.
+void patch(View bytes);
+// apply_delta on any frame gives the segment or nothing, and decode_patch on what it gives.
+void delta(View bytes);
 // validate_path and validate_link on a text of two lines; the same promise.
 void path(View bytes);
 // Envelopes, update-info and manifest objects that nobody trusted has signed are never opened.

@@ -88,7 +88,7 @@ stage_tsan() {
         run_tests tsan --parallel 2 --tests-regex "^($(IFS='|'; echo "${tests[*]}"))\$"
 }
 
-stage_e2e() { { build_release || fault "build of release"; } && run_tests release --label-regex e2e; }
+stage_e2e() { { build_release || fault "build of release"; } && run_tests release --parallel 2 --label-regex e2e; }
 
 # A test that this machine cannot run says SKIPPED; ctest counts it apart.
 stage_fault() { { build release fault_tests || fault "build of release"; } && run_tests release --label-regex fault; }

@@ -6,6 +6,16 @@ namespace lull::sim {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+broker::Ledger ledger_of(Tables const& tables) {
+    broker::Ledger ledger;
+    for (auto const& [key, value] : tables.at(broker::Ledger::table)) LULL_INVARIANT(ledger.load(key, value).has_value());
+    return ledger;
+}
+
+}  // namespace
+
 void Checker::set(std::string text) {
     world_.trace("VIOLATION {}", text);
     if (!violation_) violation_ = fmt::format("after {} s: {}", std::chrono::duration<double>(world_.elapsed()).count(), text);
@@ -29,20 +39,21 @@ void Checker::noted(PeerKey const& node, Noted const& message) {
     revision = std::max(revision, message.revision);
 }
 
-// Only what a newer release supersedes and no node has may leave the log.
-void Checker::broker_forgets(store::Change const& change, broker::Ledger const& told) {
+// Only what a newer release supersedes and no node has may leave the log. Batches become durable in their order: a report that came while
+// the removal was on its way is not in these tables yet, and finds its release gone.
+void Checker::broker_forgets(store::Change const& change, Tables const& before) {
     Seq const seq{*store::number_of(change.key)};
     removed_.insert(seq);
     bool const superseded = std::any_of(log_.begin(), log_.end(), [&](auto const& releases) {
         return releases.second.contains(seq) && *releases.second.rbegin() > seq;
     });
     if (!superseded) violated("log entry {} was removed, and nothing is newer", seq.value);
-    if (told.releases().contains(seq)) violated("log entry {} was removed, and a node has it", seq.value);
+    if (ledger_of(before).releases().contains(seq)) violated("log entry {} was removed, and a node has it", seq.value);
 }
 
-void Checker::broker_wrote(Tables const& before, store::Batch const& batch, broker::Ledger const& told) {
+void Checker::broker_wrote(Tables const& before, store::Batch const& batch) {
     for (auto const& change : batch) {
-        if (change.table == broker::Catalogue::table && !change.value) broker_forgets(change, told);
+        if (change.table == broker::Catalogue::table && !change.value) broker_forgets(change, before);
         if (change.table == broker::Catalogue::table && change.value) {
             auto const entry = decode<LogEntry>(*change.value, limits::control_message);
             if (before.at(change.table).contains(change.key)) violated("log entry {} was written over", entry->seq.value);
@@ -84,8 +95,7 @@ void Checker::broker_restored(Tables const& copy, Numbers numbers) {
     }
     for (auto& [software, releases] : log_) std::erase_if(releases, [&](Seq seq) { return !there.contains(seq); });
     for (auto const seq : there) removed_.erase(seq);
-    broker::Ledger ledger;
-    for (auto const& [key, value] : copy.at(broker::Ledger::table)) LULL_INVARIANT(ledger.load(key, value).has_value());
+    auto const ledger = ledger_of(copy);
     for (auto& [row, revision] : noted_) revision = std::min(revision, ledger.durable_revision(row.first, row.second));
 }
 

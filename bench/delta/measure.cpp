@@ -9,13 +9,29 @@
 #include <cstdlib>
 
 #include "publisher/builder.hpp"
+#include "schema/wire.hpp"
 #include "store/delta_maker.hpp"
 
 using namespace lull;
 
 namespace {
 
-constexpr std::uint64_t a_frame = 160;  // bytes of header, body and CURVE around the payload of one DATA, and of its ACK
+constexpr std::uint64_t frame = 256 << 10;  // payload of one DATA
+
+// A message with the headers of its two frames, as ZeroMQ counts them before it encrypts.
+std::uint64_t bytes_of(Message const& message) {
+    constexpr std::uint64_t frame_headers = 4;
+    return wire::header_size + wire::encode_body(message).size() + frame_headers;
+}
+
+// Asking for an object, its bytes, and the answers to these.
+std::uint64_t bytes_to_fetch(ObjectShape const& shape, SoftwareName const& software) {
+    auto bytes = shape.stored.count() + bytes_of(Fetch{software, Seq{1000}, {{shape.object, Bytes()}}});
+    for (std::uint64_t offset = 0; offset < shape.stored.count(); offset += frame) {
+        bytes += bytes_of(Data{shape, Bytes(offset)}) + bytes_of(Ack{shape.stored}) + 2;
+    }
+    return bytes;
+}
 
 double cpu_seconds() {
     rusage usage{};
@@ -95,8 +111,13 @@ int main(int argc, char** argv) {
         (void)builder.add(std::move(*delta));
     }
     auto const patch = store::pack_object(encode(builder.patch()), store::small_level);
-    auto const objects = std::ranges::count_if(builder.patch().steps, [](Step const& step) { return step.object.has_value(); });
-    outcome.bytes = patch.bytes.size() + builder.to_fetch().count() + (static_cast<std::uint64_t>(objects) + 3) * a_frame;
+    auto const& software = from.manifest.software;
+    outcome.bytes = bytes_of(PlanQuery{software, from.manifest.architecture, Seq{999}, Seq{1000}}) +
+                    bytes_of(Steps{software, Seq{999}, Seq{1000}, patch.shape.object, patch.shape.plain, 0}) +
+                    bytes_to_fetch(patch.shape, software);
+    for (auto const& step : builder.patch().steps) {
+        if (step.object) outcome.bytes += bytes_to_fetch({*step.object, ObjectCodec::raw, step.size, step.size}, software);
+    }
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     fmt::print("{{\"bytes\": {}, \"manifest\": {}, \"plain\": {}, \"segments\": {}, \"deltas\": {}, \"make_seconds\": {:.3f}, "

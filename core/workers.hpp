@@ -14,7 +14,7 @@ namespace lull {
 // Threads for hashing, compressing and disk. A job receives values and hands a value back to the loop; it shares nothing.
 class Workers {
 public:
-    enum class Priority { usual, low };  // low: others come first (nice 10)
+    enum class Priority { usual, low };  // low: others come first
     Workers(EventLoop& loop, unsigned threads, Priority priority = Priority::usual);
     // Waits for running jobs; queued ones are dropped, and no `done` runs afterwards.
     ~Workers();

@@ -115,7 +115,7 @@ start() {  # LOG COMMAND...
 until_says() {  # TEXT COMMAND...
     local text=$1 i
     shift
-    for ((i = 0; i < 300; ++i)); do
+    for ((i = 0; i < 1200; ++i)); do
         if "$@" 2>/dev/null | grep -q -- "$text"; then return 0; fi
         sleep 0.1
     done
@@ -204,6 +204,6 @@ show lull-node run python --root node-1 -- -c \
 
 heading "What is installed is what was signed"
 for node in node-1 node-2 node-3; do show lull-node verify --root "$node"; done
-show lull list
+show lull list --sizes
 
 printf '\ndone: %s s, of which %s s for installing and building\n' "$SECONDS" "$build_seconds"

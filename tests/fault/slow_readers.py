@@ -36,6 +36,8 @@ class SlowReaders:
         self.fleet = fleet
         self.readers = options.count
         self.version = 0
+        fleet.broker.stop()
+        fleet.start_broker("--patch-space", "0")  # nothing but frames is looked at here
 
     @staticmethod
     def parse(text):

@@ -39,21 +39,21 @@ void Checker::noted(PeerKey const& node, Noted const& message) {
     revision = std::max(revision, message.revision);
 }
 
-// Only what a newer release supersedes and no node has may leave the log. Batches become durable in their order: a report that came while
-// the removal was on its way is not in these tables yet, and finds its release gone.
-void Checker::broker_forgets(store::Change const& change, Tables const& before) {
+// Only what a newer release supersedes and no node has may leave the log. A report that came while the removal was on its way is not in the
+// tables yet, and finds its release gone; one that could not be written has told all the same that the node has gone on.
+void Checker::broker_forgets(store::Change const& change, Tables const& before, broker::Ledger const& told) {
     Seq const seq{*store::number_of(change.key)};
     removed_.insert(seq);
     bool const superseded = std::any_of(log_.begin(), log_.end(), [&](auto const& releases) {
         return releases.second.contains(seq) && *releases.second.rbegin() > seq;
     });
     if (!superseded) violated("log entry {} was removed, and nothing is newer", seq.value);
-    if (ledger_of(before).releases().contains(seq)) violated("log entry {} was removed, and a node has it", seq.value);
+    if (told.releases().contains(seq) && ledger_of(before).releases().contains(seq)) violated("log entry {} was removed, and a node has it", seq.value);
 }
 
-void Checker::broker_wrote(Tables const& before, store::Batch const& batch) {
+void Checker::broker_wrote(Tables const& before, store::Batch const& batch, broker::Ledger const& told) {
     for (auto const& change : batch) {
-        if (change.table == broker::Catalogue::table && !change.value) broker_forgets(change, before);
+        if (change.table == broker::Catalogue::table && !change.value) broker_forgets(change, before, told);
         if (change.table == broker::Catalogue::table && change.value) {
             auto const entry = decode<LogEntry>(*change.value, limits::control_message);
             if (before.at(change.table).contains(change.key)) violated("log entry {} was written over", entry->seq.value);

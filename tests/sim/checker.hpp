@@ -27,7 +27,7 @@ public:
     // ---- the broker ----
     void committed(Committed const& message, UpdateInfo const& info);
     void noted(PeerKey const& node, Noted const& message);
-    void broker_wrote(Tables const& before, store::Batch const& batch);
+    void broker_wrote(Tables const& before, store::Batch const& batch, broker::Ledger const& told);
     // Also after every restart: all that was ever acknowledged is there.
     void broker_has(broker::BrokerState const& state);
     // The broker was restored from an older copy: what came after it is lost there, and only there. Of a copy that bears no mark the broker
@@ -62,7 +62,7 @@ private:
         std::uint64_t events = 0;
     };
     void set(std::string text);
-    void broker_forgets(store::Change const& change, Tables const& before);
+    void broker_forgets(store::Change const& change, Tables const& before, broker::Ledger const& told);
 
     World& world_;
     Library const& library_;

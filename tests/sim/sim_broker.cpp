@@ -204,7 +204,7 @@ void SimBroker::perform(broker::Persist& action) {
     }
     auto const durable = writer_.pass(world_.now(), world_.random().between(2ms, 40ms));
     later(durable, [this, batch = std::move(action.batch)] {
-        checker_.broker_wrote(tables_, batch);
+        checker_.broker_wrote(tables_, batch, state().ledger);
         tables_.apply(batch);
     });
     later(early ? Duration(1) : writer_.pass(world_.now(), durable + 1ms), [this, ticket] { raise(broker::BatchDone{ticket, {}}); });

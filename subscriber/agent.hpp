@@ -132,7 +132,8 @@ private:
     [[nodiscard]] bool awaits_patch(SoftwareName const& software);
     [[nodiscard]] bool patch_in_use(SoftwareName const& software) const;
     void ask_plans(Moment now);
-    void ask_plans_again(PatchSearch::State least);
+    enum class Session { fresh, same };
+    void ask_plans_again(Session session);
     [[nodiscard]] bool plan_owed() const;
     void end_search(SoftwareName const& software);
     void end_waiting(Moment now);

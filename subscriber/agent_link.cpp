@@ -44,7 +44,7 @@ void Agent::on_message(Welcome const& message, Moment now) {
     snapshot_.reset();
     testified_ = false;
     for (auto const& [software, report] : state_.outbox) unsaid_.insert(software);
-    ask_plans_again(PatchSearch::State::promised);
+    ask_plans_again(Session::fresh);
     hear_of(message.epoch, message.head, Duration::zero(), now);
     if (message.epoch == state_.cursor.epoch) testify(message.head);
 }
@@ -188,7 +188,7 @@ void Agent::keep_exchange_going(Moment now) {
             sync_owed_ = false;
             snapshot_.reset();
             for (auto const& [software, report] : state_.outbox) unsaid_.insert(software);
-            ask_plans_again(PatchSearch::State::asked);
+            ask_plans_again(Session::same);
         }
         if (link_.catching_up(now.point) && !sync_owed_) {
             sync_owed_ = true;

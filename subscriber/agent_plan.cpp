@@ -19,14 +19,15 @@ constexpr Duration longest_silence = std::chrono::minutes(2); // of a broker tha
 // its way.
 bool Agent::awaits_patch(SoftwareName const& software) {
     auto& search = work_.at(software).patch;
+    auto const active = active_of(software);
     switch (search.state) {
-        case PatchSearch::State::unasked:
-            if (!active_of(software) || active_of(software)->seq >= target_of(software).seq) search.state = PatchSearch::State::none;
-            if (search.state == PatchSearch::State::none) return false;
-            search.state = PatchSearch::State::asked;
-            unasked_plans_.insert(software);
-            return true;
-        case PatchSearch::State::asked: return true;
+        case PatchSearch::State::unasked: {
+            bool const possible = active && active->seq < target_of(software).seq;
+            search.state = possible ? PatchSearch::State::asked : PatchSearch::State::none;
+            if (possible) unasked_plans_.insert(software);
+            return possible;
+        }
+        case PatchSearch::State::asked:
         case PatchSearch::State::promised: return true;
         case PatchSearch::State::found:
             if (!fetcher_.wants_for(software)) fetcher_.want(target_of(software), search.object.digest, search.object.size);
@@ -40,7 +41,6 @@ bool Agent::patch_in_use(SoftwareName const& software) const {
     return work_.at(software).patch.state == PatchSearch::State::found;
 }
 
-// With a new session, and while there is no answer, the question is asked again.
 void Agent::ask_plans(Moment now) {
     for (auto const& software : std::exchange(unasked_plans_, {})) {
         auto& search = work_.at(software).patch;
@@ -58,10 +58,11 @@ void Agent::ask_plans(Moment now) {
     }
 }
 
-void Agent::ask_plans_again(PatchSearch::State least) {
+// In a new session also what was promised: the broker has forgotten it with the old one.
+void Agent::ask_plans_again(Session session) {
     for (auto const& [software, work] : work_) {
-        bool const open = work.patch.state == PatchSearch::State::asked || work.patch.state == PatchSearch::State::promised;
-        if (open && work.patch.state <= least) unasked_plans_.insert(software);
+        bool const promised = work.patch.state == PatchSearch::State::promised;
+        if (work.patch.state == PatchSearch::State::asked || (promised && session == Session::fresh)) unasked_plans_.insert(software);
     }
 }
 

@@ -156,7 +156,8 @@ class NodeFails(CallFails, NodeInstalls):
         fault = self.fault(point.at, point.way)
         outcome = self.install_or_fail(fault, point.way)
         self.fleet.checker.check_running()
-        if point.then == "anew" or outcome.startswith("ended"):
+        stays = any("old versions stay" in line for line in self.node.daemon.lines)  # until the next start or release
+        if point.then == "anew" or outcome.startswith("ended") or stays:
             if self.node.daemon.running():
                 self.node.stop()
             self.node.start()

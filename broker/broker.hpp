@@ -113,6 +113,7 @@ private:
     [[nodiscard]] bool is_taking_objects() const;
 
     [[nodiscard]] std::optional<PatchId> patch_between(PlanQuery const& plan) const;
+    [[nodiscard]] bool wait_for_patch(SessionId id, PlanQuery const& plan);
     void order_patches(Release const& release, Moment now);
     void make_next_patch();
     [[nodiscard]] static bool has_manifest(Release const& release, Digest const& manifest);

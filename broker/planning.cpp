@@ -35,15 +35,21 @@ void Broker::on_message(SessionId id, Session&, PlanQuery const& message, Moment
     } else if (patch && !settings_.patch_space.zero()) {
         auto const size = state_.catalogue.at(message.to)->info.build_for(message.architecture)->size;
         auto const wait = patches_to_make_.order(*patch, size, id, now.point);
-        auto& waiting = waiting_plans_[id];
-        bool const known = std::ranges::find(waiting, message) != waiting.end();
-        if (wait && (known || waiting.size() < most_waiting_plans)) {
-            if (!known) waiting.push_back(message);
+        if (wait && wait_for_patch(id, message)) {
             answer.wait = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(*wait).count());
         }
     }
     send(id, std::move(answer));
     make_next_patch();
+}
+
+// False if this session waits for too many already.
+bool Broker::wait_for_patch(SessionId id, PlanQuery const& plan) {
+    auto& waiting = waiting_plans_[id];
+    if (std::ranges::find(waiting, plan) != waiting.end()) return true;
+    if (waiting.size() == most_waiting_plans) return false;
+    waiting.push_back(plan);
+    return true;
 }
 
 // At once for a new release, before anybody asks: first from the releases that most nodes have.

@@ -58,11 +58,15 @@ class Updates(FleetTest):
 class Delta(Updates):
     nodes = 1
 
+    def setUp(self):
+        """The node has the first release."""
+        super().setUp()
+        self.publish(1)
+        self.fleet.checker.check_converged()
+
     def test_an_update_fetches_what_changed_and_the_tables_say_how_much(self):
         fleet = self.fleet
         node = fleet.nodes[0]
-        self.publish(1)
-        fleet.checker.check_converged()
         said = self.update(node, 2)
         self.assertRegex(said, r"app 1\.2: \d+ objects to fetch, .*, with a patch")
         sizes = self.sizes()
@@ -73,8 +77,6 @@ class Delta(Updates):
     def test_a_node_that_missed_releases_gets_a_patch_from_what_it_has(self):
         fleet = self.fleet
         node = fleet.nodes[0]
-        self.publish(1)
-        fleet.checker.check_converged()
         node.stop()
         self.publish(2)
         self.publish(3)
@@ -86,8 +88,6 @@ class Delta(Updates):
     def test_a_base_that_was_changed_is_found_out(self):
         fleet = self.fleet
         node = fleet.nodes[0]
-        self.publish(1)
-        fleet.checker.check_converged()
         rewrite(f"{node.root}/app/current/large", 5 * MIB, b"tampered")
         mark = node.daemon.mark()
         self.publish(2)
@@ -95,18 +95,27 @@ class Delta(Updates):
         self.assertRegex("\n".join(node.daemon.lines[mark:]), r"fetching \d+ objects")
         self.assertEqual(trees.snapshot(f"{node.root}/app/current/"), trees.snapshot(f"{fleet.directory}/source"))
 
-    def test_a_damaged_delta_or_a_cut_pack_at_the_broker_gives_right_bytes_or_a_clear_failure(self):
+    def stop_with_a_patch(self):
+        """The second release is published, and its patch made, while the node is off; the broker is stopped. Returns the last pack."""
         fleet = self.fleet
-        node = fleet.nodes[0]
-        self.publish(1)
-        fleet.checker.check_converged()
-        node.stop()
+        fleet.nodes[0].stop()
         self.publish(2)
         fleet.broker.wait_for("patch [0-9a-f]+: ")
         fleet.broker.stop()
-        pack = sorted(glob.glob(f"{fleet.broker_directory}/packs/pack-*"))[-1]
-        end = os.path.getsize(pack)
-        rewrite(pack, end - 200, bytes(150))  # the patch, which came last
+        return sorted(glob.glob(f"{fleet.broker_directory}/packs/pack-*"))[-1]
+
+    def test_a_pack_that_was_cut_is_a_clear_failure(self):
+        pack = self.stop_with_a_patch()
+        os.truncate(pack, os.path.getsize(pack) - 100)
+        broker = self.fleet.start_broker(wait=False)
+        self.assertEqual(broker.wait(), 1)
+        self.assertRegex("\n".join(broker.lines), "pack.*restore")
+
+    def test_a_damaged_patch_at_the_broker_gives_right_bytes(self):
+        fleet = self.fleet
+        node = fleet.nodes[0]
+        pack = self.stop_with_a_patch()
+        rewrite(pack, os.path.getsize(pack) - 200, bytes(150))  # the patch, which came last
         fleet.start_broker()
         node.start()
         node.daemon.wait_for("goes on without")
@@ -116,8 +125,6 @@ class Delta(Updates):
     def test_a_node_with_little_memory_fetches_segments(self):
         fleet = self.fleet
         node = fleet.nodes[0]
-        self.publish(1)
-        fleet.checker.check_converged()
         node.stop()
         node.start("--memory", "16MiB")
         said = self.update(node, 2)
@@ -129,8 +136,6 @@ class Delta(Updates):
         fleet = self.fleet
         fleet.broker.stop()
         fleet.start_broker("--patch-space", "0")
-        self.publish(1)
-        fleet.checker.check_converged()
         self.assertNotIn("with a patch", self.update(fleet.nodes[0], 2))
 
 

@@ -272,12 +272,24 @@ TEST_CASE("what sessions that were set aside have in flight does not use up the 
     }
 }
 
-TEST_CASE("sessions that were sent everything and do not acknowledge it do not keep the cap from the others") {
-    Sender sender(limits_of(400, 400, 2));
-    for (SessionId session = 1; session <= 4; ++session) {
-        sender.permit(session, plenty);
-        sender.enqueue(session, transfer("a", 100));
+namespace {
+
+// Four sessions that are about to get all that they want, which is all that the cap allows.
+struct SilentEnd {
+    Sender sender{limits_of(400, 400, 2)};
+    SilentEnd() {
+        for (SessionId session = 1; session <= 4; ++session) {
+            sender.permit(session, plenty);
+            sender.enqueue(session, transfer("a", 100));
+        }
     }
+};
+
+}  // namespace
+
+TEST_CASE("sessions that were sent everything and do not acknowledge it do not keep the cap from the others") {
+    SilentEnd silent;
+    auto& sender = silent.sender;
     REQUIRE(totals(sender.next(start)).size() == 4);
     sender.permit(5, plenty);
     sender.enqueue(5, transfer("b", 100));
@@ -292,11 +304,8 @@ TEST_CASE("sessions that were sent everything and do not acknowledge it do not k
 }
 
 TEST_CASE("a session that was set aside after all was sent asks for more and is served") {
-    Sender sender(limits_of(400, 400, 2));
-    for (SessionId session = 1; session <= 4; ++session) {
-        sender.permit(session, plenty);
-        sender.enqueue(session, transfer("a", 100));
-    }
+    SilentEnd silent;
+    auto& sender = silent.sender;
     (void)sender.next(start);
     sender.permit(5, plenty);
     sender.enqueue(5, transfer("b", 100));

@@ -69,7 +69,9 @@ void Agent::on_event(TreesScanned event, Moment now) {
     for (auto const& findings : event.trees) take_findings(software, findings, record, now);
     persist({journal::put(software, record)}, [](Moment) {});
     auto& installed = state_.software.at(software);
-    if (installed.phase != Phase::active || installed.why == text_of(record)) return;
+    if (installed.phase != Phase::active) return;
+    clean_up(software);  // what could not be removed before, or was in use
+    if (installed.why == text_of(record)) return;
     installed.why = text_of(record);
     save(software, [](Moment) {});
 }

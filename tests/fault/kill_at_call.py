@@ -49,7 +49,6 @@ class Scenario:
         self.lie = self.planted if options.control else None
         self.node = fleet.add_node(self.prepare()).start()
         self.calls = read_trace(self.measure().trace)
-        self.near_switch = next((call.number for call in self.calls if call.path.endswith("/current")), 1)
 
     def prepare(self):
         """Makes what the fleet lies on; returns where the node belongs."""
@@ -60,14 +59,16 @@ class Scenario:
 
     def point(self, number):
         """Each call before and after, none twice before all were there, and any few of them from all over the work."""
-        turn, at = divmod(spread(number, 2 * len(self.calls)), len(self.calls))
         if self.lie:
-            at = self.near_switch + number % 20 - 10  # where the planted bug is
+            return Point(number % 4 + 1, "kill-after")
+        turn, at = divmod(spread(number, 2 * len(self.calls)), len(self.calls))
         return Point(at + 1, "kill-after" if turn else "kill-before", random.Random(number).randrange(0, self.most_again))
 
     def fault(self, at=None, do=None):
         self.traces += 1
-        return Fault(do=do, at=at, lie=self.lie, trace=f"{self.fleet.directory}/trace-{self.traces}")
+        # The planted bug is in the switch: only its calls count, or how long an install is decides whether one of them is struck.
+        under = "/current" if self.lie and do else None
+        return Fault(do=do, at=at, under=under, lie=self.lie, trace=f"{self.fleet.directory}/trace-{self.traces}")
 
     def next_version(self):
         self.version += 1

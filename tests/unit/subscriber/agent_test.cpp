@@ -934,6 +934,19 @@ TEST_CASE("what was put right is said to the operator once, until the next relea
     CHECK(bench.state().why.empty());
 }
 
+TEST_CASE("what could not be removed is removed after a look, but nothing is while a release is under way") {
+    Bench bench;
+    settle(bench, {{1, "kiosk"}});
+    auto const order = first_look(bench);
+    CHECK(only<RemoveVersions>(looked(bench, order, {})).keep == std::vector{Bench::id(1)});
+    bench.all_durable();
+    auto const again = first_look(bench);
+    bench.reconnect(1);
+    bench.record(2);
+    bench.to_staged(2);
+    CHECK_FALSE(any<RemoveVersions>(looked(bench, again, {})));
+}
+
 TEST_CASE("bytes that are lacking are fetched, and the tree is looked at again when they are here") {
     Bench bench;
     settle(bench, {{1, "kiosk"}});

@@ -69,9 +69,10 @@ struct RemoveOthers {
     ObjectSet needed;
 };
 
-// Make a patch and all its deltas, and keep them; then tell (PatchMade). One at a time; gives way to everything else.
+// Make a patch and all its deltas, and keep them; then tell (PatchMade). One of each effort at a time; gives way to everything else.
 struct MakePatch {
     PatchId patch;
+    Effort effort = Effort::quick;
 };
 
 // A line for the log.

@@ -132,6 +132,7 @@ void Broker::on_event(Tick, Moment now) {
         collect_garbage(now);
     }
     look_after_sessions(now);
+    serve_waiting_plans(now);
 }
 
 void Broker::look_after_sessions(Moment now) {

@@ -23,6 +23,7 @@ struct BrokerSettings {
     std::size_t keep = 10;                              // releases of each software that stay in the log, besides those in the field
     std::uint64_t catch_up_rate = 500;                  // nodes a second that may ask for the log after a beacon; sets `spread`
     Bytes patch_space = GiB(4);                         // of stored patches and their deltas; 0: none are made
+    Duration patch_wait = std::chrono::seconds(30);     // for a smaller patch when a quick one is there, at normal urgency
     SenderLimits sender{};
     OfferLimits offers{};
 };
@@ -60,6 +61,12 @@ private:
         TimePoint pinged;
         Seq heard_of{};                         // nodes: the cursor of this log that they came with
         std::optional<TimePoint> reannounce{};  // when to look at what they lack
+    };
+    // Asked for a patch that is being made.
+    struct WaitingPlan {
+        PlanQuery query;
+        PatchId patch;
+        TimePoint asked{};
     };
     using Continuation = std::function<void(Status const&, Moment)>;
 
@@ -113,15 +120,17 @@ private:
     [[nodiscard]] bool is_taking_objects() const;
 
     [[nodiscard]] std::optional<PatchId> patch_between(PlanQuery const& plan) const;
-    [[nodiscard]] bool wait_for_patch(SessionId id, PlanQuery const& plan);
+    [[nodiscard]] MadePatch const* patch_for(PlanQuery const& plan, PatchId const& id, Duration waited) const;
+    [[nodiscard]] static Steps steps(PlanQuery const& plan, MadePatch const* patch);
+    [[nodiscard]] bool wait_for_patch(SessionId id, WaitingPlan const& plan);
+    [[nodiscard]] std::optional<Duration> order_patch(PatchId const& id, Bytes size, Moment now);
     void order_patches(Release const& release, Moment now);
-    void make_next_patch();
+    void make_next_patches();
     [[nodiscard]] static bool has_manifest(Release const& release, Digest const& manifest);
     [[nodiscard]] std::optional<Bytes> to_fetch_from(Release const& release, bool newest) const;
     [[nodiscard]] bool is_useful(PatchId const& id) const;
-    void forget_patch_orders();
-    void end_patch(PatchId const& id, bool failed, Moment now);
-    void tell_steps(PatchId const& id, std::set<SessionId> const& waiting);
+    void end_patch(PatchId const& id, Effort effort, bool failed, Moment now);
+    void serve_waiting_plans(Moment now);
     [[nodiscard]] ObjectSet prune_patches();
 
     void renew_log(Epoch epoch, std::string why, WallTime now);
@@ -133,7 +142,7 @@ private:
     Offers offers_;
     Sender sender_;
     PatchQueue patches_to_make_;
-    std::map<SessionId, std::vector<PlanQuery>> waiting_plans_;  // for patches that are being made
+    std::map<SessionId, std::vector<WaitingPlan>> waiting_plans_;
     std::map<SessionId, Session> sessions_;
     std::map<PeerKey, SessionId> node_sessions_;
     std::set<std::pair<std::string, PeerKey>> enrolling_;  // nodes on their way to the disk

@@ -89,8 +89,11 @@ Result<BrokerSettings> settings_of(Arguments const& arguments) {
     if (!keep) return pass(keep.error());
     auto const patch_space = parse_bytes(arguments.text("patch-space"));
     if (!patch_space) return fail(Fault::usage, "--patch-space: {}", patch_space.error().message);
+    auto const patch_wait = number_between(arguments, "patch-wait", 0, 3600);
+    if (!patch_wait) return pass(patch_wait.error());
     settings.keep = *keep;
     settings.patch_space = *patch_space;
+    settings.patch_wait = std::chrono::seconds(*patch_wait);
     settings.beacon = std::chrono::seconds(*beacon);
     settings.sender.transfers = *transfers;
     settings.sender.cap = *cap;
@@ -146,6 +149,8 @@ Command run_command(std::optional<std::string> config) {
                          .fallback = "64"},
                         {.name = "patch-space", .help = "disk for what leads from one release to another; 0: none",
                          .placeholder = "SIZE", .fallback = "4 GiB"},
+                        {.name = "patch-wait", .help = "how long a node waits for fewer bytes when a patch that was made quickly is there",
+                         .placeholder = "SECONDS", .fallback = "30"},
                         {.name = "cap", .help = "bytes on their way to nodes, all together", .placeholder = "SIZE",
                          .fallback = "64 MiB"},
                         {.name = "keep", .help = "newest releases of each software that stay; older ones go when no node has them",

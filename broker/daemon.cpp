@@ -71,7 +71,8 @@ Daemon::Daemon(Opened opened, DaemonSettings const& settings, EventLoop& loop, L
       keeper_(loop, hashing_, packs_, writer_),
       reader_(loop, packs_),
       sweeper_(hashing_, packs_, writer_, keeper_, log),
-      patch_maker_(loop, packs_, keeper_) {}
+      quick_patch_maker_(loop, packs_, keeper_, Effort::quick),
+      thorough_patch_maker_(loop, packs_, keeper_, Effort::thorough) {}
 
 Status Daemon::open_ports(BrokerAddress const& listen) {
     auto ports = Ports::open(context_, keys_, listen, wire::encode_announcement(broker_.head(clock_.wall())));
@@ -261,7 +262,8 @@ void Daemon::perform(RemoveOthers const& action) {
 }
 
 void Daemon::perform(MakePatch const& action) {
-    patch_maker_.make(action.patch, [this, patch = action.patch](Result<MadePatch> made) { raise(PatchMade{patch, std::move(made)}); });
+    auto& maker = action.effort == Effort::quick ? quick_patch_maker_ : thorough_patch_maker_;
+    maker.make(action.patch, [this, action](Result<MadePatch> made) { raise(PatchMade{action.patch, action.effort, std::move(made)}); });
 }
 
 void Daemon::perform(Say const& action) {

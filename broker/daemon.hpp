@@ -106,7 +106,8 @@ private:
     Keeper keeper_;
     FrameReader reader_;
     Sweeper sweeper_;
-    PatchMaker patch_maker_;
+    PatchMaker quick_patch_maker_;
+    PatchMaker thorough_patch_maker_;
 };
 
 }  // namespace lull::broker

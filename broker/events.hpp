@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <set>
 #include <variant>
@@ -76,16 +77,23 @@ struct PatchId {
     auto operator<=>(PatchId const&) const = default;
 };
 
+// How much is spent on a patch: seconds, for whoever cannot wait, or minutes, for the fewest bytes.
+enum class Effort : std::uint8_t { quick, thorough };
+constexpr Effort enum_last(Effort) { return Effort::thorough; }
+inline constexpr std::array efforts{Effort::quick, Effort::thorough};
+
 // A patch that is stored here with all that it names.
 struct MadePatch {
+    Effort effort = Effort::quick;
     Digest object;               // the patch itself
     Bytes size{};                // of it, plain
-    std::vector<Digest> deltas;  // objects that only this patch needs
+    std::vector<Digest> deltas;  // objects that only this patch needs, and those of the quick one that it took the place of
     Bytes stored{};              // of the patch and these
     Bytes to_fetch{};            // by a node with the old release, this patch included
     Bytes whole{};               // by a node with nothing
     WallTime made;
     static void describe(auto& self, auto& visit) {
+        visit("e", self.effort);
         visit("o", self.object);
         visit("z", self.size);
         visit("d", self.deltas);
@@ -99,6 +107,7 @@ struct MadePatch {
 // What came of MakePatch; without a time.
 struct PatchMade {
     PatchId patch;
+    Effort effort = Effort::quick;
     Result<MadePatch> made;
 };
 

@@ -9,23 +9,25 @@ namespace lull::broker {
 
 namespace {
 
-constexpr std::size_t small_enough = 1024;  // a frame that is not tried to make smaller
+// A frame that is not tried to make smaller: 16 MiB would take 15 s of a core, for a third of 4 KiB.
+std::size_t small_enough(ObjectShape const& whole) { return std::max<std::size_t>(1024, whole.plain.count() / 4096); }
 
 // A delta is worth its base, its request and its room from there on.
 bool is_worth_it(Buffer const& delta, ObjectShape const& whole) {
     return delta.size() < whole.stored.count() - whole.stored.count() / 20;
 }
 
+int level_of(Effort effort) { return effort == Effort::quick ? store::quick_level : store::small_level; }
+
 // Whether there is something to gain is seen at a small fraction of the time that it takes to gain it.
 Result<std::optional<store::MadeDelta>> make_worthwhile(store::DeltaMaker& maker, store::LackingSegment const& lacking,
-                                                        ObjectShape const& whole, std::stop_token const& stop) {
-    for (int const level : {store::quick_level, store::small_level}) {
-        auto made = maker.make(lacking, level, stop);
-        if (!made) return pass(made.error());
-        if (!is_worth_it(made->frame, whole)) return std::nullopt;
-        if (level == store::small_level || made->frame.size() <= small_enough) return std::move(*made);
-    }
-    return std::nullopt;
+                                                        ObjectShape const& whole, Effort effort, std::stop_token const& stop) {
+    auto made = maker.make(lacking, store::quick_level, stop);
+    if (!made) return pass(made.error());
+    if (!is_worth_it(made->frame, whole)) return std::nullopt;
+    if (effort == Effort::thorough && made->frame.size() > small_enough(whole)) made = maker.make(lacking, level_of(effort), stop);
+    if (!made) return pass(made.error());
+    return std::move(*made);
 }
 
 }  // namespace
@@ -95,11 +97,11 @@ void PatchMaker::begin(Opened opened) {
                                                       store::ReleaseContents(std::move(opened.new_manifest), reading(std::move(*to))));
     worker_.submit(
         [maker = job_->maker, old_object = std::move(opened.old_object), new_object = std::move(opened.new_object),
-         stop = stop_.get_token()]() -> Result<Beginning> {
+         level = level_of(effort_), stop = stop_.get_token()]() -> Result<Beginning> {
             if (Bytes(old_object.size() + new_object.size()) > store::most_with_base) {
                 return fail(Fault::failed, "the manifests are larger than {} together", to_text(store::most_with_base));
             }
-            auto manifest = store::make_delta(old_object, new_object, store::small_level, stop);
+            auto manifest = store::make_delta(old_object, new_object, level, stop);
             if (!manifest) return fail(Fault::failed, "stopped");
             Beginning beginning{std::move(*manifest), {}};
             auto lacking = maker->find_lacking();
@@ -126,7 +128,9 @@ void PatchMaker::add_next() {
             continue;
         }
         return worker_.submit(
-            [maker = job_->maker, next, whole = whole->shape, stop = stop_.get_token()] { return make_worthwhile(*maker, next, whole, stop); },
+            [maker = job_->maker, next, whole = whole->shape, effort = effort_, stop = stop_.get_token()] {
+                return make_worthwhile(*maker, next, whole, effort, stop);
+            },
             [this, segment = next.segment, whole = whole->shape](Result<std::optional<store::MadeDelta>> delta) {
                 if (!delta) return end(pass(delta.error()));
                 if (*delta) return keep(job_->builder.add(std::move(**delta)), [this] { add_next(); });
@@ -151,7 +155,7 @@ void PatchMaker::keep(std::optional<store::StoredObject> object, std::function<v
 void PatchMaker::finish() {
     auto encoded = encode(job_->builder.patch());
     if (auto const read = decode_patch(encoded); !read) return end(fail(Fault::failed, "no node would take it: {}", read.error().message));
-    worker_.submit([encoded = std::move(encoded)] { return store::pack_object(encoded, store::small_level); },
+    worker_.submit([encoded = std::move(encoded), level = level_of(effort_)] { return store::pack_object(encoded, level); },
                    [this](store::StoredObject patch) {
                        job_->made.object = patch.shape.object;
                        job_->made.size = patch.shape.plain;

@@ -11,12 +11,13 @@
 namespace lull::broker {
 
 // Makes patches and their deltas out of what is in the packs, on a thread of low priority, and keeps them like any other object. One
-// at a time. Memory: up to ten times a segment and its base (about 400 MB), a few segments, both manifests.
+// at a time. Memory, beside a few segments and both manifests: with all effort up to ten times a segment and its base (about 400 MB),
+// quickly three times (about 100 MB).
 class PatchMaker {
 public:
     // All of them outlive it.
-    PatchMaker(EventLoop& loop, store::Packs& packs, Keeper& keeper)
-        : packs_(packs), keeper_(keeper), worker_(loop, 1, Workers::Priority::low) {}
+    PatchMaker(EventLoop& loop, store::Packs& packs, Keeper& keeper, Effort effort)
+        : packs_(packs), keeper_(keeper), effort_(effort), worker_(loop, 1, Workers::Priority::low) {}
     // Stops within a fraction of a second.
     ~PatchMaker() { stop_.request_stop(); }
     PatchMaker(PatchMaker const&) = delete;
@@ -63,6 +64,7 @@ private:
 
     store::Packs& packs_;
     Keeper& keeper_;
+    Effort effort_;
     std::optional<Job> job_;
     std::stop_source stop_;
     Workers worker_;

@@ -66,43 +66,47 @@ std::vector<PatchId> Patches::superfluous(std::function<bool(PatchId const&)> co
 
 // ---- what is to be made ----
 
-std::optional<Duration> PatchQueue::order(PatchId const& id, Bytes size, std::optional<SessionId> who, TimePoint now) {
+std::optional<Duration> PatchQueue::order(PatchId const& id, Effort from, Bytes size, TimePoint now) {
     std::erase_if(failed_, [&](auto const& failure) { return now - failure.second >= after_failure; });
     if (failed_.contains(id)) return std::nullopt;
     auto order = std::ranges::find(orders_, id, &Order::id);
     if (order == orders_.end()) {
         if (orders_.size() == most_orders) return std::nullopt;
-        order = orders_.insert(orders_.end(), Order{id, size, {}});
+        order = orders_.insert(orders_.end(), Order{id, size, from, false});
     }
-    if (who) order->waiting.insert(*who);
     Bytes before{};
     for (auto earlier = orders_.begin(); earlier <= order; ++earlier) before += earlier->size;
     auto const guess = std::chrono::seconds(10 + before.count() / made_a_second.count());
     return std::min<Duration>(guess, longest_guess);
 }
 
-std::optional<PatchId> PatchQueue::start() {
-    if (making_ || orders_.empty()) return std::nullopt;
-    making_ = true;
-    return orders_.front().id;
+bool PatchQueue::has(PatchId const& id) const { return std::ranges::find(orders_, id, &Order::id) != orders_.end(); }
+
+std::optional<PatchId> PatchQueue::start(Effort effort) {
+    auto const takes_it = [effort](Order const& order) { return order.next == effort; };
+    auto const next = std::ranges::find_if(orders_, takes_it);
+    bool const busy = std::ranges::any_of(orders_, [&](Order const& order) { return takes_it(order) && order.making; });
+    if (next == orders_.end() || busy) return std::nullopt;
+    next->making = true;
+    return next->id;
 }
 
-std::set<SessionId> PatchQueue::end(PatchId const& id, bool failed, TimePoint now) {
-    LULL_INVARIANT(making_ && orders_.front().id == id);
-    making_ = false;
+bool PatchQueue::making() const { return std::ranges::any_of(orders_, &Order::making); }
+
+void PatchQueue::end(PatchId const& id, Effort effort, bool failed, TimePoint now) {
+    auto const order = std::ranges::find(orders_, id, &Order::id);
+    LULL_INVARIANT(order != orders_.end() && order->making && order->next == effort);
     if (failed) failed_[id] = now;
-    auto waiting = std::move(orders_.front().waiting);
-    orders_.pop_front();
-    return waiting;
+    if (failed || effort == Effort::thorough) {
+        orders_.erase(order);
+    } else {
+        order->next = Effort::thorough;
+        order->making = false;
+    }
 }
 
-std::vector<std::pair<PatchId, std::set<SessionId>>> PatchQueue::forget(std::function<bool(PatchId const&)> const& needed) {
-    std::vector<std::pair<PatchId, std::set<SessionId>>> forgotten;
-    auto const first = orders_.begin() + (making_ ? 1 : 0);
-    auto const rest = std::stable_partition(first, orders_.end(), [&](Order const& order) { return needed(order.id); });
-    for (auto order = rest; order != orders_.end(); ++order) forgotten.emplace_back(order->id, std::move(order->waiting));
-    orders_.erase(rest, orders_.end());
-    return forgotten;
+void PatchQueue::forget(std::function<bool(PatchId const&)> const& needed) {
+    std::erase_if(orders_, [&](Order const& order) { return !order.making && !needed(order.id); });
 }
 
 }  // namespace lull::broker

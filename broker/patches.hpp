@@ -4,7 +4,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "broker/events.hpp"
@@ -35,30 +34,33 @@ private:
     std::map<PatchId, MadePatch> made_;
 };
 
-// Patches that are to be made, one at a time in the order of asking, and who waits for them. Lost in a crash: who waits asks again.
+// Patches that are to be made in the order of asking: each quickly, then thoroughly, one of each effort at a time. Lost in a crash: who
+// waits asks again.
 class PatchQueue {
 public:
-    // Orders a patch, or joins those who wait for it. `size`: of the new release's contents, by which the time is guessed that it will
-    // take. Returns that time; nothing: it will not be made, because it failed within the last hour or too much is ordered.
-    [[nodiscard]] std::optional<Duration> order(PatchId const& id, Bytes size, std::optional<SessionId> who, TimePoint now);
+    // Orders a patch, from this effort on, unless it is ordered. `size`: of the new release's contents, by which the time is guessed that
+    // it will take. Returns that time; nothing: it will not be made, because it failed within the last hour or too much is ordered.
+    [[nodiscard]] std::optional<Duration> order(PatchId const& id, Effort from, Bytes size, TimePoint now);
+    // Whether it is to be made yet, or made better than it is.
+    [[nodiscard]] bool has(PatchId const& id) const;
 
-    // The next one, if none is being made; it is, from now on.
-    [[nodiscard]] std::optional<PatchId> start();
-    [[nodiscard]] bool making() const { return making_; }
+    // The next one that takes this effort, if none is being made with it; it is, from now on.
+    [[nodiscard]] std::optional<PatchId> start(Effort effort);
+    [[nodiscard]] bool making() const;
 
-    // The one that was being made: who waits for it.
-    [[nodiscard]] std::set<SessionId> end(PatchId const& id, bool failed, TimePoint now);
-    // Forgets orders that nobody needs any more, but not what is being made: who waits for them.
-    [[nodiscard]] std::vector<std::pair<PatchId, std::set<SessionId>>> forget(std::function<bool(PatchId const&)> const& needed);
+    // The one that was being made.
+    void end(PatchId const& id, Effort effort, bool failed, TimePoint now);
+    // Forgets orders that nobody needs any more, but not what is being made.
+    void forget(std::function<bool(PatchId const&)> const& needed);
 
 private:
     struct Order {
         PatchId id;
         Bytes size{};
-        std::set<SessionId> waiting;
+        Effort next = Effort::quick;
+        bool making = false;
     };
-    std::deque<Order> orders_;  // the first is being made, if `making_`
-    bool making_ = false;
+    std::deque<Order> orders_;
     std::map<PatchId, TimePoint> failed_;
 };
 

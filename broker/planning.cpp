@@ -25,36 +25,59 @@ std::optional<PatchId> Broker::patch_between(PlanQuery const& plan) const {
     return PatchId{old_build->manifest, new_build->manifest};
 }
 
+// What a node gets that has waited since `asked`: the small patch, or the quick one if no better one comes or the release does not leave
+// it the time.
+MadePatch const* Broker::patch_for(PlanQuery const& plan, PatchId const& id, Duration waited) const {
+    auto const* const made = state_.patches.find(id);
+    if (made == nullptr || !index_.find(made->object)) return nullptr;
+    if (made->effort == Effort::thorough || !patches_to_make_.has(id)) return made;
+    auto const urgency = state_.catalogue.at(plan.to)->info.urgency;
+    bool const patient = urgency == Urgency::background || (urgency == Urgency::normal && waited < settings_.patch_wait);
+    return patient ? nullptr : made;
+}
+
+Steps Broker::steps(PlanQuery const& plan, MadePatch const* patch) {
+    Steps steps{plan.software, plan.from, plan.to, std::nullopt, Bytes(), 0};
+    if (patch != nullptr) {
+        steps.patch = patch->object;
+        steps.size = patch->size;
+    }
+    return steps;
+}
+
 void Broker::on_message(SessionId id, Session&, PlanQuery const& message, Moment now) {
-    Steps answer{message.software, message.from, message.to, std::nullopt, Bytes(), 0};
     auto const patch = patch_between(message);
-    auto const* const made = patch ? state_.patches.find(*patch) : nullptr;
-    if (made != nullptr && index_.find(made->object)) {
-        answer.patch = made->object;
-        answer.size = made->size;
-    } else if (patch && !settings_.patch_space.zero()) {
-        auto const size = state_.catalogue.at(message.to)->info.build_for(message.architecture)->size;
-        auto const wait = patches_to_make_.order(*patch, size, id, now.point);
-        if (wait && wait_for_patch(id, message)) {
-            answer.wait = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(*wait).count());
-        }
+    auto const wait = patch ? order_patch(*patch, state_.catalogue.at(message.to)->info.build_for(message.architecture)->size, now)
+                            : std::nullopt;
+    auto const* const made = patch ? patch_for(message, *patch, {}) : nullptr;
+    auto answer = steps(message, made);
+    if (made == nullptr && wait && wait_for_patch(id, {message, *patch, now.point})) {
+        answer.wait = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(*wait).count());
     }
     send(id, std::move(answer));
-    make_next_patch();
+    make_next_patches();
 }
 
 // False if this session waits for too many already.
-bool Broker::wait_for_patch(SessionId id, PlanQuery const& plan) {
+bool Broker::wait_for_patch(SessionId id, WaitingPlan const& plan) {
     auto& waiting = waiting_plans_[id];
-    if (std::ranges::find(waiting, plan) != waiting.end()) return true;
+    if (std::ranges::find(waiting, plan.query, &WaitingPlan::query) != waiting.end()) return true;
     if (waiting.size() == most_waiting_plans) return false;
     waiting.push_back(plan);
     return true;
 }
 
+// Unless it is there as small as it gets. Returns how long it may take.
+std::optional<Duration> Broker::order_patch(PatchId const& id, Bytes size, Moment now) {
+    if (settings_.patch_space.zero()) return std::nullopt;
+    auto const* made = state_.patches.find(id);
+    if (made != nullptr && !index_.find(made->object)) made = nullptr;
+    if (made != nullptr && made->effort == Effort::thorough) return std::nullopt;
+    return patches_to_make_.order(id, made != nullptr ? Effort::thorough : Effort::quick, size, now.point);
+}
+
 // At once for a new release, before anybody asks: first from the releases that most nodes have.
 void Broker::order_patches(Release const& release, Moment now) {
-    if (settings_.patch_space.zero()) return;
     auto const& software = release.info.software;
     auto const all = state_.ledger.active(software);
     std::vector<std::pair<std::uint64_t, Seq>> by_count;
@@ -63,15 +86,18 @@ void Broker::order_patches(Release const& release, Moment now) {
     for (auto const& [nodes, seq] : by_count) {
         for (auto const& build : release.info.builds) {
             auto const patch = patch_between({software, build.architecture, seq, release.entry.seq});
-            if (patch && state_.patches.find(*patch) == nullptr) (void)patches_to_make_.order(*patch, build.size, std::nullopt, now.point);
+            if (patch) (void)order_patch(*patch, build.size, now);
         }
     }
-    forget_patch_orders();
-    make_next_patch();
+    patches_to_make_.forget([this](PatchId const& id) { return is_useful(id); });
+    serve_waiting_plans(now);
+    make_next_patches();
 }
 
-void Broker::make_next_patch() {
-    if (auto const next = patches_to_make_.start()) out_.push_back(MakePatch{*next});
+void Broker::make_next_patches() {
+    for (auto const effort : efforts) {
+        if (auto const next = patches_to_make_.start(effort)) out_.push_back(MakePatch{*next, effort});
+    }
 }
 
 bool Broker::has_manifest(Release const& release, Digest const& manifest) {
@@ -86,50 +112,51 @@ bool Broker::is_useful(PatchId const& id) const {
     return leads_to_newest && std::ranges::any_of(catalogue.log(), [&](Release const& release) { return has_manifest(release, id.from); });
 }
 
-// A newer release has come: who waits for a patch to the one before hears that there will be none.
-void Broker::forget_patch_orders() {
-    for (auto const& [id, waiting] : patches_to_make_.forget([this](PatchId const& id) { return is_useful(id); })) tell_steps(id, waiting);
-}
-
 void Broker::on_event(PatchMade event, Moment now) {
     if (!event.made) {
-        say(LogLevel::warn, fmt::format("a patch could not be made, nodes fetch whole segments: {}", event.made.error().message));
-        return end_patch(event.patch, true, now);
+        say(LogLevel::warn, fmt::format("a patch could not be made, nodes {}: {}",
+                                        event.effort == Effort::quick ? "fetch whole segments" : "get the one that was made quickly",
+                                        event.made.error().message));
+        return end_patch(event.patch, event.effort, true, now);
     }
-    event.made->made = now.wall;
-    auto change = Patches::change(event.patch, *event.made);
-    persist({std::move(change)}, [this, id = event.patch, made = std::move(*event.made)](Status const& status, Moment then) {
+    auto& made = *event.made;
+    made.made = now.wall;
+    made.effort = event.effort;
+    // A node may be fetching what it takes the place of.
+    if (auto const* const earlier = state_.patches.find(event.patch); earlier != nullptr && earlier->effort == Effort::quick) {
+        made.deltas.push_back(earlier->object);
+        made.deltas.insert(made.deltas.end(), earlier->deltas.begin(), earlier->deltas.end());
+        made.stored += earlier->stored;
+    }
+    auto change = Patches::change(event.patch, made);
+    persist({std::move(change)}, [this, id = event.patch, made = std::move(made)](Status const& status, Moment then) {
         if (status) {
-            say(LogLevel::info, fmt::format("patch {}: {} to fetch", made.object.hex(), to_text(made.to_fetch)));
+            say(LogLevel::info, fmt::format("patch {}{}: {} to fetch", made.object.hex(),
+                                            made.effort == Effort::quick ? ", made quickly" : "", to_text(made.to_fetch)));
             state_.patches.add(id, made);
         }
-        end_patch(id, !status, then);
+        end_patch(id, made.effort, !status, then);
     });
 }
 
-void Broker::end_patch(PatchId const& id, bool failed, Moment now) {
-    tell_steps(id, patches_to_make_.end(id, failed, now.point));
-    make_next_patch();
+void Broker::end_patch(PatchId const& id, Effort effort, bool failed, Moment now) {
+    patches_to_make_.end(id, effort, failed, now.point);
+    serve_waiting_plans(now);
+    make_next_patches();
 }
 
-void Broker::tell_steps(PatchId const& id, std::set<SessionId> const& waiting) {
-    auto const* const made = state_.patches.find(id);
-    for (auto const session : waiting) {
-        auto const plans = waiting_plans_.find(session);
-        if (plans == waiting_plans_.end()) continue;  // gone meanwhile
-        for (auto const& plan : plans->second) {
-            auto const now_it_is = patch_between(plan);
-            if (now_it_is && *now_it_is != id) continue;
-            Steps steps{plan.software, plan.from, plan.to, std::nullopt, Bytes(), 0};
-            if (now_it_is && made != nullptr) {
-                steps.patch = made->object;
-                steps.size = made->size;
-            }
-            send(session, std::move(steps));
-        }
-        std::erase_if(plans->second, [&](PlanQuery const& plan) { return patch_between(plan).value_or(id) == id; });
-        if (plans->second.empty()) waiting_plans_.erase(plans);
+// Who waits for a patch that is there, or for one that will not be made, hears of it.
+void Broker::serve_waiting_plans(Moment now) {
+    for (auto& [session, plans] : waiting_plans_) {
+        std::erase_if(plans, [&](WaitingPlan const& plan) {
+            bool const stands = patch_between(plan.query) == plan.patch;  // no newer release has come
+            auto const* const made = stands ? patch_for(plan.query, plan.patch, now.point - plan.asked) : nullptr;
+            if (made == nullptr && stands && patches_to_make_.has(plan.patch)) return false;
+            send(session, steps(plan.query, made));
+            return true;
+        });
     }
+    std::erase_if(waiting_plans_, [](auto const& waiting) { return waiting.second.empty(); });
 }
 
 // Rows go before what they name: a row without its objects would send nodes for nothing.

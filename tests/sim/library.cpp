@@ -59,8 +59,8 @@ MadeRelease Library::make(SoftwareName const& software, std::size_t number, Wall
     return {std::move(info), std::move(update), digest, segments};
 }
 
-broker::MadePatch const& Library::make_patch(broker::PatchId const& id) {
-    if (auto const known = patches_.find(id); known != patches_.end()) return known->second;
+broker::MadePatch const& Library::make_patch(broker::PatchId const& id, broker::Effort effort) {
+    if (auto const known = patches_.find({id, effort}); known != patches_.end()) return known->second;
     std::set<Digest> old;
     for (auto const& segment : manifests_.at(id.from).segments) old.insert(segment.digest);
     Patch patch{id.from, id.to, random_bytes(20), {}};
@@ -85,7 +85,7 @@ broker::MadePatch const& Library::make_patch(broker::PatchId const& id) {
     made.object = keep(encode(patch));
     made.size = Bytes(objects_.at(made.object).size());
     made.stored += made.size;
-    return patches_.emplace(id, std::move(made)).first->second;
+    return patches_.emplace(std::pair(id, effort), std::move(made)).first->second;
 }
 
 bool Library::gives(Digest const& delta, Digest const& segment) const { return deltas_.contains({delta, segment}); }

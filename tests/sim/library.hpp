@@ -28,7 +28,7 @@ public:
     [[nodiscard]] MadeRelease make(SoftwareName const& software, std::size_t number, WallTime now);
 
     // A patch from one release to another, with a delta for most of what differs.
-    [[nodiscard]] broker::MadePatch const& make_patch(broker::PatchId const& id);
+    [[nodiscard]] broker::MadePatch const& make_patch(broker::PatchId const& id, broker::Effort effort);
     // Deltas that are made from now on give other bytes than they should with this probability.
     void set_lies(double probability) { lies_ = probability; }
     // Whether this object is a delta that gives this segment.
@@ -52,7 +52,7 @@ private:
     std::map<Digest, Manifest> manifests_;
     std::map<std::pair<SoftwareName, VersionName>, Digest> by_version_;
     std::map<SoftwareName, std::vector<Digest>> newest_;  // segments
-    std::map<broker::PatchId, broker::MadePatch> patches_;
+    std::map<std::pair<broker::PatchId, broker::Effort>, broker::MadePatch> patches_;
     std::set<std::pair<Digest, Digest>> deltas_;          // of those that are right: delta, segment
     double lies_ = 0;
 };

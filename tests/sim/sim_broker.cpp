@@ -262,11 +262,12 @@ void SimBroker::perform(broker::RemoveOthers const& action) {
 }
 
 void SimBroker::perform(broker::MakePatch const& action) {
-    later(world_.random().between(100ms, 40s), [this, id = action.patch] {
+    auto const longest = action.effort == broker::Effort::quick ? Duration(2s) : Duration(40s);
+    later(world_.random().between(100ms, longest), [this, id = action.patch, effort = action.effort] {
         if (full_ || world_.random().chance(0.05)) {
-            return raise(broker::PatchMade{id, fail(full_ ? Fault::no_space : Fault::failed, "it cannot be made")});
+            return raise(broker::PatchMade{id, effort, fail(full_ ? Fault::no_space : Fault::failed, "it cannot be made")});
         }
-        auto const& made = library_.make_patch(id);
+        auto const& made = library_.make_patch(id, effort);
         auto const keep = [&](Digest const& object) {
             auto const& bytes = library_.bytes(object);
             Bytes const size(bytes.size());
@@ -274,7 +275,7 @@ void SimBroker::perform(broker::MakePatch const& action) {
         };
         keep(made.object);
         for (auto const& delta : made.deltas) keep(delta);
-        raise(broker::PatchMade{id, made});
+        raise(broker::PatchMade{id, effort, made});
     });
 }
 

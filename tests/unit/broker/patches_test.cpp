@@ -16,10 +16,10 @@ constexpr TimePoint start{1000s};
 PatchId id_of(std::string_view from, std::string_view to) { return {digest_of(from), digest_of(to)}; }
 
 MadePatch made(std::string_view name, std::uint64_t stored = 100, std::int64_t when = 0) {
-    return {digest_of(name), Bytes(70), {digest_of(fmt::format("delta of {}", name))}, Bytes(stored), Bytes(90), Bytes(1000), WallTime{when}};
+    return {Effort::quick, digest_of(name), Bytes(70), {digest_of(fmt::format("delta of {}", name))}, Bytes(stored), Bytes(90), Bytes(1000), WallTime{when}};
 }
 
-// A broker on which node 0 has release 1 and release 2 is published: its patch is being made.
+// A broker on which node 0 has release 1 and release 2 is published: its patch is being made quickly.
 struct Field {
     World world;
     TestRelease one = make_release("app", "1", {{"a", 1000}});
@@ -27,7 +27,8 @@ struct Field {
     PatchId const patch{one.manifest_shape.object, two.manifest_shape.object};
     Actions published;
 
-    explicit Field(BrokerSettings settings = {}) : world(settings) {
+    explicit Field(BrokerSettings settings = {}, Urgency urgency = Urgency::normal) : world(settings) {
+        two.info.urgency = urgency;
         world.publish(one);
         world.hello(0);
         Report report{software("app"), Seq{1}, NodeState::active, 1, {}, "", {}, Seq{1}};
@@ -40,13 +41,20 @@ struct Field {
     }
     Steps answer(Actions const& actions, std::size_t node = 0) { return only<Steps>(actions, World::at_node(node)); }
 
+    Actions after(Duration time) {
+        world.pass(time);
+        return world.on(Tick{});
+    }
+
     // It is made, stored, and durable.
-    Actions make() {
-        world.index.add(raw_shape("patch", 70));
-        auto actions = world.on(PatchMade{patch, made("patch")});
+    Actions make(Effort effort, std::string_view name) {
+        world.index.add(raw_shape(name, 70));
+        auto actions = world.on(PatchMade{patch, effort, made(name)});
         append(actions, world.finish(actions));
         return actions;
     }
+    Actions make_quickly() { return make(Effort::quick, "quick patch"); }
+    Actions make_thoroughly() { return make(Effort::thorough, "patch"); }
 };
 
 }  // namespace
@@ -56,6 +64,11 @@ TEST_CASE("a new release has patches made from the releases that nodes have, and
     auto const orders = all<MakePatch>(field.published);
     REQUIRE(orders.size() == 1);
     CHECK(orders[0].patch == field.patch);
+    CHECK(orders[0].effort == Effort::quick);
+    auto const then = all<MakePatch>(field.make_quickly()).at(0);
+    CHECK(then.patch == field.patch);
+    CHECK(then.effort == Effort::thorough);
+    CHECK(all<MakePatch>(field.make_thoroughly()).empty());
 
     World nobody;
     nobody.publish(make_release("app", "1", {{"a", 1000}}));
@@ -72,8 +85,9 @@ TEST_CASE("who asks while a patch is being made is told how long it may take, an
     CHECK(waiting.to == Seq{2});
     field.ask(0);  // asked twice, told once
     field.ask(1);
+    CHECK(sent<Steps>(field.make_quickly(), World::at_node(0)).empty());  // there is time for a smaller one
 
-    auto const actions = field.make();
+    auto const actions = field.make_thoroughly();
     for (std::size_t node : {0, 1}) {
         auto const steps = field.answer(actions, node);
         CHECK(steps.patch == digest_of("patch"));
@@ -83,22 +97,67 @@ TEST_CASE("who asks while a patch is being made is told how long it may take, an
     CHECK(all<MakePatch>(actions).empty());
 }
 
+TEST_CASE("who has waited long enough for a smaller patch gets the one that was made quickly") {
+    Field field;
+    field.ask(0);
+    field.make_quickly();
+    auto const soon = field.after(29s);
+    CHECK(sent<Steps>(soon, World::at_node(0)).empty());
+    CHECK(field.answer(field.after(2s)).patch == digest_of("quick patch"));
+    CHECK(field.answer(field.ask(0)).wait > 0);  // whoever asks now has not waited yet
+    CHECK(field.answer(field.make_thoroughly()).patch == digest_of("patch"));
+}
+
+TEST_CASE("an urgent release does not wait for the smaller patch, one for the background always does") {
+    Field urgent({}, Urgency::urgent);
+    urgent.ask(0);
+    CHECK(urgent.answer(urgent.make_quickly()).patch == digest_of("quick patch"));
+    CHECK(urgent.answer(urgent.ask(0)).patch == digest_of("quick patch"));
+
+    Field background({}, Urgency::background);
+    background.ask(0);
+    background.make_quickly();
+    CHECK(sent<Steps>(background.after(45s), World::at_node(0)).empty());
+    CHECK(background.answer(background.make_thoroughly()).patch == digest_of("patch"));
+}
+
+TEST_CASE("the quick patch serves where no better one can be made") {
+    Field field;
+    field.ask(0);
+    field.make_quickly();
+    auto const failed = field.world.on(PatchMade{field.patch, Effort::thorough, fail(Fault::failed, "no memory")});
+    CHECK(field.answer(failed).patch == digest_of("quick patch"));
+    CHECK(all<MakePatch>(failed).empty());
+    CHECK(field.answer(field.ask(0)).patch == digest_of("quick patch"));
+}
+
+TEST_CASE("what a quick patch needs is kept when a better one takes its place: nodes may be fetching it") {
+    Field field;
+    field.make_quickly();
+    field.make_thoroughly();
+    auto const& kept = *field.world.broker.state().patches.find(field.patch);
+    CHECK(kept.effort == Effort::thorough);
+    CHECK(kept.object == digest_of("patch"));
+    CHECK(std::ranges::find(kept.deltas, digest_of("quick patch")) != kept.deltas.end());
+    CHECK(std::ranges::find(kept.deltas, digest_of("delta of quick patch")) != kept.deltas.end());
+    CHECK(kept.stored == Bytes(200));
+}
+
 TEST_CASE("nobody is told of a patch before its record is durable") {
     Field field;
     field.ask(0);
+    field.make_quickly();
     field.world.index.add(raw_shape("patch", 70));
-    auto const actions = field.world.on(PatchMade{field.patch, made("patch")});
+    auto const actions = field.world.on(PatchMade{field.patch, Effort::thorough, made("patch")});
     CHECK(sent<Steps>(actions, World::at_node(0)).empty());
     auto const failed = field.world.finish(actions, fail(Fault::no_space, "disk full"));
-    auto const steps = field.answer(failed);
-    CHECK_FALSE(steps.patch);
-    CHECK(steps.wait == 0);
+    CHECK(field.answer(failed).patch == digest_of("quick patch"));
 }
 
 TEST_CASE("a patch that cannot be made is told at once, and tried again after an hour") {
     Field field;
     field.ask(0);
-    auto const failed = field.world.on(PatchMade{field.patch, fail(Fault::failed, "no memory")});
+    auto const failed = field.world.on(PatchMade{field.patch, Effort::quick, fail(Fault::failed, "no memory")});
     CHECK(field.answer(failed).wait == 0);
     CHECK(field.answer(field.ask(0)).wait == 0);
     field.world.pass(1h);
@@ -132,21 +191,24 @@ TEST_CASE("who waits for a patch to a release that is superseded hears that ther
     field.ask(0);
     auto const three = make_release("app", "3", {{"c", 3000}});
     auto const published = field.world.publish(three);
+    CHECK(field.answer(published).wait == 0);
     CHECK(all<MakePatch>(published).empty());  // one at a time
-    auto const ended = field.make();
-    CHECK_FALSE(field.answer(ended).patch);
+    auto const ended = field.make_quickly();
     auto const next = all<MakePatch>(ended);
-    REQUIRE(next.size() == 1);
+    REQUIRE(next.size() == 2);
     CHECK(next[0].patch == PatchId{field.one.manifest_shape.object, three.manifest_shape.object});
+    CHECK(next[0].effort == Effort::quick);
+    CHECK(next[1].patch == field.patch);  // had begun
 }
 
 TEST_CASE("a patch whose object was lost is made again") {
     Field field;
-    auto actions = field.world.on(PatchMade{field.patch, made("patch")});  // never in the index
+    auto actions = field.world.on(PatchMade{field.patch, Effort::quick, made("patch")});  // never in the index
     field.world.finish(actions);
+    field.world.finish(field.world.on(PatchMade{field.patch, Effort::thorough, made("patch")}));
     auto const asked = field.ask(0);
     CHECK(field.answer(asked).wait > 0);
-    CHECK(all<MakePatch>(asked).size() == 1);
+    CHECK(all<MakePatch>(asked).at(0).effort == Effort::quick);
 }
 
 TEST_CASE("what patches need is not garbage, until nobody needs them or there are too many") {
@@ -173,26 +235,46 @@ TEST_CASE("patches are read back from their table, and damage is said") {
     CHECK(patches.load(change.key, as_view("x")).error().fault == Fault::damaged);
 }
 
-TEST_CASE("orders are made one at a time, in the order of asking, and guesses grow with what is ahead") {
+TEST_CASE("orders are made in the order of asking, one of each effort at a time, and guesses grow with what is ahead") {
     PatchQueue queue;
-    auto const first = queue.order(id_of("1", "3"), MiB(10), 7, start);
-    auto const second = queue.order(id_of("2", "3"), MiB(10), 8, start);
+    auto const one = id_of("1", "3");
+    auto const two = id_of("2", "3");
+    auto const four = id_of("4", "3");
+    auto const first = queue.order(one, Effort::quick, MiB(10), start);
+    auto const second = queue.order(two, Effort::quick, MiB(10), start);
     REQUIRE((first && second));
     CHECK(*first < *second);
-    CHECK(queue.order(id_of("1", "3"), MiB(10), 9, start) == first);
-    CHECK(*queue.order(id_of("4", "3"), GiB(100), 9, start) == 10min);
-    CHECK(queue.start() == id_of("1", "3"));
-    CHECK(queue.start() == std::nullopt);
-    CHECK(queue.end(id_of("1", "3"), false, start) == std::set<SessionId>{7, 9});
-    auto const forgotten = queue.forget([](PatchId const& id) { return id.from != digest_of("2"); });
-    REQUIRE(forgotten.size() == 1);
-    CHECK(forgotten[0].second == std::set<SessionId>{8});
-    CHECK(queue.start() == id_of("4", "3"));
+    CHECK(queue.order(one, Effort::quick, MiB(10), start) == first);
+    CHECK(*queue.order(four, Effort::thorough, GiB(100), start) == 10min);
+    CHECK(queue.start(Effort::quick) == one);
+    CHECK(queue.start(Effort::quick) == std::nullopt);
+    CHECK(queue.start(Effort::thorough) == four);  // made quickly before
+    queue.end(one, Effort::quick, false, start);
+    CHECK(queue.has(one));
+    CHECK(queue.start(Effort::quick) == two);
+    CHECK(queue.start(Effort::thorough) == std::nullopt);
+    queue.end(four, Effort::thorough, false, start);
+    CHECK_FALSE(queue.has(four));
+    CHECK(queue.start(Effort::thorough) == one);
+    queue.end(two, Effort::quick, true, start);
+    CHECK_FALSE(queue.has(two));
+    CHECK(queue.order(two, Effort::quick, MiB(10), start) == std::nullopt);  // it would fail again
+    CHECK(queue.making());
+}
+
+TEST_CASE("orders that nobody needs are forgotten, but not what is being made") {
+    PatchQueue queue;
+    REQUIRE(queue.order(id_of("1", "3"), Effort::quick, MiB(10), start));
+    REQUIRE(queue.order(id_of("2", "3"), Effort::quick, MiB(10), start));
+    REQUIRE(queue.start(Effort::quick));
+    queue.forget([](PatchId const&) { return false; });
+    CHECK(queue.has(id_of("1", "3")));
+    CHECK_FALSE(queue.has(id_of("2", "3")));
 }
 
 TEST_CASE("a bounded number of patches is ordered") {
     PatchQueue queue;
     std::size_t taken = 0;
-    while (taken < 10'000 && queue.order(id_of(std::to_string(taken), "to"), MiB(1), std::nullopt, start)) ++taken;
+    while (taken < 10'000 && queue.order(id_of(std::to_string(taken), "to"), Effort::quick, MiB(1), start)) ++taken;
     CHECK(taken == 256);
 }

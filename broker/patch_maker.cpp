@@ -9,26 +9,7 @@ namespace lull::broker {
 
 namespace {
 
-// A frame that is not tried to make smaller: 16 MiB would take 15 s of a core, for a third of 4 KiB.
-std::size_t small_enough(ObjectShape const& whole) { return std::max<std::size_t>(1024, whole.plain.count() / 4096); }
-
-// A delta is worth its base, its request and its room from there on.
-bool is_worth_it(Buffer const& delta, ObjectShape const& whole) {
-    return delta.size() < whole.stored.count() - whole.stored.count() / 20;
-}
-
 int level_of(Effort effort) { return effort == Effort::quick ? store::quick_level : store::small_level; }
-
-// Whether there is something to gain is seen at a small fraction of the time that it takes to gain it.
-Result<std::optional<store::MadeDelta>> make_worthwhile(store::DeltaMaker& maker, store::LackingSegment const& lacking,
-                                                        ObjectShape const& whole, Effort effort, std::stop_token const& stop) {
-    auto made = maker.make(lacking, store::quick_level, stop);
-    if (!made) return pass(made.error());
-    if (!is_worth_it(made->frame, whole)) return std::nullopt;
-    if (effort == Effort::thorough && made->frame.size() > small_enough(whole)) made = maker.make(lacking, level_of(effort), stop);
-    if (!made) return pass(made.error());
-    return std::move(*made);
-}
 
 }  // namespace
 
@@ -118,27 +99,21 @@ void PatchMaker::begin(Opened opened) {
 }
 
 void PatchMaker::add_next() {
-    while (!job_->lacking.empty()) {
-        auto next = std::move(job_->lacking.front());
-        job_->lacking.pop_front();
-        auto const whole = packs_.find(job_->maker->to().segments[next.segment].digest);
-        if (!whole) return end(fail(Fault::not_found, "segment {} is not here", job_->maker->to().segments[next.segment].digest.hex()));
-        if (next.base.empty()) {
-            job_->builder.add_whole(next.segment, whole->shape);
-            continue;
-        }
-        return worker_.submit(
-            [maker = job_->maker, next, whole = whole->shape, effort = effort_, stop = stop_.get_token()] {
-                return make_worthwhile(*maker, next, whole, effort, stop);
-            },
-            [this, segment = next.segment, whole = whole->shape](Result<std::optional<store::MadeDelta>> delta) {
-                if (!delta) return end(pass(delta.error()));
-                if (*delta) return keep(job_->builder.add(std::move(**delta)), [this] { add_next(); });
-                job_->builder.add_whole(segment, whole);
-                add_next();
-            });
-    }
-    finish();
+    if (job_->lacking.empty()) return finish();
+    auto next = std::move(job_->lacking.front());
+    job_->lacking.pop_front();
+    auto const whole = packs_.find(job_->maker->to().segments[next.segment].digest);
+    if (!whole) return end(fail(Fault::not_found, "segment {} is not here", job_->maker->to().segments[next.segment].digest.hex()));
+    worker_.submit(
+        [maker = job_->maker, next, whole = whole->shape, level = level_of(effort_), stop = stop_.get_token()] {
+            return maker->make_worthwhile(next, whole, level, stop);
+        },
+        [this, segment = next.segment, whole = whole->shape](Result<std::optional<store::MadeDelta>> delta) {
+            if (!delta) return end(pass(delta.error()));
+            if (*delta) return keep(job_->builder.add(std::move(**delta)), [this] { add_next(); });
+            job_->builder.add_whole(segment, whole);
+            add_next();
+        });
 }
 
 // Nothing is to be kept if it stands in the patch.

@@ -2,6 +2,7 @@
 
 #include "core/clock.hpp"
 #include "publisher/commands.hpp"
+#include "publisher/forecast.hpp"
 #include "publisher/progress.hpp"
 #include "publisher/settings.hpp"
 #include "publisher/words.hpp"
@@ -75,6 +76,9 @@ Result<Plan> plan_of(Arguments const& arguments) {
     if (!distribution) return pass(distribution.error());
     plan.distribution = std::move(*distribution);
     if (arguments.flag("strip")) plan.top = TopDirectory::strip;
+    if (arguments.has("against") && !arguments.flag("dry-run")) {
+        return fail(Fault::usage, "--against is for --dry-run only; 'lull list --sizes' says it of what is published");
+    }
     auto const seconds = arguments.number("timeout");
     if (!seconds) return pass(seconds.error());
     if (*seconds == 0 || *seconds > longest_timeout) {
@@ -85,8 +89,8 @@ Result<Plan> plan_of(Arguments const& arguments) {
 }
 
 // Builds with the help of the cache. A cache that cannot be written costs time, not the release.
-Result<Release> build(Plan const& plan, Arguments const& arguments, SigningKey const& key, Progress& progress) {
-    auto const tree = open_source(arguments.positional().front(), plan.top);
+Result<Release> build(std::string const& path, Plan const& plan, Arguments const& arguments, SigningKey const& key, Progress& progress) {
+    auto const tree = open_source(path, plan.top);
     if (!tree) return pass(tree.error());
     auto const belief = arguments.flag("paranoid") ? CacheBelief::nothing : CacheBelief::unchanged_files;
     auto cache = tree->lasting ? StatCache::load(arguments.text("cache"),
@@ -117,16 +121,43 @@ std::string release_text(Release const& release) {
                        manifest.architecture.text(), manifest.file_count(), to_text(manifest.content_size()));
 }
 
-Status print_dry_run(Release const& release, Arguments const& arguments) {
+// By the paths of --against, in their order.
+using Forecasts = std::vector<std::pair<std::string, Forecast>>;
+
+Result<Forecasts> forecast_all(Release const& release, Plan const& plan, Arguments const& arguments, SigningKey const& key,
+                               Progress& progress) {
+    SystemClock const clock;
+    Plan old_plan = plan;
+    old_plan.build.start.clear();  // need not be in it
+    Forecasts forecasts;
+    for (auto const& path : arguments.all("against")) {
+        auto const old = build(path, old_plan, arguments, key, progress);
+        if (!old) return pass(old.error());
+        auto const outcome = forecast(*old, release, [&](Bytes done, Bytes total) { progress.show("comparing", done, total, clock.now()); });
+        progress.end();
+        if (!outcome) return pass(outcome.error());
+        forecasts.emplace_back(path, *outcome);
+    }
+    return forecasts;
+}
+
+Status print_dry_run(Release const& release, Forecasts const& forecasts, Arguments const& arguments) {
     if (arguments.flag("json")) {
         auto json = release_json(release);
         json["dry_run"] = true;
+        for (auto const& [path, forecast] : forecasts) {
+            json["against"].push_back({{"path", path}, {"to_fetch", forecast.update.count()}});
+            json["to_fetch"] = forecast.whole.count();
+        }
         return print_json(json);
     }
-    return print(fmt::format("would publish {}\n{} segments, manifest {} ({}); {} files were read, {} known\n",
-                             release_text(release), release.manifest.segments.size(), release.manifest_digest.hex(),
-                             to_text(Bytes(release.manifest_object.size())), release.report.files_read,
-                             release.report.files_known));
+    auto text = fmt::format("would publish {}\n{} segments, manifest {} ({}); {} files were read, {} known\n", release_text(release),
+                            release.manifest.segments.size(), release.manifest_digest.hex(),
+                            to_text(Bytes(release.manifest_object.size())), release.report.files_read, release.report.files_known);
+    for (auto const& [path, forecast] : forecasts) {
+        text += fmt::format("a node with {} would fetch {}, one with nothing {}\n", path, to_text(forecast.update), to_text(forecast.whole));
+    }
+    return print(text);
 }
 
 Status print_committed(Release const& release, Committed const& committed, Arguments const& arguments) {
@@ -153,9 +184,12 @@ Status publish_release(Arguments const& arguments) {
     if (!identity) return pass(identity.error());
 
     Progress progress(stderr, style_for(stderr));
-    auto const release = build(*plan, arguments, identity->secret.signing, progress);
+    auto const release = build(arguments.positional().front(), *plan, arguments, identity->secret.signing, progress);
     if (!release) return pass(release.error());
-    if (dry_run) return print_dry_run(*release, arguments);
+    if (dry_run) {
+        auto const forecasts = forecast_all(*release, *plan, arguments, identity->secret.signing, progress);
+        return forecasts ? print_dry_run(*release, *forecasts, arguments) : pass(forecasts.error());
+    }
 
     SystemClock const clock;
     auto const update_info = seal_update_info(*release, plan->distribution, clock.wall(), identity->secret.signing);
@@ -203,6 +237,10 @@ Command publish_command() {
                          .placeholder = "SECONDS",
                          .fallback = "60"},
                         {.name = "dry-run", .help = "build and show, but send nothing"},
+                        {.name = "against",
+                         .help = "with --dry-run: what a node that has this older tree, file or archive would have to fetch",
+                         .placeholder = "PATH",
+                         .many = true},
                         {.name = "json", .help = "print JSON"}},
             .example = "lull publish build/ --name kiosk-browser --version 1.4.2 --start 'bin/browser --kiosk'",
             .run = publish_release};

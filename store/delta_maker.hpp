@@ -29,6 +29,10 @@ public:
     // The delta of one of these, which has a base. Fault::failed if it was stopped.
     [[nodiscard]] Result<MadeDelta> make(LackingSegment const& lacking, int level, std::stop_token const& stop = {});
 
+    // The same if a node gains by it; nothing if it is to fetch the segment, `whole` as it is stored.
+    [[nodiscard]] Result<std::optional<MadeDelta>> make_worthwhile(LackingSegment const& lacking, ObjectShape const& whole, int level,
+                                                                   std::stop_token const& stop = {});
+
 private:
     [[nodiscard]] Result<std::vector<std::vector<Anchor>>> anchors_of(ReleaseContents& contents, std::vector<Digest> const& files);
     [[nodiscard]] Result<std::vector<BaseRange>> narrow(LackingSegment const& lacking);

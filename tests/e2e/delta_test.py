@@ -5,10 +5,11 @@ import json
 import os
 import random
 import re
+import shutil
 import unittest
 
 import trees
-from fleet import FleetTest, main
+from fleet import LULL, FleetTest, main
 from network import Network, NoNamespaces
 
 MIB = 1 << 20
@@ -73,6 +74,20 @@ class Delta(Updates):
         self.assertLess(sizes["1.1"], 64 << 10)
         self.assertGreater(sizes["1.2"], 25 * MIB)
         self.assertRegex(fleet.lull("list", "--sizes").out, r"app +1\.1 .* [\d.]+ KiB\n")
+
+    def test_a_dry_run_says_what_the_broker_will_say(self):
+        fleet = self.fleet
+        old = shutil.copytree(f"{fleet.directory}/source", f"{fleet.directory}/old", symlinks=True)
+        options = ["--name", "app", "--version", "1.2", "--start", "bin/app", "--dry-run", "--against", old]
+        forecast = json.loads(fleet.lull("publish", self.make(2), *options, "--json").out)
+        self.assertRegex(fleet.lull("publish", self.make(2), *options).out, r"a node with \S+/old would fetch [\d.]+ KiB, one with nothing")
+        self.update(fleet.nodes[0], 2)
+        fleet.broker.wait_for("patch [0-9a-f]+: ")
+        sizes = self.sizes()
+        self.assertAlmostEqual(forecast["against"][0]["to_fetch"], sizes["1.1"], delta=64)  # the old version's name is another one
+        self.assertAlmostEqual(forecast["to_fetch"], sizes["1.2"], delta=64)
+        wrong = fleet.run(LULL, "publish", self.make(2), "--name", "app", "--version", "1.3", "--against", old, status=2)
+        self.assertIn("lull list --sizes", wrong.err)
 
     def test_a_node_that_missed_releases_gets_a_patch_from_what_it_has(self):
         fleet = self.fleet

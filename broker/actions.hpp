@@ -75,6 +75,11 @@ struct MakePatch {
     Effort effort = Effort::quick;
 };
 
+// Read some objects again, set aside what is damaged, and pack what was packed quickly; then tell (Scrubbed). All once in `interval`.
+struct ScrubObjects {
+    Duration interval{};
+};
+
 // A line for the log.
 struct Say {
     LogLevel level = LogLevel::info;
@@ -82,7 +87,7 @@ struct Say {
 };
 
 using Action = std::variant<Send, SendFrame, CloseSession, Announce, SetWelcome, Persist, KeepObject, OpenManifest, ListNeeded,
-                            RemoveOthers, MakePatch, Say>;
+                            RemoveOthers, MakePatch, ScrubObjects, Say>;
 using Actions = std::vector<Action>;
 
 }  // namespace lull::broker

@@ -133,6 +133,7 @@ void Broker::on_event(Tick, Moment now) {
     }
     look_after_sessions(now);
     serve_waiting_plans(now);
+    scrub_when_idle(now);
 }
 
 void Broker::look_after_sessions(Moment now) {
@@ -160,18 +161,29 @@ void Broker::on_message(SessionId id, Session&, Ping const& message, Moment) { s
 
 void Broker::on_message(SessionId id, Session& session, Offer message, Moment) {
     if (auto const* release = state_.catalogue.find(message.software, message.version)) {
-        if (release->info.builds == message.builds) {
+        bool const same = release->info.builds == message.builds;
+        if (same && has_all_objects(*release)) {
             return send(id, Committed{message.software, message.version, state_.catalogue.epoch(), release->entry.seq,
                                       release->entry.time, true});
         }
-        return refuse(id, Refusal::conflict,
-                      fmt::format("{} {} was published before with other contents or by another key (release {}); choose a new version",
-                                  message.software.text(), message.version.text(), release->entry.seq.value));
+        if (!same) {
+            return refuse(id, Refusal::conflict,
+                          fmt::format("{} {} was published before with other contents or by another key (release {}); choose a new version",
+                                      message.software.text(), message.version.text(), release->entry.seq.value));
+        }
     }
     append(offers_.begin(id, session.peer, std::move(message), state_.peers.publishers()));
 }
 
-void Broker::on_event(ObjectKept event, Moment) { append(offers_.object_kept(event)); }
+// As far as it is known.
+bool Broker::has_all_objects(Release const& release) const {
+    return lost_.empty() && std::ranges::all_of(release.info.builds, [this](Build const& build) { return index_.find(build.manifest).has_value(); });
+}
+
+void Broker::on_event(ObjectKept event, Moment) {
+    if (event.status && lost_.erase(event.object) > 0 && lost_.empty()) say(LogLevel::info, "all objects that were lost are here again");
+    append(offers_.object_kept(event));
+}
 
 void Broker::on_event(ManifestOpened event, Moment) { append(offers_.manifest_opened(std::move(event))); }
 
@@ -184,7 +196,7 @@ void Broker::on_event(UpdateArrived event, Moment now) {
     if (!info) return complain(event.peer, fmt::format("UPDATE: {}", info.error().message));
 
     if (auto const* release = state_.catalogue.find(info->software, info->version)) {
-        if (release->info.builds == info->builds) return tell_publishers(event.peer, *release, false);
+        if (release->info.builds == info->builds) return tell_publishers(event.peer, *release, release->entry.time < info->time);
         for (auto const id : offers_.sessions_for(event.peer, *info)) {
             refuse(id, Refusal::conflict, "this version was published meanwhile with other contents; choose a new version");
             append(offers_.drop(id));

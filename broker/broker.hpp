@@ -23,6 +23,7 @@ struct BrokerSettings {
     std::size_t keep = 10;                              // releases of each software that stay in the log, besides those in the field
     std::uint64_t catch_up_rate = 500;                  // nodes a second that may ask for the log after a beacon; sets `spread`
     Bytes patch_space = GiB(4);                         // of stored patches and their deltas; 0: none are made
+    Duration scrub = std::chrono::hours(30 * 24);       // how often each object is read and checked; 0: never
     Duration patch_wait = std::chrono::seconds(30);     // for a smaller patch when a quick one is there, at normal urgency
     SenderLimits sender{};
     OfferLimits offers{};
@@ -80,6 +81,7 @@ private:
     void on_event(NeededListed event, Moment now);
     void on_event(OthersRemoved event, Moment now);
     void on_event(PatchMade event, Moment now);
+    void on_event(Scrubbed event, Moment now);
     void on_event(Tick event, Moment now);
 
     // One for each message that a peer may send; the others never get past the table of roles.
@@ -118,6 +120,9 @@ private:
     void forget_superseded();
     void collect_garbage(Moment now);
     [[nodiscard]] bool is_taking_objects() const;
+    void scrub_when_idle(Moment now);
+    void remember_lost(ObjectSet const& needed);
+    [[nodiscard]] bool has_all_objects(Release const& release) const;
 
     [[nodiscard]] std::optional<PatchId> patch_between(PlanQuery const& plan) const;
     [[nodiscard]] MadePatch const* patch_for(PlanQuery const& plan, PatchId const& id, Duration waited) const;
@@ -155,6 +160,10 @@ private:
     std::optional<TimePoint> next_garbage_;
     std::optional<TimePoint> last_garbage_;
     bool collecting_ = false;        // garbage
+    bool scrubbing_ = false;
+    std::optional<TimePoint> next_scrub_;
+    Scrubbed scrubbed_;              // since it was said last
+    std::set<Digest> lost_;          // objects that releases in the log need and that are not here any more
     Seq listed_at_;                  // the head of the log when it was asked what its releases need
     bool identity_changes_ = false;  // a batch that changes the log's identity is on its way
     Actions out_;

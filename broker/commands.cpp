@@ -91,7 +91,10 @@ Result<BrokerSettings> settings_of(Arguments const& arguments) {
     if (!patch_space) return fail(Fault::usage, "--patch-space: {}", patch_space.error().message);
     auto const patch_wait = number_between(arguments, "patch-wait", 0, 3600);
     if (!patch_wait) return pass(patch_wait.error());
+    auto const scrub = number_between(arguments, "scrub", 0, 3650);
+    if (!scrub) return pass(scrub.error());
     settings.keep = *keep;
+    settings.scrub = std::chrono::hours(24 * *scrub);
     settings.patch_space = *patch_space;
     settings.patch_wait = std::chrono::seconds(*patch_wait);
     settings.beacon = std::chrono::seconds(*beacon);
@@ -151,6 +154,9 @@ Command run_command(std::optional<std::string> config) {
                          .placeholder = "SIZE", .fallback = "4 GiB"},
                         {.name = "patch-wait", .help = "how long a node waits for fewer bytes when a patch that was made quickly is there",
                          .placeholder = "SECONDS", .fallback = "30"},
+                        {.name = "scrub", .help = "within how many days each stored object is read and checked, when nobody wants "
+                                                   "anything; 0: never",
+                         .placeholder = "DAYS", .fallback = "30"},
                         {.name = "cap", .help = "bytes on their way to nodes, all together", .placeholder = "SIZE",
                          .fallback = "64 MiB"},
                         {.name = "keep", .help = "newest releases of each software that stay; older ones go when no node has them",

@@ -46,7 +46,10 @@ Result<std::unique_ptr<Daemon>> Daemon::open(DaemonSettings const& settings, Eve
     if (!packs) return pass(packs.error());
     if (auto status = renew_copied_log(*database, state->catalogue, log); !status) return pass(status.error());
 
-    Opened opened{*keys, std::move(*database), std::move(*packs), std::move(*state)};
+    auto scrubs = load_scrubs(*database);
+    if (!scrubs) return pass(scrubs.error());
+
+    Opened opened{*keys, std::move(*database), std::move(*packs), std::move(*state), std::move(*scrubs)};
     std::unique_ptr<Daemon> daemon(new Daemon(std::move(opened), settings, loop, log));
     if (auto status = daemon->open_ports(settings.listen); !status) return pass(status.error());
     return daemon;
@@ -72,7 +75,8 @@ Daemon::Daemon(Opened opened, DaemonSettings const& settings, EventLoop& loop, L
       reader_(loop, packs_),
       sweeper_(hashing_, packs_, writer_, keeper_, log),
       quick_patch_maker_(loop, packs_, keeper_, Effort::quick),
-      thorough_patch_maker_(loop, packs_, keeper_, Effort::thorough) {}
+      thorough_patch_maker_(loop, packs_, keeper_, Effort::thorough),
+      scrubber_(loop, packs_, writer_, keeper_, log, std::move(opened.scrubs)) {}
 
 Status Daemon::open_ports(BrokerAddress const& listen) {
     auto ports = Ports::open(context_, keys_, listen, wire::encode_announcement(broker_.head(clock_.wall())));
@@ -264,6 +268,10 @@ void Daemon::perform(RemoveOthers const& action) {
 void Daemon::perform(MakePatch const& action) {
     auto& maker = action.effort == Effort::quick ? quick_patch_maker_ : thorough_patch_maker_;
     maker.make(action.patch, [this, action](Result<MadePatch> made) { raise(PatchMade{action.patch, action.effort, std::move(made)}); });
+}
+
+void Daemon::perform(ScrubObjects const& action) {
+    scrubber_.step(action.interval, clock_.wall(), [this](Scrubbed outcome) { raise(std::move(outcome)); });
 }
 
 void Daemon::perform(Say const& action) {

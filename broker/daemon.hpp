@@ -10,6 +10,7 @@
 #include "broker/gatekeeper.hpp"
 #include "broker/keeper.hpp"
 #include "broker/patch_maker.hpp"
+#include "broker/scrubber.hpp"
 #include "broker/ports.hpp"
 #include "broker/stranger_test.hpp"
 #include "broker/sweeper.hpp"
@@ -50,6 +51,7 @@ private:
         store::Environment database;
         store::Packs packs;
         BrokerState state;
+        Scrubs scrubs;
     };
 
     Daemon(Opened opened, DaemonSettings const& settings, EventLoop& loop, Log& log);
@@ -75,6 +77,7 @@ private:
     void perform(ListNeeded const& action);
     void perform(RemoveOthers const& action);
     void perform(MakePatch const& action);
+    void perform(ScrubObjects const& action);
     void perform(Say const& action);
     void send(SessionId session, Message const& message, std::optional<Frame> payload);
 
@@ -108,6 +111,7 @@ private:
     Sweeper sweeper_;
     PatchMaker quick_patch_maker_;
     PatchMaker thorough_patch_maker_;
+    Scrubber scrubber_;
 };
 
 }  // namespace lull::broker

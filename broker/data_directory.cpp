@@ -57,7 +57,7 @@ Result<CurveKeyPair> DataDirectory::load_keys() const {
 
 Result<store::Environment> DataDirectory::open_database() const {
     return store::Environment::open({.directory = database(),
-                                     .tables = {Peers::table, Catalogue::table, Ledger::table, Patches::table, Sightings::table,
+                                     .tables = {Peers::table, Catalogue::table, Ledger::table, Patches::table, Scrubs::table, Sightings::table,
                                                 store::Packs::table}});
 }
 
@@ -71,6 +71,12 @@ Result<Peers> load_peers(store::Environment const& database) {
     Peers peers;
     if (auto status = load_table(database, peers); !status) return pass(status.error());
     return peers;
+}
+
+Result<Scrubs> load_scrubs(store::Environment const& database) {
+    Scrubs scrubs;
+    if (auto status = load_table(database, scrubs); !status) return pass(status.error());
+    return scrubs;
 }
 
 Result<BrokerState> load_state(store::Environment const& database, DataDirectory const& directory) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "broker/broker.hpp"
+#include "broker/scrubs.hpp"
 #include "core/messaging.hpp"
 #include "schema/address.hpp"
 
@@ -38,6 +39,8 @@ private:
 
 // Reads everything that the decision code starts with.
 [[nodiscard]] Result<BrokerState> load_state(store::Environment const& database, DataDirectory const& directory);
+
+[[nodiscard]] Result<Scrubs> load_scrubs(store::Environment const& database);
 
 // Reads the HOST:PORT of --listen. The key is that of the broker. Fault::usage otherwise.
 [[nodiscard]] Result<BrokerAddress> parse_listen(std::string_view text, PeerKey const& key);

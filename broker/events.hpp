@@ -117,10 +117,19 @@ struct OthersRemoved {
     Bytes bytes{};  // of disk that are free again
 };
 
+// What came of ScrubObjects.
+struct Scrubbed {
+    bool more = false;            // there is more to read
+    Bytes read{};                 // stored bytes
+    Bytes packed{};               // plain bytes of what takes less room now
+    Bytes saved{};                // by that
+    std::vector<Digest> damaged;  // are not here any more
+};
+
 // Time has passed; comes about once a second.
 struct Tick {};
 
 using Event = std::variant<MessageArrived, UpdateArrived, NonsenseArrived, SessionGone, BatchDone, ObjectKept, ManifestOpened,
-                           NeededListed, OthersRemoved, PatchMade, Tick>;
+                           NeededListed, OthersRemoved, PatchMade, Scrubbed, Tick>;
 
 }  // namespace lull::broker

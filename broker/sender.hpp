@@ -57,6 +57,8 @@ public:
     [[nodiscard]] std::deque<SessionId> const& waiting() const { return waiting_; }
     // Bytes sent for this software in this session so far.
     [[nodiscard]] std::optional<Bytes> sent_for(SessionId session, SoftwareName const& software) const;
+    // Nobody is being served or waits for it.
+    [[nodiscard]] bool idle() const { return served_.empty() && waiting_.empty() && in_flight_.zero(); }
     [[nodiscard]] Bytes in_flight() const { return in_flight_ + aside_in_flight_; }
 
 private:

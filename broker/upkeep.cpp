@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t most_removed_at_once = 1000;
 constexpr Duration between_collections = std::chrono::hours(24);
 constexpr Duration between_removals = std::chrono::hours(1);
+constexpr Duration before_scrubs = std::chrono::seconds(10);  // after the start, which has enough to do
+constexpr Duration between_scrubs = std::chrono::minutes(1);  // when all has been read
 
 }  // namespace
 
@@ -70,7 +72,7 @@ void Broker::renew_log(Epoch epoch, std::string why, WallTime now) {
 // minute is better.
 void Broker::collect_garbage(Moment now) {
     if (!next_garbage_) next_garbage_ = now.point + between_removals;  // the start has enough to do
-    if (now.point < *next_garbage_ || collecting_ || is_taking_objects()) return;
+    if (now.point < *next_garbage_ || collecting_ || scrubbing_ || is_taking_objects()) return;
     std::vector<Digest> manifests;
     for (auto const& release : state_.catalogue.log()) {
         for (auto const& build : release.info.builds) manifests.push_back(build.manifest);
@@ -95,6 +97,7 @@ void Broker::on_event(NeededListed event, Moment now) {
         collecting_ = false;  // somebody has published, or is about to: what was found is not true any more
         return;
     }
+    remember_lost(*event.objects);
     event.objects->merge(prune_patches());
     out_.push_back(RemoveOthers{std::move(*event.objects)});
 }
@@ -106,6 +109,42 @@ void Broker::on_event(OthersRemoved event, Moment now) {
     if (event.objects == 0 && event.bytes.zero()) return;
     say(LogLevel::info, fmt::format("removed {} objects that no release needs; {} of disk are free again", event.objects,
                                     to_text(event.bytes)));
+}
+
+// ---- objects that are read again ----
+
+// A release in the log whose bytes are lost is mended by whoever publishes the same tree again.
+void Broker::remember_lost(ObjectSet const& needed) {
+    lost_.clear();
+    for (auto const& object : needed) {
+        if (!index_.find(object)) lost_.insert(object);
+    }
+    if (lost_.empty()) return;
+    say(LogLevel::error, fmt::format("{} objects of releases in the log are lost, for example {}: publish these releases again, from the "
+                                     "same trees",
+                                     lost_.size(), lost_.begin()->hex()));
+}
+
+// Only while nobody wants anything.
+void Broker::scrub_when_idle(Moment now) {
+    if (!next_scrub_) next_scrub_ = now.point + before_scrubs;
+    if (now.point < *next_scrub_ || settings_.scrub.count() == 0 || scrubbing_ || collecting_) return;
+    if (is_taking_objects() || !sender_.idle()) return;
+    scrubbing_ = true;
+    out_.push_back(ScrubObjects{settings_.scrub});
+}
+
+void Broker::on_event(Scrubbed event, Moment now) {
+    scrubbing_ = false;
+    next_scrub_ = now.point + (event.more ? Duration() : between_scrubs);
+    scrubbed_.read += event.read;
+    scrubbed_.saved += event.saved;
+    lost_.insert(event.damaged.begin(), event.damaged.end());
+    if (!event.damaged.empty()) next_garbage_ = now.point;  // finds out which of them releases need
+    if (event.more || scrubbed_.read.zero()) return;
+    say(LogLevel::info, fmt::format("read {} of stored objects again; {} saved by packing them anew", to_text(scrubbed_.read),
+                                    to_text(scrubbed_.saved)));
+    scrubbed_ = {};
 }
 
 }  // namespace lull::broker

@@ -112,7 +112,7 @@ Daemon::Daemon(DaemonSettings settings, store::Environment journal, Agent agent,
                      raise(MessageHeard{std::move(message), size});
                  }}),
       writer_(journal_, loop),
-      incoming_(loop, settings_.layout.incoming(), [this](Event event) { raise(std::move(event)); }),
+      incoming_(loop, settings_.layout.incoming(), log_, [this](Event event) { raise(std::move(event)); }),
       installer_(loop, settings_.layout, {TrustedKeys(settings_.bundle.trusted), settings_.reserve, settings_.memory}, trees_,
                  [this](Event event) { raise(std::move(event)); }),
       scanner_(loop, settings_.layout, {TrustedKeys(settings_.bundle.trusted), settings_.reserve}, trees_,

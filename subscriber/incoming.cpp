@@ -7,6 +7,9 @@ namespace lull::subscriber {
 
 namespace {
 
+constexpr Duration before_another_try = std::chrono::seconds(5);  // to delete something; twice as long each time
+constexpr Duration longest_before_another_try = std::chrono::hours(1);
+
 // A fresh ObjectFiles: the finisher must not keep a descriptor of a file that the writer has begun anew. It syncs the name as well.
 Status make_durable(fs::path const& directory, Digest const& object) { return ObjectFiles(directory).sync(object); }
 
@@ -31,8 +34,9 @@ Status check_object(fs::path const& directory, ObjectShape const& shape) {
 
 }  // namespace
 
-Incoming::Incoming(EventLoop& loop, fs::path directory, Tell tell)
-    : directory_(std::move(directory)), files_(directory_), tell_(std::move(tell)), writer_(loop, 1), finisher_(loop, 1) {}
+Incoming::Incoming(EventLoop& loop, fs::path directory, Log& log, Tell tell)
+    : loop_(loop), log_(log), directory_(std::move(directory)), files_(directory_), next_try_after_(before_another_try),
+      tell_(std::move(tell)), writer_(loop, 1), finisher_(loop, 1) {}
 
 Result<Incoming::Outcome> Incoming::write(StoreFrame const& frame, View payload) {
     auto const& object = frame.shape.object;
@@ -42,6 +46,7 @@ Result<Incoming::Outcome> Incoming::write(StoreFrame const& frame, View payload)
     }
     Status status;
     // What an earlier try left must not stand behind the last byte of this one.
+    undeleted_.erase(object);
     if (frame.offset.zero()) status = files_.remove(object);
     if (status) status = files_.write(object, frame.offset, payload);
     if (status) return Outcome::written;
@@ -75,15 +80,38 @@ void Incoming::finish(ObjectShape const& shape) {
 
 void Incoming::drop(std::vector<Digest> objects) {
     writer_.submit(
-        [this, objects = std::move(objects)]() -> Status {
-            Status outcome;
+        [this, objects = std::move(objects)] {
             for (auto const& object : objects) {
                 failed_at_.erase(object);
-                if (auto removed = files_.remove(object); !removed) outcome = removed;
+                undeleted_.insert(object);
             }
-            return outcome;
+            return remove_undeleted();
         },
-        [](Status const&) {});  // what stays behind is removed at the next start
+        [this](Status const& status) { try_again_after(status); });
+}
+
+void Incoming::try_again_after(Status const& status) {
+    if (status) {
+        next_try_after_ = before_another_try;
+        return;
+    }
+    if (std::exchange(will_try_, true)) return;
+    log_.warn("what is not needed any more stays for a while: {}", status.error().message);
+    loop_.after(next_try_after_, [this] {
+        will_try_ = false;
+        drop({});
+    });
+    next_try_after_ = std::min(2 * next_try_after_, longest_before_another_try);
+}
+
+Status Incoming::remove_undeleted() {
+    Status outcome;
+    std::erase_if(undeleted_, [&](Digest const& object) {
+        auto const removed = files_.remove(object);
+        if (!removed) outcome = removed;
+        return removed.has_value();
+    });
+    return outcome;
 }
 
 }  // namespace lull::subscriber

@@ -156,7 +156,7 @@ class NodeFails(CallFails, NodeInstalls):
         fault = self.fault(point.at, point.way)
         outcome = self.install_or_fail(fault, point.way)
         self.fleet.checker.check_running()
-        stays = any("old versions stay" in line for line in self.node.daemon.lines)  # until the next start or release
+        stays = any("old versions stay" in line for line in self.node.daemon.lines)  # until the next start, release or look at the trees
         if point.then == "anew" or outcome.startswith("ended") or stays:
             if self.node.daemon.running():
                 self.node.stop()

@@ -261,6 +261,11 @@ void SimBroker::perform(broker::RemoveOthers const& action) {
     later(world_.random().between(1ms, 30ms), [this, gone = before - objects_.size()] { raise(broker::OthersRemoved{gone, Bytes()}); });
 }
 
+// Its disk keeps what it has.
+void SimBroker::perform(broker::ScrubObjects const&) {
+    later(world_.random().between(1s, 30s), [this] { raise(broker::Scrubbed{}); });
+}
+
 void SimBroker::perform(broker::MakePatch const& action) {
     auto const longest = action.effort == broker::Effort::quick ? Duration(2s) : Duration(40s);
     later(world_.random().between(100ms, longest), [this, id = action.patch, effort = action.effort] {

@@ -71,6 +71,7 @@ private:
     void perform(broker::ListNeeded const& action);
     void perform(broker::RemoveOthers const& action);
     void perform(broker::MakePatch const& action);
+    void perform(broker::ScrubObjects const& action);
     void perform(broker::Say const& action) { world_.trace("broker: {}", action.text); }
 
     World& world_;

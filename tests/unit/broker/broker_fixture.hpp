@@ -69,6 +69,7 @@ public:
         if (found == places_.end()) return std::nullopt;
         return found->second;
     }
+    void remove(Digest const& object) { places_.erase(object); }
     void add(ObjectShape const& shape) { places_[shape.object] = {1, Bytes(places_.size()), shape}; }
 
 private:

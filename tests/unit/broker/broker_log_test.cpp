@@ -143,7 +143,7 @@ ListNeeded after_removal(World& world) {
 }  // namespace
 
 TEST_CASE("when releases have left the log, all objects but those of the others are removed") {
-    World world({.keep = 1});
+    World world({.keep = 1, .scrub = {}});
     auto const kept = make_release("app", "2", {{"2", 100}});
     CHECK(after_removal(world).manifests == std::vector<Digest>{kept.manifest_shape.object});
     auto const removal = all<RemoveOthers>(world.on(NeededListed{ObjectSet{kept.manifest_shape.object, digest_of("2")}}));
@@ -158,7 +158,7 @@ TEST_CASE("when releases have left the log, all objects but those of the others 
 }
 
 TEST_CASE("a broker looks for garbage an hour after its start, also if a crash came before the removal") {
-    World world;
+    World world({.scrub = {}});
     world.publish(make_release("app", "1", {}));
     CHECK(all<ListNeeded>(tick_after(world, std::chrono::seconds(0))).empty());
     CHECK(all<ListNeeded>(tick_after(world, std::chrono::minutes(59))).empty());

@@ -11,8 +11,9 @@ namespace {
 Status outcome_of(store::StoredObject const& object) {
     Node node;
     EventLoop loop;
+    Log log("test", LogLevel::error);
     std::optional<ObjectFinished> finished;
-    Incoming incoming(loop, node.layout.incoming(), [&](Event event) {
+    Incoming incoming(loop, node.layout.incoming(), log, [&](Event event) {
         finished = std::get<ObjectFinished>(std::move(event));
         loop.stop();
     });
@@ -44,8 +45,9 @@ TEST_CASE("an object that came in full is finished when its contents are what it
 TEST_CASE("frames behind one that could not be written are skipped until the object is written from there on") {
     Node node;
     EventLoop loop;
+    Log log("test", LogLevel::error);
     std::vector<Event> told;
-    Incoming incoming(loop, node.layout.incoming(), [&](Event event) {
+    Incoming incoming(loop, node.layout.incoming(), log, [&](Event event) {
         told.push_back(std::move(event));
         loop.stop();
     });
@@ -70,6 +72,30 @@ TEST_CASE("frames behind one that could not be written are skipped until the obj
     loop.run();
     REQUIRE(told.size() == 2);
     CHECK(std::get<ObjectFinished>(told[1]).status);
+}
+
+TEST_CASE("what could not be deleted is deleted later, unless it has begun to come again") {
+    Node node;
+    EventLoop loop;
+    Log log("test", LogLevel::error);
+    Incoming incoming(loop, node.layout.incoming(), log, [&](Event) { loop.stop(); });
+    auto const dropped = store::pack_object(noise(200), store::quick_level);
+    auto const comes_again = store::pack_object(noise(300), store::quick_level);
+    auto const path_of = [&](store::StoredObject const& object) { return node.layout.incoming() / object.shape.object.hex(); };
+    for (auto const* object : {&dropped, &comes_again}) fs::create_directory(path_of(*object));  // unlink(2) fails
+    incoming.drop({dropped.shape.object, comes_again.shape.object});
+    auto const other = store::pack_object(noise(100), store::quick_level);
+    incoming.store({other.shape, Bytes(0), StoreFrame::Then::finish}, to_frame(other.bytes));
+    loop.run();  // the writer has been at it
+
+    for (auto const* object : {&dropped, &comes_again}) fs::remove(path_of(*object));
+    REQUIRE(write_file_durably(path_of(dropped), as_view("rest"), 0600));
+    incoming.store({comes_again.shape, Bytes(0), StoreFrame::Then::nothing}, to_frame(comes_again.bytes));
+    incoming.drop({});
+    incoming.store({comes_again.shape, Bytes(0), StoreFrame::Then::finish}, to_frame(comes_again.bytes));
+    loop.run();
+    CHECK_FALSE(fs::exists(path_of(dropped)));
+    CHECK(fs::exists(path_of(comes_again)));
 }
 
 }  // namespace lull::subscriber::test

@@ -63,6 +63,9 @@ Result<Distribution> distribution_of(Arguments const& arguments) {
     distribution.urgency = *urgency;
     auto const policy = parse_word<Policy>("policy", arguments.text("policy"), policies);
     if (!policy) return pass(policy.error());
+    if (*policy == Policy::restart) {
+        return fail(Fault::usage, "--policy restart: no node can end and start programs yet; choose wait or now");
+    }
     distribution.policy = *policy;
     return distribution;
 }
@@ -223,7 +226,7 @@ Command publish_command() {
                          .placeholder = "WORD",
                          .fallback = "normal"},
                         {.name = "policy",
-                         .help = "while it is in use: wait, restart or now",
+                         .help = "while the release before is in use: wait until it is not, or now: who uses it keeps its files",
                          .placeholder = "WORD",
                          .fallback = "wait"},
                         {.name = "strip", .help = "leave out the directory that is alone at the top of an archive"},

@@ -202,8 +202,10 @@ void Agent::on_event(UseFound event, Moment now) {
         out_.push_back(LetGo{software});
         return pursue(software, now);
     }
-    if (event.answer == UseAnswer::free) {
-        if (!move(software, Happening::found_free, "", now)) return;
+    // Whoever uses the old version keeps its files: only what starts from now on gets the new one.
+    bool const free = event.answer == UseAnswer::free;
+    if (free || work.info.policy == Policy::now) {
+        if (!move(software, Happening::found_free, free ? "" : "in use, and this release does not wait", now)) return;
         return save(software, [this, software](Moment then) { pursue(software, then); });
     }
     auto const active = *active_of(software);

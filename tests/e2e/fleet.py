@@ -183,10 +183,10 @@ class Fleet:
         self.checker.published(software, version, release["seq"], release["manifest"], contents)
         return release["seq"]
 
-    def publish_new(self, version, software="app", through=(), **shape):
+    def publish_new(self, version, software="app", through=(), options=(), **shape):
         """Makes a tree for the version, and publishes it."""
         return self.publish(trees.make(f"{self.directory}/source-{software}", version, **shape), version, "--start", "bin/app",
-                            software=software, through=through)
+                            *options, software=software, through=through)
 
     def ask(self, *question):
         """What the operator's command answers, as soon as it is reached: on a machine that is very busy nobody answers in time."""

@@ -3,7 +3,7 @@
 import os
 
 from daemon import time_of
-from fleet import FleetTest, NODE, main
+from fleet import LULL, FleetTest, NODE, main
 from terminal import Terminal
 from waiting import a_second
 
@@ -77,6 +77,25 @@ class InUse(FleetTest):
         ended = terminals[1].end()
         self.assertLess(time_of(node.wait_active("1.1", after=mark)) - ended, a_second())
         self.assertEqual(terminals[1].shown.count("is ready, but"), 1, "nobody is told twice")
+        fleet.checker.check_converged()
+
+    def test_a_release_that_does_not_wait_is_switched_to_and_its_users_keep_their_files(self):
+        fleet, node = self.fleet, self.node
+        terminal = self.launch()
+        mark = node.daemon.mark()
+        fleet.publish_new("1.1", options=("--policy", "now"))
+        node.wait_active("1.1", after=mark)
+        self.assertIsNone(node.daemon.find("app 1.1: waiting"))
+        self.assertEqual(node.current(), (2, "1.1"))
+        terminal.type("still here\n")
+        terminal.wait_for("still here\r\nstill here")
+        self.assertNotIn("is ready", terminal.shown)
+        self.assertEqual(node.versions(), ["1-1.0", "2-1.1"])
+        fleet.checker.check_holders()
+        refused = fleet.run(LULL, "publish", f"{fleet.directory}/source-app", "--name", "app", "--version", "1.2", "--policy", "restart", status=2)
+        self.assertIn("choose wait or now", refused.err)
+        fleet.checker.ended(terminal.pid)
+        terminal.end()
         fleet.checker.check_converged()
 
     def test_a_program_that_was_not_started_by_us_is_seen_too(self):

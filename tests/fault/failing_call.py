@@ -120,10 +120,9 @@ class CallFails:
 
     def phases(self, fault, way, outcome):
         """What was struck, and what came of it; nothing if the call was not reached."""
-        calls = read_trace(fault.trace)
-        if len(calls) < fault.at:
+        call = next((call for call in read_trace(fault.trace) if call.number == fault.at), None)
+        if call is None:
             return []
-        call = calls[fault.at - 1]
         self.last = call
         Places.struck_at[self.name].add((self.place_of(call), way))
         return [f"{call.kind} {way}: {outcome}"]
@@ -151,6 +150,16 @@ class CallFails:
 
 class NodeFails(CallFails, NodeInstalls):
     name = "node"
+
+    def fault(self, at=None, do=None):
+        """The call is counted among those on its path: how many others there are before it differs from run to run."""
+        fault = super().fault(at, do)
+        place = self.place_of(self.calls[at - 1])[2] if at else ""
+        mark = re.match(r"[^#*]*", place.removeprefix("../..")).group()
+        if mark:
+            fault.under = mark
+            fault.at = sum(mark in call.path for call in self.calls[:at])
+        return fault
 
     def strike(self, point):
         fault = self.fault(point.at, point.way)

@@ -51,7 +51,7 @@ class Call:
 
 
 def read_trace(path):
-    """The calls that a process counted, in their order."""
+    """The calls of a process in their order, and the number by which each was counted; 0: on another path than those that count."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = [line.rstrip("\n").split(" ", 4) for line in file]

@@ -111,7 +111,10 @@ Verdict Plan::judge_bytes(Call const& call) {
 
 Verdict Plan::judge(Call const& call) {
     if (!counts(call.kind)) return {};
-    if (!under_.empty() && call.path.find(under_) == std::string::npos) return {};
+    if (!under_.empty() && call.path.find(under_) == std::string::npos) {
+        trace(0, call);
+        return {};
+    }
     auto const count = ++calls_;
     trace(count, call);
     if (is_over()) return {};

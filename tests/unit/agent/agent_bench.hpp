@@ -50,6 +50,7 @@ public:
     explicit Bench(JournalState state = {}, std::map<SoftwareName, ReleaseId> installed = {}, SigningKey publisher = signing_key())
         : key(std::move(publisher)), agent(settings(key), std::move(state), std::move(installed)) {}
 
+    Policy policy = Policy::wait;  // of releases
     SigningKey key;
     Agent agent;
     Moment now{TimePoint(std::chrono::seconds(1000)), WallTime{1'750'000'000'000'000}};
@@ -107,9 +108,11 @@ public:
     }
 
     // A signed release with a manifest of 100 bytes.
-    [[nodiscard]] LogEntry release(std::uint64_t seq, std::string_view name = "kiosk") const { return release_by(key, seq, name); }
-    [[nodiscard]] static LogEntry release_by(SigningKey const& by, std::uint64_t seq, std::string_view name = "kiosk") {
+    [[nodiscard]] LogEntry release(std::uint64_t seq, std::string_view name = "kiosk") const { return release_by(key, seq, name, policy); }
+    [[nodiscard]] static LogEntry release_by(SigningKey const& by, std::uint64_t seq, std::string_view name = "kiosk",
+                                             Policy policy = Policy::wait) {
         UpdateInfo info{software(name), version(seq), {}, {{*ArchitectureName::parse("any"), manifest(seq), Bytes(100), Bytes(50), 1}}, {}};
+        info.policy = policy;
         return {Seq{seq}, Seq{seq - 1}, {}, seal(encode(info), domain::update_info, by)};
     }
     [[nodiscard]] static VersionName version(std::uint64_t seq) { return *VersionName::parse(fmt::format("1.{}", seq)); }

@@ -655,6 +655,17 @@ TEST_CASE("holders are told once, and the release is activated when the last one
     CHECK(any<SwitchCurrent>(bench.all_durable()));
 }
 
+TEST_CASE("a release that does not wait is switched to under its users, who are not told to end") {
+    Bench bench;
+    bench.policy = Policy::now;
+    second_staged(bench);
+    auto const found = GENERATE(UseAnswer::in_use, UseAnswer::unknown);
+    auto actions = bench.on(UseFound{software(), found, {holder(5)}, "in use by 1 process"});
+    CHECK_FALSE(any<SwitchCurrent>(actions));
+    CHECK_FALSE(any<TellHolders>(actions));
+    CHECK(only<SwitchCurrent>(bench.all_durable()).release == Bench::id(2));
+}
+
 TEST_CASE("a look that fails is not 'not in use'") {
     Bench bench;
     second_staged(bench);

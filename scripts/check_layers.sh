@@ -29,6 +29,7 @@ homes=(
     "msgpack*        schema/codec.*"
     "lmdb.h          store/environment.*"
     "zstd*           store/compression.*"
+    "divsufsort.h    store/suffix_array.*"
     "archive*        publisher/archive.*"
     "catch2/*        tests/*"
 )

@@ -98,28 +98,27 @@ StoredObject pack_object(View plain, int level) {
     return object;
 }
 
-// At the highest levels matches are looked for as thoroughly behind the whole base as level 19 does in a window of its own: a table entry for every byte, and
+// At the highest levels matches are looked for as thoroughly behind the whole prefix as level 19 does in a window of its own: a table entry for every byte, and
 // matches of any length taken as they are.
-std::optional<Buffer> make_delta(View base, View plain, int level, std::stop_token const& stop) {
-    LULL_INVARIANT(base.size() + plain.size() <= most_with_base.count());
+std::optional<Buffer> compress_behind(View prefix, View plain, int level, std::stop_token const& stop) {
     std::unique_ptr<ZSTD_CCtx, FreeCompressor> const context(ZSTD_createCCtx());
     LULL_INVARIANT(context != nullptr);
     auto const set = [&](ZSTD_cParameter what, int value) {
         LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), what, value)) == 0);
     };
-    auto const window = static_cast<int>(std::max(std::bit_width(base.size() + plain.size()), std::size_t{17}));
+    auto const window = static_cast<int>(std::max(std::bit_width(prefix.size() + plain.size()), std::size_t{17}));
     set(ZSTD_c_compressionLevel, level);
     set(ZSTD_c_windowLog, window);
     if (level >= small_level) {
         set(ZSTD_c_hashLog, std::min(window, 24));
         set(ZSTD_c_chainLog, window);
         set(ZSTD_c_targetLength, 4096);
-    } else {  // the tables of the lower levels are too small for a large base: what it has in common is found by long matches
+    } else {  // the tables of the lower levels are too small for a large prefix: what it has in common is found by long matches
         set(ZSTD_c_enableLongDistanceMatching, 1);
         set(ZSTD_c_ldmMinMatch, 32);
         set(ZSTD_c_ldmHashRateLog, 4);
     }
-    LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_refPrefix(context.get(), base.data(), base.size())) == 0);
+    LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_refPrefix(context.get(), prefix.data(), prefix.size())) == 0);
     LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context.get(), plain.size())) == 0);
     Buffer frame(ZSTD_compressBound(plain.size()));
     ZSTD_outBuffer out{frame.data(), frame.size(), 0};
@@ -136,27 +135,40 @@ std::optional<Buffer> make_delta(View base, View plain, int level, std::stop_tok
     return frame;
 }
 
-std::optional<Bytes> plain_size(View frame) {
+Buffer compress_parts(std::vector<Buffer> const& parts) {
+    std::unique_ptr<ZSTD_CCtx, FreeCompressor> const context(ZSTD_createCCtx());
+    LULL_INVARIANT(context != nullptr);
+    LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, small_level)) == 0);
+    std::size_t size = 0;
+    for (auto const& part : parts) size += part.size();
+    LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context.get(), size)) == 0);
+    Buffer frame(ZSTD_compressBound(size) + parts.size() * ZSTD_compressBound(0));
+    ZSTD_outBuffer out{frame.data(), frame.size(), 0};
+    for (auto const& part : parts) {
+        ZSTD_inBuffer in{part.data(), part.size(), 0};
+        bool const last = &part == &parts.back();
+        LULL_INVARIANT(ZSTD_compressStream2(context.get(), &out, &in, last ? ZSTD_e_end : ZSTD_e_flush) == 0);
+    }
+    frame.resize(out.pos);
+    return frame;
+}
+
+std::optional<Bytes> plain_size_of_frame(View frame) {
     auto const size = ZSTD_getFrameContentSize(frame.data(), frame.size());
     if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN) return std::nullopt;
     return Bytes(size);
 }
 
-Result<Buffer> apply_delta(Segment const& segment, View base, View frame) {
-    auto const wrong = [&](std::string_view why) {
-        return fail(Fault::damaged, "the delta for segment {} is of no use: {}", segment.digest.hex(), why);
-    };
-    if (base.size() + segment.size.count() > most_with_base.count()) return wrong("its base is larger than any delta may have");
-    if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != segment.size.count()) return wrong("it gives another size");
-    if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size()) return wrong("it is not one whole frame");
+Status decompress_behind(View prefix, View frame, std::span<std::byte> plain) {
+    if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != plain.size()) return fail(Fault::damaged, "it gives another size");
+    if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size()) return fail(Fault::damaged, "it is not one whole frame");
     std::unique_ptr<ZSTD_DCtx, FreeDecompressor> const context(ZSTD_createDCtx());
     LULL_INVARIANT(context != nullptr);
-    LULL_INVARIANT(ZSTD_isError(ZSTD_DCtx_refPrefix(context.get(), base.data(), base.size())) == 0);
-    Buffer plain(segment.size.count());
+    LULL_INVARIANT(ZSTD_isError(ZSTD_DCtx_refPrefix(context.get(), prefix.data(), prefix.size())) == 0);
     auto const size = ZSTD_decompressDCtx(context.get(), plain.data(), plain.size(), frame.data(), frame.size());
-    if (ZSTD_isError(size) != 0) return wrong(ZSTD_getErrorName(size));
-    if (size != plain.size() || sha256(plain) != segment.digest) return wrong("it gives other bytes");
-    return plain;
+    if (ZSTD_isError(size) != 0) return fail(Fault::damaged, "{}", ZSTD_getErrorName(size));
+    if (size != plain.size()) return fail(Fault::damaged, "it ends early");
+    return {};
 }
 
 Result<Buffer> unpack_object(ObjectShape const& shape, View stored, Bytes most) {

@@ -18,8 +18,6 @@ struct StoredObject {
     Buffer bytes;
 };
 
-inline constexpr Bytes most_with_base = MiB(64);  // a delta's base and plain bytes together
-
 inline constexpr int quick_level = 3;  // for whoever waits
 inline constexpr int small_level = 19; // for the background
 
@@ -31,18 +29,20 @@ inline constexpr int small_level = 19; // for the background
 // never wrong bytes.
 [[nodiscard]] Result<Buffer> unpack_object(ObjectShape const& shape, View stored, Bytes most);
 
-// A delta: the plain bytes of a segment as one zstd frame that may refer to `base` as if it stood before them. Base and plain bytes
-// together take at most 64 MiB. Memory at the highest levels: about ten times what both are. Nothing if it was stopped.
-[[nodiscard]] std::optional<Buffer> make_delta(View base, View plain, int level, std::stop_token const& stop = {});
-
-// What a frame says of the size of its plain bytes; nothing if it is no frame or does not say.
-[[nodiscard]] std::optional<Bytes> plain_size(View frame);
-
-// The plain bytes of a segment from a delta and the very base that it was made with. The segment's digest and size decide whether they
-// are right: Fault::damaged otherwise, never wrong bytes, and never more than its size. Memory: base, frame and plain bytes.
-[[nodiscard]] Result<Buffer> apply_delta(Segment const& segment, View base, View frame);
-
 // The same checks without handing out the plain bytes: what is stored raw is not copied.
 [[nodiscard]] Status check_object(ObjectShape const& shape, View stored, Bytes most);
+
+// The plain bytes as one frame that may refer to `prefix` as if it stood before them. Memory at the highest levels: about ten times what both are. Nothing
+// if it was stopped. Both together are below 1 GiB.
+[[nodiscard]] std::optional<Buffer> compress_behind(View prefix, View plain, int level, std::stop_token const& stop = {});
+
+// One frame of parts that have little in common, at small_level.
+[[nodiscard]] Buffer compress_parts(std::vector<Buffer> const& parts);
+
+// What a frame says of the size of its plain bytes; nothing if it is no frame or does not say.
+[[nodiscard]] std::optional<Bytes> plain_size_of_frame(View frame);
+
+// Fills `plain` from a frame and the very prefix that it was made with. Fault::damaged if it is not exactly one frame, or gives another size.
+[[nodiscard]] Status decompress_behind(View prefix, View frame, std::span<std::byte> plain);
 
 }  // namespace lull::store

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "store/elf.hpp"
+
 namespace lull::store {
 
 namespace {
@@ -21,6 +23,58 @@ bool is_worth_it(Buffer const& delta, ObjectShape const& whole) {
 StoredObject store_raw(Buffer bytes) {
     Bytes const size(bytes.size());
     return {ObjectShape{sha256(bytes), ObjectCodec::raw, size, size}, std::move(bytes)};
+}
+
+// The parts of files that make up a segment, in its order.
+std::vector<BaseRange> files_in(Manifest const& manifest, std::uint32_t segment) {
+    std::map<Bytes, BaseRange> parts;  // by where in the segment they begin
+    for (std::uint32_t i = 0; i < manifest.entries.size(); ++i) {
+        auto const& file = manifest.entries[i];
+        if (!file.segment || file.size.zero() || *file.segment > segment) continue;
+        Bytes before{};  // bytes of the file in earlier segments
+        auto begin = *file.offset;
+        for (auto other = *file.segment; other < segment && before < file.size; ++other, begin = {}) {
+            before += manifest.segments[other].size - begin;
+        }
+        if (before >= file.size) continue;
+        parts.emplace(begin, BaseRange{i, before, std::min(file.size - before, manifest.segments[segment].size - begin)});
+    }
+    std::vector<BaseRange> ranges;
+    for (auto const& [begin, range] : parts) ranges.push_back(range);
+    return ranges;
+}
+
+// A loaded part of a file, of which `length` bytes from `offset` on stand at `at` in the bytes at hand: what is before them, they, and what is behind them.
+void add_part(Module& module, LoadedPart const& part, Bytes at, Bytes offset, Bytes length) {
+    auto const in_file = std::min(part.in_file, ~part.offset);
+    auto const end = part.offset + in_file;
+    auto const here = std::clamp(offset.count(), part.offset, end);
+    auto const here_end = std::clamp((offset + length).count(), here, end);
+    auto const add = [&](std::uint64_t begin, std::uint64_t size, std::optional<std::uint32_t> place) {
+        if (size > 0) module.ranges.push_back({part.address + (begin - part.offset), size, place, part.executable});
+    };
+    add(part.offset, here - part.offset, std::nullopt);
+    add(here, here_end - here, static_cast<std::uint32_t>(at.count() + (here - offset.count())));
+    add(here_end, end - here_end, std::nullopt);
+    if (part.in_memory > in_file) add(end, part.in_memory - in_file, std::nullopt);
+}
+
+// Where the programs among these parts of files, one behind the other, lie when they run.
+Result<AddressSpace> space_of(ReleaseContents& contents, std::vector<BaseRange> const& ranges) {
+    std::vector<Module> modules;
+    Bytes at{};
+    for (auto const& range : ranges) {
+        auto const length = length_of(range, contents.manifest());
+        if (!length) return pass(length.error());
+        auto const size = std::min(contents.manifest().entries[range.entry].size, Bytes(elf_header_size));
+        auto const beginning = contents.read({{range.entry, Bytes(), size}});
+        if (!beginning) return pass(beginning.error());
+        Module module;
+        for (auto const& part : read_elf(*beginning)) add_part(module, part, at, range.offset.value_or(Bytes()), *length);
+        if (!module.ranges.empty() && modules.size() < AddressSpace::most_modules) modules.push_back(std::move(module));
+        at += *length;
+    }
+    return AddressSpace(std::move(modules), at.count());
 }
 
 }  // namespace
@@ -70,15 +124,34 @@ Result<std::vector<BaseRange>> DeltaMaker::narrow(LackingSegment const& lacking)
     return std::vector{BaseRange{entry, locate(*old, size, piece.anchors(), lacking.relative_place, window), window}};
 }
 
+Result<Buffer> DeltaMaker::make_quick(std::uint32_t segment, View base, int level, std::stop_token const& stop) {
+    auto const plain = to_.segment(segment);
+    if (!plain) return pass(plain.error());
+    auto frame = make_delta(base, *plain, level, stop);
+    if (!frame) return fail(Fault::failed, "stopped");
+    return std::move(*frame);
+}
+
+Result<Buffer> DeltaMaker::make_small(std::uint32_t segment, std::vector<BaseRange> const& ranges, View base, std::stop_token const& stop) {
+    auto const old_space = space_of(from_, ranges);
+    if (!old_space) return pass(old_space.error());
+    auto const parts = files_in(to(), segment);
+    auto const new_space = old_space->empty() ? Result<AddressSpace>() : space_of(to_, parts);
+    if (!new_space) return pass(new_space.error());
+    auto const plain = to_.segment(segment);
+    if (!plain) return pass(plain.error());
+    auto frame = make_smallest_delta({base, *old_space}, {*plain, *new_space}, stop);
+    if (!frame) return fail(Fault::failed, "stopped");
+    return std::move(*frame);
+}
+
 Result<MadeDelta> DeltaMaker::make(LackingSegment const& lacking, int level, std::stop_token const& stop) {
     auto base = lacking.to_locate ? narrow(lacking) : Result<std::vector<BaseRange>>(lacking.base);
     if (!base) return pass(base.error());
     auto const old = from_.read(*base);
     if (!old) return pass(old.error());
-    auto const plain = to_.segment(lacking.segment);
-    if (!plain) return pass(plain.error());
-    auto frame = make_delta(*old, *plain, level, stop);
-    if (!frame) return fail(Fault::failed, "stopped");
+    auto frame = level < small_level ? make_quick(lacking.segment, *old, level, stop) : make_small(lacking.segment, *base, *old, stop);
+    if (!frame) return pass(frame.error());
     return MadeDelta{lacking.segment, std::move(*base), std::move(*frame)};
 }
 

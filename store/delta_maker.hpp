@@ -4,6 +4,7 @@
 
 #include "store/bases.hpp"
 #include "store/compression.hpp"
+#include "store/delta.hpp"
 #include "store/release_contents.hpp"
 
 namespace lull::store {
@@ -36,6 +37,8 @@ public:
 private:
     [[nodiscard]] Result<std::vector<std::vector<Anchor>>> anchors_of(ReleaseContents& contents, std::vector<Digest> const& files);
     [[nodiscard]] Result<std::vector<BaseRange>> narrow(LackingSegment const& lacking);
+    [[nodiscard]] Result<Buffer> make_quick(std::uint32_t segment, View base, int level, std::stop_token const& stop);
+    [[nodiscard]] Result<Buffer> make_small(std::uint32_t segment, std::vector<BaseRange> const& ranges, View base, std::stop_token const& stop);
 
     ReleaseContents from_;
     ReleaseContents to_;

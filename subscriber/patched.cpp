@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "store/compression.hpp"
+#include "store/delta.hpp"
 
 namespace lull::subscriber {
 
@@ -31,7 +32,7 @@ Result<Buffer> Patched::manifest_object() const {
 Result<Bytes> Patched::memory_for(Step const& step, Segment const& segment) const {
     auto const base = length_of(step.base, seed_.manifest());
     if (!base) return base;
-    return *base + segment.size + (step.frame ? Bytes(step.frame->size()) : step.size);
+    return store::memory_to_apply(*base, segment.size, step.frame ? Bytes(step.frame->size()) : step.size);
 }
 
 Result<Buffer> Patched::read(Step const& step, Segment const& segment, ObjectFiles const& objects) const {

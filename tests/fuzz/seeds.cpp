@@ -4,6 +4,7 @@
 #include "schema/patch.hpp"
 #include "schema/wire.hpp"
 #include "store/compression.hpp"
+#include "store/delta.hpp"
 #include "tests/unit/schema/samples.hpp"
 
 namespace lull::fuzz {

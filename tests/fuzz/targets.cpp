@@ -11,6 +11,7 @@
 #include "schema/patch.hpp"
 #include "schema/wire.hpp"
 #include "store/compression.hpp"
+#include "store/delta.hpp"
 #include "tests/fuzz/seeds.hpp"
 #include "tests/unit/schema/samples.hpp"
 

@@ -5,6 +5,7 @@
 #include "store/anchors.hpp"
 #include "store/bases.hpp"
 #include "store/compression.hpp"
+#include "store/delta.hpp"
 
 using namespace lull;
 using namespace lull::store;

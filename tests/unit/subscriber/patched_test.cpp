@@ -153,7 +153,7 @@ TEST_CASE("a patch for another release, or one that gives no manifest, is of no 
     }
 }
 
-TEST_CASE("what a step takes in memory is base, segment and frame") {
+TEST_CASE("what a step takes in memory is base, segment, frame, and what a delta for programs needs beside them") {
     Case update;
     auto const patched = update.open();
     REQUIRE(patched);
@@ -161,7 +161,7 @@ TEST_CASE("what a step takes in memory is base, segment and frame") {
     auto const base = length_of(step.base, patched->seed().manifest()).value();
     auto const& segment = update.job.manifest.segments.at(step.segment);
     auto const frame = step.frame ? Bytes(step.frame->size()) : step.size;
-    CHECK(patched->memory_for(step, segment).value() == base + segment.size + frame);
+    CHECK(patched->memory_for(step, segment).value() == store::memory_to_apply(base, segment.size, frame));
     CHECK(patched->step_for(step.segment) == &step);
     CHECK(patched->step_for(99) == nullptr);
 }

@@ -16,6 +16,7 @@ struct Header {
     std::uint64_t plain = 0;
     std::uint64_t side = 0;
     std::uint64_t literals = 0;
+    std::uint64_t most_blocks = 0;
     View side_frame;
     View literal_frame;
 };
@@ -25,11 +26,12 @@ std::optional<Header> read_header(View frame) {
     VarintReader reader(frame.subspan(magic.size()));
     Header header;
     header.plain = reader.next(limits::segment.count());
-    header.side = reader.next(most_side(header.plain));
+    header.side = reader.next(most_side(header.plain, frame.size()));
     header.literals = reader.next(header.plain);
     header.side_frame = reader.take(reader.next());
+    header.most_blocks = most_blocks(frame.size());
     header.literal_frame = reader.take(frame.size() - magic.size() - reader.at());
-    if (!reader.good()) return std::nullopt;
+    if (!reader.good() || frame.size() > most_frame(header.plain)) return std::nullopt;
     return header;
 }
 
@@ -106,7 +108,7 @@ private:
 
 // The blocks, with `literals` bytes between them and behind the last; nothing where that does not add up.
 std::optional<std::vector<CopyBlock>> read_blocks(VarintReader& side, Header const& header, std::size_t base) {
-    std::vector<CopyBlock> blocks(side.next(most_blocks(header.plain)));
+    std::vector<CopyBlock> blocks(side.next(header.most_blocks));
     std::vector<std::uint32_t> skipped(blocks.size());
     for (auto& skip : skipped) skip = static_cast<std::uint32_t>(side.next(header.plain));
     for (auto& block : blocks) block.length = static_cast<std::uint32_t>(side.next(header.plain));
@@ -151,11 +153,12 @@ std::optional<Bytes> plain_size_of_address_delta(View frame) {
     return header ? std::optional(Bytes(header->plain)) : std::nullopt;
 }
 
-// Side information; blocks, what lies between them while they are read, and the map with its heap and its order.
-Bytes memory_of_address_delta(Bytes plain) {
+// Side information; blocks, what lies between them while they are read, and the map with its order and its heap.
+Bytes memory_of_address_delta(Bytes plain, Bytes frame) {
     constexpr std::uint64_t of_block = sizeof(CopyBlock) + 2 * 12 + 4 * 4;
     constexpr Bytes of_tables = MiB(2);
-    return Bytes(most_side(plain.count()) + most_blocks(plain.count()) * of_block) + of_tables;
+    if (frame.count() > most_frame(plain.count())) return {};
+    return Bytes(most_side(plain.count(), frame.count()) + most_blocks(frame.count()) * of_block) + of_tables;
 }
 
 // The literals wait at the end of the plain bytes: what is made before them never reaches those that are still to be used.

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <limits>
+#include <functional>
 
 #include "store/address_delta.hpp"
 #include "store/address_delta_format.hpp"
@@ -73,6 +73,17 @@ std::optional<std::vector<CopyBlock>> refine_blocks(Sides const& sides, std::vec
     return find_blocks(old_bytes, new_bytes, stop);
 }
 
+// As many as any delta may have.
+std::vector<CopyBlock> keep_longest(std::vector<CopyBlock> blocks) {
+    if (blocks.size() <= most_blocks_of_any) return blocks;
+    std::vector<std::uint32_t> lengths;
+    for (auto const& block : blocks) lengths.push_back(block.length);
+    auto const last = lengths.begin() + most_blocks_of_any;
+    std::ranges::nth_element(lengths, last, std::greater<>());
+    std::erase_if(blocks, [least = *last](CopyBlock const& block) { return block.length <= least; });
+    return blocks;
+}
+
 // ---- which modes ----
 
 constexpr std::uint32_t chunk = 256;  // bytes of a block that have one mode
@@ -110,13 +121,14 @@ std::size_t chunks_of(CopyBlock const& block) { return (block.length + chunk - 1
 
 using ModeCosts = std::array<std::vector<std::uint32_t>, operand_modes>;
 
-ModeCosts count_costs(Sides const& sides, std::vector<CopyBlock> blocks) {
+ModeCosts count_costs(Sides const& sides, std::vector<CopyBlock> blocks, std::stop_token const& stop) {
     ModeCosts costs;
     BlockMap const map(blocks, sides.base.size());
     std::size_t all = 0;
     for (auto const& block : blocks) all += chunks_of(block);
     for (std::size_t mode = 0; mode < operand_modes; ++mode) {
         costs[mode].resize(all);
+        if (stop.stop_requested()) continue;
         CostCounter counter(sides, costs[mode]);
         BlockWalk walk(sides.base, sides.old_space, sides.new_space, map, counter);
         std::size_t first = 0;
@@ -132,7 +144,7 @@ ModeCosts count_costs(Sides const& sides, std::vector<CopyBlock> blocks) {
 
 // The cheapest modes for the chunks of a block, one after the other (Viterbi), with a price for each change.
 std::vector<OperandMode> cheapest_modes(ModeCosts const& costs, std::size_t first, std::size_t count) {
-    constexpr std::uint32_t change = 40;
+    constexpr std::uint32_t change = 64;
     std::vector<std::array<std::uint8_t, operand_modes>> before(count);
     std::array<std::uint32_t, operand_modes> sums{};
     for (std::size_t i = 0; i < count; ++i) {
@@ -153,9 +165,9 @@ std::vector<OperandMode> cheapest_modes(ModeCosts const& costs, std::size_t firs
     return modes;
 }
 
-// The same blocks, cut where their mode changes.
-std::vector<CopyBlock> with_modes(Sides const& sides, std::vector<CopyBlock> const& blocks) {
-    auto const costs = count_costs(sides, blocks);
+// The same blocks, cut where their mode changes; anyhow if it was stopped.
+std::vector<CopyBlock> with_modes(Sides const& sides, std::vector<CopyBlock> const& blocks, std::stop_token const& stop) {
+    auto const costs = count_costs(sides, blocks, stop);
     std::vector<CopyBlock> cut;
     std::size_t first = 0;
     for (auto const& block : blocks) {
@@ -265,6 +277,31 @@ Buffer literals_of(View plain, std::vector<CopyBlock> const& blocks) {
     return literals;
 }
 
+std::optional<Buffer> write_frame(Sides const& sides, std::vector<CopyBlock> const& blocks, std::stop_token const& stop) {
+    BlockMap const map(blocks, sides.base.size());
+    Recorder recorder(sides.base, sides.plain);
+    BlockWalk walk(sides.base, sides.old_space, sides.new_space, map, recorder);
+    for (auto const& block : blocks) walk.walk(block);
+    auto const side = side_of(sides, blocks, std::move(recorder));
+    std::size_t side_size = 0;
+    for (auto const& part : side) side_size += part.size();
+    if (side_size > most_side(sides.plain.size(), most_frame(sides.plain.size()))) return std::nullopt;
+    auto const literals = literals_of(sides.plain, blocks);
+    auto const side_frame = compress_parts(side);
+    auto const literal_frame = compress_behind({}, literals, small_level, stop);
+    if (!literal_frame) return std::nullopt;
+    Buffer frame(magic.begin(), magic.end());
+    put_varint(frame, sides.plain.size());
+    put_varint(frame, side_size);
+    put_varint(frame, literals.size());
+    put_varint(frame, side_frame.size());
+    frame.insert(frame.end(), side_frame.begin(), side_frame.end());
+    frame.insert(frame.end(), literal_frame->begin(), literal_frame->end());
+    bool const good = frame.size() <= most_frame(sides.plain.size()) && side_size <= most_side(sides.plain.size(), frame.size()) &&
+                      blocks.size() <= most_blocks(frame.size());
+    return good ? std::optional(std::move(frame)) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Buffer> make_address_delta(View base, AddressSpace const& old_space, View plain, AddressSpace const& new_space,
@@ -272,29 +309,8 @@ std::optional<Buffer> make_address_delta(View base, AddressSpace const& old_spac
     Sides const sides{base, old_space, plain, new_space};
     auto blocks = find_first_blocks(sides, stop);
     if (blocks) blocks = refine_blocks(sides, std::move(*blocks), stop);
-    if (!blocks) return std::nullopt;
-    blocks = with_modes(sides, *blocks);
-    if (blocks->size() > most_blocks(plain.size())) return std::nullopt;
-    BlockMap const map(*blocks, base.size());
-    Recorder recorder(base, plain);
-    BlockWalk walk(base, old_space, new_space, map, recorder);
-    for (auto const& block : *blocks) walk.walk(block);
-    auto const side = side_of(sides, *blocks, std::move(recorder));
-    std::size_t side_size = 0;
-    for (auto const& part : side) side_size += part.size();
-    if (side_size > most_side(plain.size())) return std::nullopt;
-    auto const literals = literals_of(plain, *blocks);
-    auto const side_frame = compress_parts(side);
-    auto const literal_frame = compress_behind({}, literals, small_level, stop);
-    if (!literal_frame) return std::nullopt;
-    Buffer frame(magic.begin(), magic.end());
-    put_varint(frame, plain.size());
-    put_varint(frame, side_size);
-    put_varint(frame, literals.size());
-    put_varint(frame, side_frame.size());
-    frame.insert(frame.end(), side_frame.begin(), side_frame.end());
-    frame.insert(frame.end(), literal_frame->begin(), literal_frame->end());
-    return frame;
+    if (blocks) blocks = with_modes(sides, keep_longest(std::move(*blocks)), stop);
+    return blocks ? write_frame(sides, keep_longest(std::move(*blocks)), stop) : std::nullopt;
 }
 
 }  // namespace lull::store

@@ -4,7 +4,7 @@
 
 namespace lull::store {
 
-// Where the target of an old operand has gone, by what is known of targets before, else by the blocks, else by what is known of
+// Where the target of an old operand has gone: as it went the last two times; else by the blocks; else as the last time; else as far as
 // targets nearby. Both ends of a delta have to learn the same, in the same order.
 class AddressPredictor {
 public:
@@ -14,13 +14,16 @@ public:
 
     [[nodiscard]] std::uint64_t predict(std::uint64_t target) const {
         auto const& known = known_[known_slot(target)];
-        if (known.target == target) return known.translated;
+        bool const is_known = known.target == target;
+        if (is_known && known.confirmed) return known.translated;
         if (auto const mapped = map(target)) return *mapped;
+        if (is_known) return known.translated;
         auto const& nearby = nearby_[nearby_slot(target)];
         return target + (nearby.page == page_of(target) ? nearby.shift : last_shift_);
     }
     void learn(std::uint64_t target, std::uint64_t translated) {
-        known_[known_slot(target)] = {target, translated};
+        auto& known = known_[known_slot(target)];
+        known = {target, translated, known.target == target && known.translated == translated};
         last_shift_ = translated - target;
         nearby_[nearby_slot(target)] = {page_of(target), last_shift_};
     }
@@ -34,6 +37,7 @@ private:
     struct Known {
         std::uint64_t target = 0;
         std::uint64_t translated = 0;
+        bool confirmed = false;  // seen twice in a row
     };
     struct Nearby {
         std::uint64_t page = 0;

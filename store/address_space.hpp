@@ -44,8 +44,8 @@ class AddressSpace {
 public:
     static constexpr unsigned module_shift = 40;
     static constexpr std::uint64_t address_mask = (std::uint64_t{1} << module_shift) - 1;
-    static constexpr std::size_t most_modules = 1024;
-    static constexpr std::size_t most_ranges = 4096;  // of all modules
+    static constexpr std::size_t most_modules = 256;
+    static constexpr std::size_t most_ranges = 1024;  // of all modules
 
     AddressSpace() = default;
     // Ranges that overlap others in the bytes at hand, or lie beyond `size` of them, are left out.

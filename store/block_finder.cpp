@@ -4,8 +4,8 @@ namespace lull::store {
 
 namespace {
 
-constexpr std::int64_t least_better = 8;             // bytes by which another match has to be longer than the present block goes on
-constexpr std::uint64_t most_compared = 20ULL << 30; // bytes: text that repeats itself without end is left to others
+constexpr std::int64_t least_better = 12;           // bytes by which another match has to be longer than the present block goes on
+constexpr std::uint64_t most_compared = 4ULL << 30; // bytes of all matches: what repeats itself without end is left to others
 
 class BlockFinder {
 public:

@@ -45,6 +45,6 @@ Result<Buffer> apply_delta(Segment const& segment, View base, View frame) {
     return plain;
 }
 
-Bytes memory_to_apply(Bytes base, Bytes plain, Bytes frame) { return base + plain + frame + memory_of_address_delta(plain); }
+Bytes memory_to_apply(Bytes base, Bytes plain, Bytes frame) { return base + plain + frame + memory_of_address_delta(plain, frame); }
 
 }  // namespace lull::store

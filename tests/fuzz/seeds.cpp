@@ -3,9 +3,11 @@
 #include "schema/identity.hpp"
 #include "schema/patch.hpp"
 #include "schema/wire.hpp"
+#include "store/address_delta.hpp"
 #include "store/compression.hpp"
 #include "store/delta.hpp"
 #include "tests/unit/schema/samples.hpp"
+#include "tests/unit/store/program.hpp"
 
 namespace lull::fuzz {
 
@@ -14,6 +16,9 @@ namespace {
 Buffer bytes_of(std::string_view text) { return to_buffer(as_view(text)); }
 
 std::string const hex(64, '5');
+
+test::Program old_program() { return {1, {.size = 6000}}; }
+test::Program new_program() { return {1, {.size = 6000, .grown = 20, .edits = 10}}; }
 
 }  // namespace
 
@@ -45,12 +50,18 @@ std::vector<Buffer> patch_seeds() {
     return {encode(patch), encode(Patch{})};
 }
 
-Buffer delta_base() { return bytes_of("the old bytes of a file, of which most are in the new one as well"); }
+Buffer delta_base() { return old_program().bytes(); }
 
-Buffer delta_result() { return bytes_of("the new bytes of a file, of which most are in the old one as well"); }
+Buffer delta_result() { return new_program().bytes(); }
+
+Buffer address_delta() {
+    return *store::make_address_delta(old_program().bytes(), old_program().space(), new_program().bytes(), new_program().space());
+}
 
 std::vector<Buffer> delta_seeds() {
-    return {*store::make_delta(delta_base(), delta_result(), store::small_level), *store::make_delta({}, delta_result(), store::quick_level)};
+    auto const frame = address_delta();
+    return {*store::make_delta(delta_base(), delta_result(), store::small_level), *store::make_delta({}, View(delta_result()).first(500), store::quick_level),
+            frame, test::AddressDeltaParts(frame).side};
 }
 
 std::vector<Buffer> path_seeds() {

@@ -19,5 +19,6 @@ namespace lull::fuzz {
 // What delta_seeds() refer to, and what they give.
 [[nodiscard]] Buffer delta_base();
 [[nodiscard]] Buffer delta_result();
+[[nodiscard]] Buffer address_delta();
 
 }  // namespace lull::fuzz

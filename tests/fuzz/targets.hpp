@@ -16,7 +16,7 @@ void message(View bytes);
 void manifest(View bytes);
 // decode_patch and length_of; what is read is written alike, and no base is longer than it may be.
 void patch(View bytes);
-// apply_delta on any frame gives the segment or nothing, and decode_patch on what it gives.
+// apply_delta on any frame gives the segment or nothing, apply_address_delta on any side information ends well, and decode_patch on what it gives.
 void delta(View bytes);
 // validate_path and validate_link on a text of two lines; the same promise.
 void path(View bytes);

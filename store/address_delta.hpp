@@ -24,7 +24,7 @@ namespace lull::store {
 // Fills `plain` with what comes out, which may be anything if the base is another one. Fault::damaged if the delta breaks the format.
 [[nodiscard]] Status apply_address_delta(View base, View frame, std::span<std::byte> plain);
 
-// What applying one of this size takes beside base, frame and plain bytes, at most; nothing if it is too large to be one.
+// What applying one of this size takes beside base, frame and plain bytes, at most; nothing if it is too large to be of use.
 [[nodiscard]] Bytes memory_of_address_delta(Bytes plain, Bytes frame);
 
 }  // namespace lull::store

@@ -13,12 +13,14 @@ namespace lull::store::address_delta {
 
 inline constexpr std::array<std::byte, 4> magic{std::byte{0xad}, std::byte{'L'}, std::byte{'D'}, std::byte{1}};
 
-// What a node has to have room for, by the sizes of plain bytes and frame. A delta that needs more is none.
-inline constexpr std::ptrdiff_t most_blocks_of_any = 1 << 16;
-[[nodiscard]] constexpr std::uint64_t most_frame(std::uint64_t plain) { return plain / 4; }
-[[nodiscard]] constexpr std::uint64_t most_side(std::uint64_t plain, std::uint64_t frame) {  // all but the literals, unpacked
-    return std::min(plain / 4, frame * 8) + (64 << 10);
+inline constexpr std::uint64_t room_of_block = 56;  // bytes of memory, with the map
+inline constexpr std::size_t most_blocks = 1 << 16;
+
+// What a node has to have room for beside frame and plain bytes: the side information, unpacked, and the blocks. A delta that needs more is none,
+// nor is one of three quarters of its plain bytes.
+[[nodiscard]] constexpr std::uint64_t most_room(std::uint64_t plain, std::uint64_t frame) {
+    auto const together = plain / 4 * 3;
+    return frame < together ? std::min(together - frame, frame * 15) + (64 << 10) : 0;
 }
-[[nodiscard]] constexpr std::uint64_t most_blocks(std::uint64_t frame) { return std::min<std::uint64_t>(frame / 8 + 16, most_blocks_of_any); }
 
 }  // namespace lull::store::address_delta

@@ -26,12 +26,12 @@ std::optional<Header> read_header(View frame) {
     VarintReader reader(frame.subspan(magic.size()));
     Header header;
     header.plain = reader.next(limits::segment.count());
-    header.side = reader.next(most_side(header.plain, frame.size()));
+    header.side = reader.next(most_room(header.plain, frame.size()));
     header.literals = reader.next(header.plain);
     header.side_frame = reader.take(reader.next());
-    header.most_blocks = most_blocks(frame.size());
     header.literal_frame = reader.take(frame.size() - magic.size() - reader.at());
-    if (!reader.good() || frame.size() > most_frame(header.plain)) return std::nullopt;
+    if (!reader.good()) return std::nullopt;
+    header.most_blocks = std::min<std::uint64_t>((most_room(header.plain, frame.size()) - header.side) / room_of_block, most_blocks);
     return header;
 }
 
@@ -153,12 +153,12 @@ std::optional<Bytes> plain_size_of_address_delta(View frame) {
     return header ? std::optional(Bytes(header->plain)) : std::nullopt;
 }
 
-// Side information; blocks, what lies between them while they are read, and the map with its order and its heap.
+// Blocks with what lies between them while they are read, and the map with its order and its heap; tables of targets and of both address spaces.
 Bytes memory_of_address_delta(Bytes plain, Bytes frame) {
-    constexpr std::uint64_t of_block = sizeof(CopyBlock) + 2 * 12 + 4 * 4;
-    constexpr Bytes of_tables = MiB(2);
-    if (frame.count() > most_frame(plain.count())) return {};
-    return Bytes(most_side(plain.count(), frame.count()) + most_blocks(frame.count()) * of_block) + of_tables;
+    static_assert(sizeof(CopyBlock) + 2 * 12 + 4 * 4 <= room_of_block);
+    constexpr Bytes of_tables = KiB(1984);
+    auto const room = most_room(plain.count(), frame.count());
+    return room == 0 ? Bytes() : Bytes(room) + of_tables;
 }
 
 // The literals wait at the end of the plain bytes: what is made before them never reaches those that are still to be used.

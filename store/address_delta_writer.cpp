@@ -75,10 +75,10 @@ std::optional<std::vector<CopyBlock>> refine_blocks(Sides const& sides, std::vec
 
 // As many as any delta may have.
 std::vector<CopyBlock> keep_longest(std::vector<CopyBlock> blocks) {
-    if (blocks.size() <= most_blocks_of_any) return blocks;
+    if (blocks.size() <= most_blocks) return blocks;
     std::vector<std::uint32_t> lengths;
     for (auto const& block : blocks) lengths.push_back(block.length);
-    auto const last = lengths.begin() + most_blocks_of_any;
+    auto const last = lengths.begin() + static_cast<std::ptrdiff_t>(most_blocks);
     std::ranges::nth_element(lengths, last, std::greater<>());
     std::erase_if(blocks, [least = *last](CopyBlock const& block) { return block.length <= least; });
     return blocks;
@@ -285,7 +285,7 @@ std::optional<Buffer> write_frame(Sides const& sides, std::vector<CopyBlock> con
     auto const side = side_of(sides, blocks, std::move(recorder));
     std::size_t side_size = 0;
     for (auto const& part : side) side_size += part.size();
-    if (side_size > most_side(sides.plain.size(), most_frame(sides.plain.size()))) return std::nullopt;
+    if (side_size > sides.plain.size()) return std::nullopt;
     auto const literals = literals_of(sides.plain, blocks);
     auto const side_frame = compress_parts(side);
     auto const literal_frame = compress_behind({}, literals, small_level, stop);
@@ -297,8 +297,7 @@ std::optional<Buffer> write_frame(Sides const& sides, std::vector<CopyBlock> con
     put_varint(frame, side_frame.size());
     frame.insert(frame.end(), side_frame.begin(), side_frame.end());
     frame.insert(frame.end(), literal_frame->begin(), literal_frame->end());
-    bool const good = frame.size() <= most_frame(sides.plain.size()) && side_size <= most_side(sides.plain.size(), frame.size()) &&
-                      blocks.size() <= most_blocks(frame.size());
+    bool const good = side_size + blocks.size() * room_of_block <= most_room(sides.plain.size(), frame.size());
     return good ? std::optional(std::move(frame)) : std::nullopt;
 }
 

@@ -158,10 +158,11 @@ TEST_CASE("a delta for programs that is being made stops when it is told to") {
     CHECK_FALSE(make_smallest_delta({old.bytes(), old.space()}, {old.bytes(), old.space()}, stop.get_token()));
 }
 
-TEST_CASE("what a node needs for the largest segment, base and address delta fits into its memory") {
-    auto const largest = Bytes(address_delta::most_frame(limits::segment.count()));
-    CHECK(memory_to_apply(limits::delta_base, limits::segment, largest) <= MiB(50));  // of 64, with what the rest of the node takes
-    CHECK(memory_to_apply(limits::delta_base, limits::segment, largest + Bytes(1)) == limits::delta_base + limits::segment + largest + Bytes(1));
+TEST_CASE("what a node needs for the largest segment, base and delta fits into its memory") {
+    auto const all = limits::delta_base + limits::segment;
+    for (Bytes frame{}; frame <= MiB(14); frame += KiB(1)) CHECK(memory_to_apply(limits::delta_base, limits::segment, frame) <= MiB(50));
+    CHECK(memory_to_apply(limits::delta_base, limits::segment, KiB(100)) < all + MiB(4));
+    CHECK(memory_to_apply(limits::delta_base, limits::segment, limits::segment + Bytes(1)) == all + limits::segment + Bytes(1));
 }
 
 // ---- where bytes have gone ----

@@ -24,8 +24,8 @@ struct BaseRange {
     bool operator==(BaseRange const&) const = default;
 };
 
-// How one segment comes to the node: whole, if `object` is the segment itself; else by a delta, a zstd frame (RFC 8878) that has the
-// bytes of `base` as its prefix, which is in `object`, stored raw, or stands here.
+// How one segment comes to the node: whole, if `object` is the segment itself; else by a delta (schema/PROTOCOL.md, section 4) from the bytes of
+// `base`, which is in `object`, stored raw, or stands here.
 struct Step {
     std::uint32_t segment = 0;       // index into the new manifest's segments
     std::vector<BaseRange> base;     // in this order
@@ -47,7 +47,7 @@ struct Patch {
     static constexpr std::size_t most_elements = limits::elements_per_patch;
     Digest from;              // manifest objects
     Digest to;
-    Buffer manifest;          // a frame that gives the new one, with the old one as its prefix
+    Buffer manifest;          // a delta that gives the new one from the old one
     std::vector<Step> steps;  // by segment, ascending
     static void describe(auto& self, auto& visit) {
         visit("f", self.from);

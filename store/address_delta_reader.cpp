@@ -16,6 +16,7 @@ struct Header {
     std::uint64_t plain = 0;
     std::uint64_t side = 0;
     std::uint64_t literals = 0;
+    bool prefixed = false;  // the literals have the base as prefix
     std::uint64_t most_blocks = 0;
     View side_frame;
     View literal_frame;
@@ -28,6 +29,7 @@ std::optional<Header> read_header(View frame) {
     header.plain = reader.next(limits::segment.count());
     header.side = reader.next(most_room(header.plain, frame.size()));
     header.literals = reader.next(header.plain);
+    header.prefixed = reader.next(1) == 1;
     header.side_frame = reader.take(reader.next());
     header.literal_frame = reader.take(frame.size() - magic.size() - reader.at());
     if (!reader.good()) return std::nullopt;
@@ -176,7 +178,7 @@ Status apply_address_delta(View base, View frame, std::span<std::byte> plain) {
     auto const differences = read_differences(side, *header);
     if (!side.finished()) return fail(Fault::damaged, "its differences make no sense");
     auto literals = plain.last(header->literals);
-    if (auto done = decompress_behind({}, header->literal_frame, literals); !done) return done;
+    if (auto done = decompress_behind(header->prefixed ? base : View(), header->literal_frame, literals); !done) return done;
     BlockMap const map(*blocks, base.size());
     Patcher patcher(base, plain, differences);
     BlockWalk walk(base, old_space, new_space, map, patcher);

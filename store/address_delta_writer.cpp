@@ -277,6 +277,23 @@ Buffer literals_of(View plain, std::vector<CopyBlock> const& blocks) {
     return literals;
 }
 
+struct PackedLiterals {
+    Buffer frame;
+    bool prefixed = false;
+};
+
+// New code has next to nothing in common with the base that the blocks have not found, and looking for it there takes more time than all the rest; but
+// where a segment holds other files as well, that may be most of it.
+std::optional<PackedLiterals> pack_literals(View base, View literals, std::stop_token const& stop) {
+    constexpr std::size_t largest_prefix = 8 << 20;
+    auto alone = compress_behind({}, literals, small_level, stop);
+    if (!alone || base.size() > largest_prefix) return alone ? std::optional(PackedLiterals{std::move(*alone), false}) : std::nullopt;
+    auto prefixed = compress_behind(base, literals, small_level, stop);
+    if (!prefixed) return std::nullopt;
+    bool const better = prefixed->size() < alone->size();
+    return PackedLiterals{std::move(better ? *prefixed : *alone), better};
+}
+
 std::optional<Buffer> write_frame(Sides const& sides, std::vector<CopyBlock> const& blocks, std::stop_token const& stop) {
     BlockMap const map(blocks, sides.base.size());
     Recorder recorder(sides.base, sides.plain);
@@ -288,15 +305,16 @@ std::optional<Buffer> write_frame(Sides const& sides, std::vector<CopyBlock> con
     if (side_size > sides.plain.size()) return std::nullopt;
     auto const literals = literals_of(sides.plain, blocks);
     auto const side_frame = compress_parts(side);
-    auto const literal_frame = compress_behind({}, literals, small_level, stop);
-    if (!literal_frame) return std::nullopt;
+    auto const packed = pack_literals(sides.base, literals, stop);
+    if (!packed) return std::nullopt;
     Buffer frame(magic.begin(), magic.end());
     put_varint(frame, sides.plain.size());
     put_varint(frame, side_size);
     put_varint(frame, literals.size());
+    put_varint(frame, packed->prefixed ? 1 : 0);
     put_varint(frame, side_frame.size());
     frame.insert(frame.end(), side_frame.begin(), side_frame.end());
-    frame.insert(frame.end(), literal_frame->begin(), literal_frame->end());
+    frame.insert(frame.end(), packed->frame.begin(), packed->frame.end());
     bool const good = side_size + blocks.size() * room_of_block <= most_room(sides.plain.size(), frame.size());
     return good ? std::optional(std::move(frame)) : std::nullopt;
 }

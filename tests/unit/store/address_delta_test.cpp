@@ -137,8 +137,8 @@ TEST_CASE("a header that promises too much is refused before anything is made") 
     Program const old(8, {});
     Buffer const rest(100, std::byte{0x5a});
     auto const huge = std::uint64_t{1} << 62;
-    for (auto const& numbers : std::vector<std::vector<std::uint64_t>>{{huge, 1, 1, 1}, {1000, huge, 1, 1}, {1000, 10, huge, 1}, {1000, 10, 10, huge},
-                                                                      {(16 << 20) + 1, 1, 1, 1}, {1000, 10, 1001, 5}, {0, 0, 0, 0}, {}}) {
+    for (auto const& numbers : std::vector<std::vector<std::uint64_t>>{{huge, 1, 1, 0, 1}, {1000, huge, 1, 0, 1}, {1000, 10, huge, 0, 1}, {1000, 10, 10, huge, 1}, {1000, 10, 10, 0, huge},
+                                                                      {(16 << 20) + 1, 1, 1, 0, 1}, {1000, 10, 1001, 1, 5}, {0, 0, 0, 0, 0}, {}}) {
         auto const frame = with_header(numbers, rest);
         CHECK_FALSE(plain_size(frame).value_or(Bytes(0)) > limits::segment);
         CHECK(apply_delta({Digest{}, Bytes(1000)}, old.bytes(), frame).error().fault == Fault::damaged);

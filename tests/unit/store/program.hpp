@@ -128,6 +128,7 @@ private:
 struct AddressDeltaParts {
     std::uint64_t plain = 0;
     std::uint64_t literals = 0;
+    std::uint64_t prefixed = 0;
     Buffer side;  // unpacked
     Buffer literal_frame;
 
@@ -136,6 +137,7 @@ struct AddressDeltaParts {
         plain = reader.next();
         side.resize(reader.next());
         literals = reader.next();
+        prefixed = reader.next();
         auto const side_frame = reader.take(reader.next());
         literal_frame = to_buffer(delta.subspan(store::address_delta::magic.size() + reader.at()));
         LULL_INVARIANT(reader.good() && store::decompress_behind({}, side_frame, side));
@@ -143,7 +145,7 @@ struct AddressDeltaParts {
     [[nodiscard]] Buffer frame() const {
         auto const side_frame = store::compress_behind({}, side, store::quick_level).value();
         Buffer frame(store::address_delta::magic.begin(), store::address_delta::magic.end());
-        for (auto const number : {plain, std::uint64_t{side.size()}, literals, std::uint64_t{side_frame.size()}}) store::put_varint(frame, number);
+        for (auto const number : {plain, std::uint64_t{side.size()}, literals, prefixed, std::uint64_t{side_frame.size()}}) store::put_varint(frame, number);
         frame.insert(frame.end(), side_frame.begin(), side_frame.end());
         frame.insert(frame.end(), literal_frame.begin(), literal_frame.end());
         return frame;

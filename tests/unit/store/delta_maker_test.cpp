@@ -4,6 +4,9 @@
 
 #include <random>
 
+#include "store/address_delta.hpp"
+#include "tests/unit/store/program.hpp"
+
 using namespace lull;
 using namespace lull::store;
 
@@ -102,6 +105,30 @@ TEST_CASE("every segment that is lacking gets a delta, and what comes out is the
     CHECK(objects == 0);  // they are small enough to stand in the patch
     CHECK(builder.to_fetch() == Bytes(0));
     CHECK(decode_patch(encode(builder.patch())));
+}
+
+TEST_CASE("each piece of a program gets a delta that foresees addresses, wherever its headers are") {
+    test::Program const before(1, {});
+    test::Program const after(1, {.grown = 100});
+    std::string const app(as_text(before.bytes()));
+    std::string const changed(as_text(after.bytes()));
+    Made const from({{"a", noise(3000, 10)}, {"app", app}, {"z", noise(500, 11)}}, 40'000);
+    Made const to({{"a", noise(2900, 12)}, {"app", changed}, {"z", noise(600, 13)}}, 40'000);
+    DeltaMaker maker(from.contents(), to.contents());
+    auto old = from.contents();
+    std::size_t of_programs = 0;
+    auto const lacking = maker.find_lacking().value();
+    for (auto const& needed : lacking) {
+        auto const made = maker.make(needed, small_level).value();
+        auto const quick = maker.make(needed, quick_level).value();
+        CHECK_FALSE(is_address_delta(quick.frame));
+        auto const& segment = to.manifest.segments[needed.segment];
+        CHECK(apply_delta(segment, old.read(made.base).value(), made.frame).value() == to.segments[needed.segment]);
+        if (!is_address_delta(made.frame)) continue;
+        ++of_programs;
+        CHECK(made.frame.size() * 2 < quick.frame.size() + 4000);
+    }
+    CHECK(of_programs == to.segments.size());
 }
 
 TEST_CASE("a large frame becomes an object of its own, stored raw under its digest") {

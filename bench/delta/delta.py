@@ -7,6 +7,7 @@ where."""
 
 import argparse
 import concurrent.futures
+import csv
 import hashlib
 import json
 import os
@@ -24,12 +25,25 @@ sys.path.insert(0, os.path.join(REPOSITORY, "bench"))
 from rig import machine  # noqa: E402  (bench/ is one directory up)
 
 
+FIGURES = {"bytes": int, "size": int, "wall_s": float, "sender_s": float, "sender_peak": int, "receiver_s": float, "receiver_peak": int}
+
+
+def rows_of(file):
+    """What an earlier run wrote as delta.csv, by pinned versions, method, and version of the tool."""
+    if not file:
+        return {}
+    with open(file, newline="", encoding="utf-8") as table:
+        return {tuple(row[name] for name in ("source", "packages", "old", "new", "method", "tool")):
+                {name: kind(row[name]) for name, kind in FIGURES.items()} for row in csv.DictReader(table)}
+
+
 class Results:
     """What is known: a row a pair and method. Files of the cache are written whole or not at all."""
 
     def __init__(self, options):
         self.options = options
         self.rows, self.faults = {}, {}
+        self.known = rows_of(options.known)
         self.fetching = threading.Lock()
 
     def _file(self, pair, method, version):
@@ -40,11 +54,13 @@ class Results:
     def _measured(self, pair, method, version):
         file = self._file(pair, method, version)
         if not os.path.exists(file):
-            if self.options.render:
+            row = self.known.get((pair.source, pair.packages, pair.old, pair.new, method.key, version))
+            if row is None and self.options.render:
                 raise methods.Failed(report.NOT_YET)
-            with self.fetching:
-                trees = corpus.trees_of(self.options.cache, pair)
-            row = methods.measure(method, *trees)
+            if row is None:
+                with self.fetching:
+                    trees = corpus.trees_of(self.options.cache, pair)
+                row = methods.measure(method, *trees)
             with open(f"{file}.new", "w", encoding="utf-8") as out:
                 json.dump({**row, "tool": version}, out)
             os.rename(f"{file}.new", file)
@@ -80,6 +96,7 @@ def arguments():
     parser.add_argument("--pairs", default="", help="only pairs whose name holds this text")
     parser.add_argument("--jobs", type=int, default=1, help="measurements at the same time (default: %(default)s)")
     parser.add_argument("--render", action="store_true", help="measure nothing, write what the cache holds")
+    parser.add_argument("--known", metavar="CSV", help="take over what this earlier delta.csv holds for the same versions and tools")
     parser.add_argument("--cache", default=corpus.CACHE, help="versions and results (default: %(default)s)")
     parser.add_argument("--build", default=f"{REPOSITORY}/build/release", help="lull's build directory or program")
     parser.add_argument("--into", help="where tables and picture go (default: bench/results, of all pairs and methods)")

@@ -84,8 +84,10 @@ class Daemon:
 
 
 class Rig:
-    def __init__(self, on=None, nodes_on=None):
-        """The broker's data go into a new directory in `on`, the nodes' roots into one in `nodes_on`."""
+    def __init__(self, on=None, nodes_on=None, network=None):
+        """The broker's data go into a new directory in `on`, the nodes' roots into one in `nodes_on`. With a `network` (tests/e2e/network.py)
+        broker and operator are at its one end, the nodes at the other."""
+        self.at_broker, self.at_nodes = (network.through("b"), network.through("n")) if network else ([], [])
         self.directory = tempfile.mkdtemp(prefix="lull-bench-", dir=on)
         self.roots = tempfile.mkdtemp(prefix="lull-bench-", dir=nodes_on or on)
         self.started = []
@@ -94,10 +96,11 @@ class Rig:
         self.environment = {**os.environ, "LULL_KEYS": self.keys, "HOME": self.directory, "LC_ALL": "C.UTF-8"}
         self.run(LULL, "keygen", "--name", "operator")
         data = f"{self.directory}/broker"
-        self.run(BROKER, "init", "--data", data, "--operator", f"{self.keys}/public.key", "--listen", f"127.0.0.1:{free_ports()}")
+        place = ["--listen", f"0.0.0.0:{free_ports()}", "--advertise", "10.77.1.2"] if network else ["--listen", f"127.0.0.1:{free_ports()}"]
+        self.run(BROKER, "init", "--data", data, "--operator", f"{self.keys}/public.key", *place)
         with open(f"{data}/address", encoding="utf-8") as file:
             self.environment["LULL_BROKER"] = file.read().strip()
-        self.broker = self.start("broker", [BROKER, "run", "--data", data])
+        self.broker = self.start("broker", [*self.at_broker, BROKER, "run", "--data", data])
         self.broker.wait_for("listening on")
 
     def __enter__(self):
@@ -116,7 +119,7 @@ class Rig:
             shutil.rmtree(directory, ignore_errors=True)
 
     def run(self, *command):
-        done = subprocess.run(command, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run([*self.at_broker, *command], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
         return done.stdout
@@ -137,10 +140,13 @@ class Rig:
 
     def start_nodes(self):
         """Starts all nodes, and returns when each has its connection."""
-        daemons = [self.start(name, [NODE, "daemon", "--root", f"{self.roots}/{name}"]) for name in self.nodes]
+        daemons = [self.start_node(name) for name in self.nodes]
         for daemon in daemons:
             daemon.wait_for("announcements: connected", timeout=300)
         return daemons
+
+    def start_node(self, name):
+        return self.start(name, [*self.at_nodes, NODE, "daemon", "--root", f"{self.roots}/{name}"])
 
     def publish(self, tree, version, software="app"):
         """Publishes a tree; returns what `lull publish --json` says."""
@@ -164,11 +170,11 @@ def memory_of(pid, rollup=True):
     return figures
 
 
-def cpu_seconds(pid):
-    """User and system time of a process so far."""
+def cpu_seconds(pid, children=False):
+    """User and system time of a process so far; on request with that of its children that have ended."""
     with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
         fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11:15 if children else 13])) / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_by_thread(pid):

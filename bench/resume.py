@@ -67,7 +67,7 @@ def durable_of(rig, name):
 
 
 def one_fetch(rig, counter, kill_at=None):
-    """A new node fetches the release. Bytes at its interface: in all, until the kill, and durable then."""
+    """A new node fetches the release. Bytes at its interface in all, and until the kill; of these, what was written, and durable."""
     rig.add_nodes(1)
     name = rig.nodes[-1]
     begun = counter.read()
@@ -81,6 +81,7 @@ def one_fetch(rig, counter, kill_at=None):
         time.sleep(0.3)  # what is on the line arrives, or is refused
         figures["came"] = counter.read() - begun
         figures["durable"] = durable_of(rig, name)
+        figures["written"] = sum(file.stat().st_size for file in os.scandir(f"{rig.roots}/{name}/.lull/incoming"))
         figures["killed"] = node.find(r": app 1\.0: fetched ") is None  # else it came too late
         node = rig.start_node(name)
     node.wait_for(r": app 1\.0: fetched ", 600, after=0 if kill_at is None else len(node.lines))
@@ -117,11 +118,13 @@ def measure(options):
 def summary(options, plain, kills):
     again = sorted(kill["again"] for kill in kills)
     within = sum(value <= WINDOW + SLACK for value in again)
-    lost = [kill["came"] - kill["durable"] for kill in kills]
+    lost, unwritten = ([kill["came"] - kill[key] for kill in kills] for key in ("durable", "written"))
     return {"release_mib": options.size / MIB, "line": options.rate or "as fast as it goes", "seed": options.seed, "kills": len(kills),
             "plain_fetch_mib": round(plain, 2), "again_median_mib": round(statistics.median(again), 2),
             "again_p90_mib": round(percentile(again, 90), 2), "again_max_mib": round(again[-1], 2),
-            "came_and_not_durable_median_mib": round(statistics.median(lost), 2), "window_mib": WINDOW,
+            "came_and_not_durable_median_mib": round(statistics.median(lost), 2),
+            "came_and_not_written_median_mib": round(statistics.median(unwritten), 2),
+            "came_and_not_written_max_mib": round(max(unwritten), 2), "window_mib": WINDOW,
             "within_window": within, "machine": machine()}
 
 
@@ -140,7 +143,7 @@ def main():
     print(json.dumps(summary(options, plain, kills), indent=1))
     if options.csv:
         with open(options.csv, "w", newline="", encoding="utf-8") as file:
-            out = csv.DictWriter(file, ("total", "came", "durable", "again"), lineterminator="\n")
+            out = csv.DictWriter(file, ("total", "came", "written", "durable", "again"), lineterminator="\n")
             out.writeheader()
             out.writerows(kills)
     return 0

@@ -161,9 +161,15 @@ Result<std::optional<MadeDelta>> DeltaMaker::make_worthwhile(LackingSegment cons
     if (lacking.base.empty()) return std::nullopt;
     auto made = make(lacking, quick_level, stop);
     if (!made) return pass(made.error());
+    if (level > quick_level && made->frame.size() > small_enough(whole)) {
+        auto const programs = space_of(from_, made->base);
+        if (!programs) return pass(programs.error());
+        // Of a program the quick frame says little: every address in it may have moved.
+        if (!is_worth_it(made->frame, whole) && programs->empty()) return std::nullopt;
+        made = make(lacking, level, stop);
+        if (!made) return pass(made.error());
+    }
     if (!is_worth_it(made->frame, whole)) return std::nullopt;
-    if (level > quick_level && made->frame.size() > small_enough(whole)) made = make(lacking, level, stop);
-    if (!made) return pass(made.error());
     return std::move(*made);
 }
 

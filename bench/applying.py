@@ -12,6 +12,7 @@ import os
 import random
 import shutil
 import signal
+import statistics
 import sys
 import tempfile
 
@@ -21,7 +22,7 @@ from rig import LULL, REPOSITORY, Rig, cpu_seconds, machine, memory_of, wait_unt
 sys.path.insert(0, os.path.join(REPOSITORY, "bench", "delta"))
 import corpus  # noqa: E402  (bench/delta is not a package)
 
-FILES, SIZE, CHANGES = 4, 48_000_000, 40
+FILES, SIZE, CHANGES = 3, 40_000_000, 40
 PAIRS = "esbuild 0.28.1,playwright-core 1.64.1,typescript 5.8.3,swc 1.13.4,libnode108,biomejs 2.6.7"
 
 
@@ -59,28 +60,34 @@ def bytes_that_differ(old, new):
     return total
 
 
-def apply(rig, node, old, new):
-    """Figures of a node that finds the patch ready when it starts, from its start until the new release is active."""
+def apply(rig, nodes, old, new):
+    """Figures of nodes that find the patch ready when they start, one after the other, each from its start until the new release is active."""
     rig.publish(old, "1.0")
-    node.wait_for(r": app 1\.0: active", 600)
-    wait_until(lambda: rig.run(LULL, "status", "--json").count('"active"'), 60, "the broker's note of it")
-    node.stop()
-    node.process.wait(30)
+    for node in nodes:
+        node.wait_for(r": app 1\.0: active", 600)
+    wait_until(lambda: rig.run(LULL, "status", "--json").count('"active"') >= len(nodes), 60, "the broker's note of it")
+    for node in nodes:
+        node.stop()
+        node.process.wait(30)
     rig.publish(new, "1.1")
     rig.broker.wait_for(r" patch [0-9a-f]+: ", 1800)
-    node = rig.start_node("n1")
-    node.wait_for(r": app 1\.1: .*with a patch", 60, after=len(node.lines))
-    node.wait_for(r": app 1\.1: active", 600)
-    figures = {"node_cpu": cpu_seconds(node.pid), "node_peak_mib": round(memory_of(node.pid, rollup=False)["VmHWM"] / 1024, 1)}
+    figures = []
+    for name in rig.nodes:
+        node = rig.start_node(name)
+        node.wait_for(r": app 1\.1: .*with a patch", 60)
+        node.wait_for(r": app 1\.1: active", 600)
+        figures.append((cpu_seconds(node.pid), round(memory_of(node.pid, rollup=False)["VmHWM"] / 1024, 1)))
+        node.stop()
+        node.process.wait(30)
     rows = json.loads(rig.run(LULL, "list", "--sizes", "--json"))["releases"]
-    return {**figures, "bytes": next(row.get("to_fetch") for row in rows if row["version"] == "1.0")}
+    return {"node_cpu": statistics.median(cpu for cpu, _ in figures), "node_peak_mib": max(peak for _, peak in figures),
+            "bytes": next(row.get("to_fetch") for row in rows if row["version"] == "1.0")}
 
 
 def one(options, name, old, new):
     with Rig(options.on) as rig:
-        rig.add_nodes(1)
-        node, = rig.start_nodes()
-        figures = apply(rig, node, old, new)
+        rig.add_nodes(options.nodes)
+        figures = apply(rig, rig.start_nodes(), old, new)
     made, all_of_it = bytes_that_differ(old, new), sum(os.path.getsize(path) for path in files_of(new) if not os.path.islink(path))
     row = {"what": name, "tree_mb": round(all_of_it / 1e6, 1), "made_mb": round(made / 1e6, 1),
            "made_mb_per_cpu_s": round(made / 1e6 / figures["node_cpu"], 1), **figures, "load": round(os.getloadavg()[0], 1)}
@@ -90,13 +97,14 @@ def one(options, name, old, new):
 
 def measure(options):
     rows = []
-    with tempfile.TemporaryDirectory(prefix="lull-bench-", dir=options.on) as directory:
-        old, new = f"{directory}/old", f"{directory}/new"
-        os.mkdir(old)
-        make_large(old, options.source)
-        shutil.copytree(old, new)
-        change_a_bit(new)
-        rows += [one(options, f"{FILES} large files, {CHANGES} changes in each", old, new) for _ in range(options.repeat)]
+    if options.large:
+        with tempfile.TemporaryDirectory(prefix="lull-bench-", dir=options.on) as directory:
+            old, new = f"{directory}/old", f"{directory}/new"
+            os.mkdir(old)
+            make_large(old, options.source)
+            shutil.copytree(old, new)
+            change_a_bit(new)
+            rows.append(one(options, f"{FILES} large files, {CHANGES} changes in each", old, new))
     os.makedirs(f"{options.cache}/trees", exist_ok=True)
     for wanted in filter(None, options.pairs.split(",")):
         pair = next(pair for pair in corpus.PAIRS if pair.name.startswith(wanted))
@@ -116,7 +124,8 @@ def table(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pairs", default=PAIRS, help="beginnings of names, with commas between them (default: %(default)s)")
-    parser.add_argument("--repeat", type=int, default=3, help="of the large files (default: %(default)s)")
+    parser.add_argument("--large", action=argparse.BooleanOptionalAction, default=True, help="also large files of which a little changes")
+    parser.add_argument("--nodes", type=int, default=3, help="that apply each patch, one after the other (default: %(default)s)")
     parser.add_argument("--source", default="/usr/lib/x86_64-linux-gnu", help="libraries for these (default: %(default)s)")
     parser.add_argument("--cache", default=corpus.CACHE, help="versions (default: %(default)s)")
     parser.add_argument("--on", help="directory for all data (default: the temporary directory)")

@@ -20,7 +20,7 @@ from transfer import MIB, fill
 
 RECEIVERS = os.path.join(BUILD, "bench", "bench_receivers")
 BARE = os.path.join(BUILD, "bench", "bench_bare_router")
-OBJECT = 8 * MIB  # a file of this size is a segment of its own
+OBJECT = 4 * MIB  # a file of this size is a segment of its own
 
 
 def each_of(options, nodes):
@@ -108,7 +108,7 @@ def table(counts, rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--nodes", default="1,100,1000", help="receivers (default: %(default)s)")
-    parser.add_argument("--size", type=int, default=2048, help="MiB to all of them together, and at least 8 to each (default: %(default)s)")
+    parser.add_argument("--size", type=int, default=2048, help="MiB to all of them together, and at least 4 to each (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=5, help="how often (default: %(default)s)")
     parser.add_argument("--on", help="directory for all data (default: the temporary directory)")
     parser.add_argument("--csv", help="write the figures of each repeat to this file")

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+
+#include "core/byte_rate.hpp"
+
+namespace lull::broker {
+
+// The counters of an interface at one instant, both on the wire and since any origin.
+struct CounterReading {
+    TimePoint at;
+    Bytes all;   // sent by the interface
+    Bytes ours;  // of them, sent by us
+};
+
+// What others send on the broker's own line. Attacks at once and releases slowly: the larger of the last reading and of a mean over
+// a second. Counters that a driver updates rarely (once a second is common) are read at their changes only.
+class ForeignTraffic {
+public:
+    // False for a reading in which the counter did not move although time has passed: it says nothing.
+    bool on(CounterReading const& reading);
+
+    [[nodiscard]] ByteRate rate() const { return std::max(last_, mean_); }
+    // Ours and others', by the last two readings; what the learned capacity is the maximum of.
+    [[nodiscard]] ByteRate total() const { return total_; }
+    // The mean time between changes of the counter; zero until there were two.
+    [[nodiscard]] Duration period() const { return period_; }
+
+private:
+    std::optional<CounterReading> previous_;  // at the last change
+    TimePoint asked_{};                       // the last reading: the change came after it
+    ByteRate last_;
+    ByteRate mean_;
+    ByteRate total_;
+    Duration period_{};
+};
+
+// The most that a line has carried: it remembers for an hour, and the longer ago the less.
+class LineCapacity {
+public:
+    void on(ByteRate total, TimePoint now);
+    [[nodiscard]] ByteRate learned() const { return learned_; }
+
+private:
+    ByteRate learned_;
+    TimePoint when_{};
+};
+
+}  // namespace lull::broker

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <optional>
+
+#include "broker/governor/delay_base.hpp"
+
+namespace lull::broker {
+
+// What the acknowledgement of one frame tells about its way.
+struct PathSample {
+    TimePoint sent;          // handed to the kernel, by our clock
+    Duration received;       // by the receiver's clock, since any origin of its own
+    TimePoint acknowledged;  // by our clock
+    Bytes size;              // of the frame
+    Bytes unsent{};          // of this connection in the kernel when the frame was handed over
+    Duration pacing{};       // over which the kernel's pacing spreads the frame
+};
+
+// The same without the receiver's clock.
+struct QueueSample {
+    TimePoint sent;
+    TimePoint acknowledged;
+    Bytes size;
+    Duration round_trip;
+    std::optional<Duration> queue;  // what the frame waited in queues; nothing if our own bytes lay before it in the kernel
+    // When it left the last queue, but for a constant: differences between frames are differences between arrivals, and the
+    // receiver's clock plays no part.
+    [[nodiscard]] TimePoint arrived() const { return sent + queue.value_or(Duration::zero()); }
+};
+
+// Turns samples of one connection into delays by queueing: the smaller of what the one-way delay and what the round trip is above
+// its base, so that neither a drifting clock nor a queue on the way back looks like congestion.
+class PathDelay {
+public:
+    explicit PathDelay(DelayBaseLimits limits = {});
+
+    [[nodiscard]] QueueSample on(PathSample const& sample);
+
+    // Of the round trips of five minutes; nothing before the first sample.
+    [[nodiscard]] std::optional<Duration> least_round_trip(TimePoint now) const;
+
+private:
+    DelayBase one_way_;
+    DelayBase round_trip_;  // of one clock only: no drift
+};
+
+}  // namespace lull::broker

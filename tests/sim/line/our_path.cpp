@@ -1,0 +1,112 @@
+#include "tests/sim/line/our_path.hpp"
+
+#include <algorithm>
+
+namespace lull::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::uint64_t segment = 1448;
+constexpr std::uint64_t headers = 66;  // Ethernet, IP, TCP with time stamps
+constexpr std::uint64_t message = 60;  // our own header, ZeroMQ's and CURVE's
+
+}  // namespace
+
+Connection::Connection(World& world, Bottleneck& line, NodeClock clock, Heard heard)
+    : world_(world), line_(line), clock_(clock), heard_(std::move(heard)) {}
+
+Bytes Connection::size_of(Frame const& frame, std::uint64_t number) const {
+    auto const bytes = frame.sample.size.count() + message;
+    auto const before = (number - frame.first) * segment;
+    return Bytes(std::min(segment, bytes - before) + headers);
+}
+
+void Connection::send(Bytes payload, ByteRate pacing) {
+    auto const now = world_.now();
+    auto const packets = (payload.count() + message + segment - 1) / segment;
+    auto const begin = std::max(now, kernel_busy_until_);
+    Frame frame{next_packet_, packets, packets, {.sent = now, .received = {}, .acknowledged = {}, .size = payload}};
+    frame.sample.unsent = begin > now ? Bytes(1) : Bytes();
+    next_packet_ += packets;
+    auto leaves = begin;
+    for (auto number = frame.first; number < next_packet_; ++number) {
+        auto const size = size_of(frame, number);
+        on_the_wire_ += size;
+        frame.sample.pacing = leaves - begin;
+        world_.after(leaves - now, [this, number, size] { line_.enter({this, number, size, Side::ours}); });
+        leaves += time_for(size, pacing);
+    }
+    kernel_busy_until_ = leaves;
+    frames_.push_back(std::move(frame));
+}
+
+void Connection::arrived(Packet const& packet) {
+    auto const frame = std::find_if(frames_.begin(), frames_.end(), [&](Frame const& f) { return packet.number < f.first + f.packets; });
+    --frame->missing;
+    deliver();
+}
+
+void Connection::dropped(Packet const& packet) {
+    world_.after(line_.queue() + 2 * line_.shape().one_way, [this, packet] { line_.enter(packet); });
+}
+
+Duration Connection::node_clock() const { return scaled(world_.elapsed(), 1 + clock_.drift) + clock_.offset; }
+
+void Connection::deliver() {
+    while (!frames_.empty() && frames_.front().missing == 0) {
+        auto sample = frames_.front().sample;
+        frames_.pop_front();
+        sample.received = node_clock();
+        if (sample.size > broker::PathController::probe_size) delivered_ += sample.size;
+        world_.after(line_.shape().one_way, [this, sample]() mutable {
+            sample.acknowledged = world_.now();
+            heard_(sample);
+        });
+    }
+}
+
+OurPath::OurPath(World& world, Bottleneck& line, NodeClock clock, broker::PathTuning const& tuning, broker::Urgency urgency)
+    : world_(world), controller_(tuning, urgency), connection_(world, line, clock, [this](auto const& sample) { heard(sample); }) {}
+
+void OurPath::begin() { pump(); }
+
+void OurPath::limit(ByteRate most) {
+    controller_.limit(most);
+    pump();
+}
+
+void OurPath::heard(broker::PathSample const& sample) {
+    controller_.on(delay_.on(sample), world_.now());
+    pump();
+}
+
+void OurPath::pump() {
+    using Kind = broker::PathController::Turn::Kind;
+    auto const now = world_.now();
+    for (;;) {
+        auto const turn = controller_.turn(now);
+        if (turn.kind == Kind::wait) {
+            auto const alarm = ++alarm_;
+            return world_.after(std::max<Duration>(turn.again - now, 50us), [this, alarm] {
+                if (alarm == alarm_) pump();
+            });
+        }
+        connection_.send(turn.size, controller_.pacing());
+        controller_.sent(turn.size, now);
+    }
+}
+
+FixedRate::FixedRate(World& world, Bottleneck& line, ByteRate rate)
+    : world_(world), line_(line), rate_(rate), connection_(world, line, {}, [](auto const&) {}) {}
+
+void FixedRate::send() {
+    constexpr Bytes payload(1388);
+    constexpr Bytes wire(1514);
+    constexpr Duration most_queue = 50ms;
+    if (line_.shape().discipline != Discipline::priority || line_.queue() < most_queue) connection_.send(payload, Mbit(100'000));
+    world_.after(time_for(wire, rate_), [this] { send(); });
+}
+
+}  // namespace lull::sim

@@ -1,0 +1,89 @@
+#pragma once
+
+#include "broker/governor/path_controller.hpp"
+#include "broker/governor/path_delay.hpp"
+#include "tests/sim/line/bottleneck.hpp"
+
+namespace lull::sim {
+
+// One node's clock, as far as it differs from ours.
+struct NodeClock {
+    Duration offset = std::chrono::hours(7);
+    double drift = 0;  // seconds a second
+};
+
+// The connection to one node: the kernel, which paces the packets of a frame, the node, which acknowledges each frame at once, and the
+// repair of losses. Packets arrive in order at the application, as TCP has it; its window is taken to be wide enough.
+class Connection final : public Endpoint {
+public:
+    // Told of every acknowledged frame.
+    using Heard = std::function<void(broker::PathSample const&)>;
+    Connection(World& world, Bottleneck& line, NodeClock clock, Heard heard);
+
+    void send(Bytes payload, ByteRate pacing);
+    [[nodiscard]] Bytes delivered() const { return delivered_; }
+    [[nodiscard]] Bytes on_the_wire() const { return on_the_wire_; }  // sent, with headers
+
+    void arrived(Packet const& packet) override;
+    void dropped(Packet const& packet) override;
+
+private:
+    struct Frame {
+        std::uint64_t first = 0;
+        std::uint64_t packets = 0;
+        std::uint64_t missing = 0;
+        broker::PathSample sample;
+    };
+    void deliver();
+    [[nodiscard]] Duration node_clock() const;
+    [[nodiscard]] Bytes size_of(Frame const& frame, std::uint64_t number) const;
+
+    World& world_;
+    Bottleneck& line_;
+    NodeClock clock_;
+    Heard heard_;
+    std::deque<Frame> frames_;       // not delivered yet
+    std::uint64_t next_packet_ = 0;
+    TimePoint kernel_busy_until_{};  // with pacing what it was given
+    Bytes delivered_{};
+    Bytes on_the_wire_{};
+};
+
+// Level 1 on top of it, with always something to send: what the broker's sender will do.
+class OurPath {
+public:
+    OurPath(World& world, Bottleneck& line, NodeClock clock, broker::PathTuning const& tuning, broker::Urgency urgency);
+
+    void limit(ByteRate most);
+    void begin();
+    [[nodiscard]] broker::PathController const& controller() const { return controller_; }
+    [[nodiscard]] Connection const& connection() const { return connection_; }
+
+private:
+    void heard(broker::PathSample const& sample);
+    void pump();
+
+    World& world_;
+    broker::PathDelay delay_;
+    broker::PathController controller_;
+    Connection connection_;
+    std::uint64_t alarm_ = 0;  // the last timer that was armed
+};
+
+// Sends at a fixed rate whatever happens; with strict priority for others and the rate of the line, the limit of any sender.
+class FixedRate {
+public:
+    FixedRate(World& world, Bottleneck& line, ByteRate rate);
+    void begin() { send(); }
+    [[nodiscard]] Connection const& connection() const { return connection_; }
+
+private:
+    void send();
+
+    World& world_;
+    Bottleneck& line_;
+    ByteRate rate_;
+    Connection connection_;
+};
+
+}  // namespace lull::sim

@@ -18,18 +18,15 @@ double share_of(Duration passed, Duration whole) { return 1 - std::exp(-to_secon
 }  // namespace
 
 // The change happened at some time since the counter was last looked at, so up to that much of our own bytes may stand on the other side of
-// it: this much is not held against others.
+// it. The last reading alone does not hold it against others; in the mean it cancels out.
 bool ForeignTraffic::on(CounterReading const& reading) {
     auto const looked = std::exchange(asked_, reading.at);
-    if (!previous_) {
-        previous_ = reading;
-        return false;
-    }
+    if (!previous_ || reading.all < previous_->all || reading.ours < previous_->ours) return rebase(reading);
     auto const passed = reading.at - previous_->at;
     bool const moved = reading.all != previous_->all;
-    bool const restarted = reading.all < previous_->all || reading.ours < previous_->ours;
-    if (passed <= Duration::zero() || (!moved && passed < std::max(2 * period_, reading.at - looked) && passed < most_period)) return false;
-    if (restarted) {
+    auto const patience = period_ == Duration::zero() ? most_period : std::min(2 * period_, most_period);
+    if (passed <= Duration::zero() || (!moved && passed < patience)) return false;
+    if (std::exchange(unsure_, false)) {  // how much of this was before the first reading nobody knows
         previous_ = reading;
         return false;
     }
@@ -37,14 +34,20 @@ bool ForeignTraffic::on(CounterReading const& reading) {
     auto const all = reading.all - previous_->all;
     bool const rare = passed > 2 * (reading.at - looked);
     auto const doubt = rare ? flowing(rate_of(ours, passed), reading.at - looked) : Bytes();
-    auto const others = all > ours + doubt ? all - ours - doubt : Bytes();
-    last_ = rate_of(others, passed);
     total_ = rate_of(all, passed);
+    last_ = total_ - rate_of(ours + doubt, passed);
     auto const share = share_of(passed, mean_over);
-    mean_ = last_ * share + mean_ * (1 - share);
+    auto const others = total_.per_second() - rate_of(ours, passed).per_second();  // below zero if the counter was late
+    mean_ = others * share + mean_ * (1 - share);
     if (moved) period_ = period_ == Duration::zero() ? passed : period_ + (passed - period_) / 8;
     previous_ = reading;
     return true;
+}
+
+bool ForeignTraffic::rebase(CounterReading const& reading) {
+    previous_ = reading;
+    unsure_ = true;
+    return false;
 }
 
 void LineCapacity::on(ByteRate total, TimePoint now) {

@@ -18,20 +18,23 @@ struct CounterReading {
 // a second. Counters that a driver updates rarely (once a second is common) are read at their changes only.
 class ForeignTraffic {
 public:
-    // False for a reading in which the counter did not move although time has passed: it says nothing.
+    // False for a reading that says nothing: the first ones, a counter that began anew, or that was not updated since.
     bool on(CounterReading const& reading);
 
-    [[nodiscard]] ByteRate rate() const { return std::max(last_, mean_); }
+    [[nodiscard]] ByteRate rate() const { return std::max(last_, ByteRate(mean_)); }
     // Ours and others', by the last two readings; what the learned capacity is the maximum of.
     [[nodiscard]] ByteRate total() const { return total_; }
     // The mean time between changes of the counter; zero until there were two.
     [[nodiscard]] Duration period() const { return period_; }
 
 private:
+    bool rebase(CounterReading const& reading);
+
     std::optional<CounterReading> previous_;  // at the last change
+    bool unsure_ = false;                     // it may have been updated long before that
     TimePoint asked_{};                       // the last reading: the change came after it
     ByteRate last_;
-    ByteRate mean_;
+    double mean_ = 0;  // bytes a second
     ByteRate total_;
     Duration period_{};
 };

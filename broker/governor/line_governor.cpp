@@ -38,7 +38,8 @@ ByteRate LineGovernor::budget(LineLimits const& limits) const {
     auto const foreign = std::max(traffic_.rate(), limits.foreign_elsewhere);
     bool const known = filled() || settings_.link_speed || settings_.configured;
     auto const left = all * (known ? settings_.ceiling : room) - foreign;
-    return std::min(std::max(left, all * settings_.progress), all * limits.window);
+    auto const flowing = std::max(left, all * settings_.progress);
+    return limits.window < 1 ? std::min(flowing, all * limits.window) : flowing;
 }
 
 std::vector<Grant> LineGovernor::divide(std::vector<PathClaim> const& claims, LineLimits const& limits) const {

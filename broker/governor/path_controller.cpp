@@ -14,12 +14,16 @@ constexpr Bytes usual_frame = KiB(64);
 constexpr Bytes most_frame = KiB(256);
 constexpr Duration least_round = 10ms;
 constexpr std::size_t least_frames = 4;       // a round
-constexpr unsigned first_probes = 10;
+constexpr unsigned first_probes = 30;
+constexpr Duration first_gap = 3700us;        // between them: no divisor of the ticks of a radio
 constexpr unsigned clean_to_resume = 3;
 constexpr unsigned rounds_of_exploring = 4;
 constexpr double most_excess = 0.5;
+constexpr Duration explore_soon = 1s;         // after one that found more
 constexpr Duration in_flight_slack = 30ms;
-constexpr double low = 0.25;                  // of the capacity: hardly anything of what a sample shows is our own queue
+// A path on which we have sent less than this share of the capacity for so long shows its noise, and no queue of ours.
+constexpr double low = 0.25;
+constexpr Duration low_for = 5s;
 
 }  // namespace
 
@@ -53,7 +57,8 @@ void PathController::observe(QueueSample const& sample) {
     auto const bare = sample.round_trip - std::min(*sample.queue, sample.round_trip);
     round_trip_ = round_trip_ ? *round_trip_ + (bare - *round_trip_) / 8 : bare;
     if (sample.size > probe_size) capacity_.on(sample);
-    if (rate_ < capacity_.learned() * low || phase_ == Phase::measuring) noise_.add(*sample.queue);
+    if (rate_ > capacity_.learned() * low) low_since_ = sample.sent;
+    if (phase_ == Phase::measuring || sample.sent - low_since_ > low_for) noise_.add(*sample.queue);
     ++round_.frames;
     round_.least_queue = std::min(round_.least_queue, *sample.queue);
     round_.queue_sum += *sample.queue;
@@ -78,20 +83,36 @@ void PathController::look_for_congestion(QueueSample const& sample, TimePoint no
     if (!busy_since_) busy_since_ = now;
     bool const twice = over_ && !stalled(sample);
     over_ = sample;
-    bool const news = sample.sent >= congested_at_;  // later than our last answer
-    if (!twice || !news) return;
-    if (phase_ != Phase::startup || *sample.queue > scaled(threshold(), tuning_.far)) congested(*sample.queue, now);
+    if (!twice || (phase_ == Phase::startup && *sample.queue <= scaled(threshold(), tuning_.far))) return;
+    if (sample.sent >= congested_at_) {
+        // Sent when all that we had sent was gone.
+        if (sample.sent < paused_until_ && sample.sent > congested_at_ + congested_queue_) rate_ = rate_ * tuning_.surviving_cut;
+        congested(*sample.queue, now);
+    } else if (*sample.queue > congested_queue_) {  // what was sent before our last answer makes it worse than we knew
+        congested_queue_ = *sample.queue;
+        pause(now);
+    }
+}
+
+void PathController::pause(TimePoint now) {
+    auto const lingering = scaled(round_trip_.value_or(0ms), tuning_.linger);
+    paused_until_ = now + std::min(scaled(congested_queue_, tuning_.pause), tuning_.most_pause) + lingering;
+    slack_ = true;
 }
 
 void PathController::congested(Duration queue, TimePoint now) {
     bool const first = now - congested_at_ > tuning_.episode;
     congestions_ = first ? 1 : congestions_ + 1;
-    if (first || queue >= congested_queue_) cut(queue);
+    if (phase_ != Phase::yield) {
+        knee_ = std::min(rate_, capacity_.delivered().value_or(rate_));
+        knee_at_ = now;
+    }
+    if (first || queue >= answered_queue_) cut(queue);
+    answered_queue_ = queue;
     congested_at_ = now;
     congested_queue_ = queue;
-    paused_until_ = now + std::min(queue, tuning_.most_pause) + scaled(round_trip_.value_or(0ms), tuning_.linger);
+    pause(now);
     exploring_ = 0;
-    slack_ = true;
     over_.reset();
     if (phase_ == Phase::startup) phase_ = Phase::cruise;
     if (rate_ < capacity_.learned() * tuning_.floor) phase_ = Phase::yield;
@@ -100,20 +121,19 @@ void PathController::congested(Duration queue, TimePoint now) {
 
 void PathController::cut(Duration queue) {
     constexpr unsigned gentle = 2;
-    cut_from_ = rate_;
     growth_ = tuning_.least_growth;
     if (queue > scaled(threshold(), tuning_.far)) {
         rate_ = rate_ * tuning_.deep_cut;
     } else if (congestions_ <= gentle) {
         rate_ = rate_ * tuning_.first_cut;
     } else {
-        rate_ = std::min(rate_, capacity_.delivered().value_or(rate_)) * tuning_.cut;
+        rate_ = rate_ * tuning_.cut;
     }
 }
 
 // Queueing that no cut ends, at a delivered rate far below the capacity: the queue is our own, and a router gives others their part.
 void PathController::retreat_if_shared(TimePoint now) {
-    if (!busy_since_ || now - *busy_since_ < tuning_.shared_after) return;
+    if (phase_ == Phase::yield || !busy_since_ || now - *busy_since_ < tuning_.shared_after) return;
     if (capacity_.delivered().value_or(ByteRate()) > capacity_.learned() * tuning_.shared_below) return;
     phase_ = Phase::yield;
     retreated_until_ = now + retreat_;
@@ -126,7 +146,6 @@ void PathController::count_clean(TimePoint now) {
     phase_ = Phase::cruise;
     rate_ = std::max(capacity_.learned() * tuning_.resume, first_rate);
     growth_ = tuning_.most_growth;
-    cut_from_ = ByteRate();
     clean_ = 0;
     next_frame_ = now;
     begin_round(now);
@@ -160,7 +179,7 @@ void PathController::speed_up(TimePoint now) {
     if (slack_) return;
     auto const bound = capacity_.delivered() ? *capacity_.delivered() * tuning_.startup_bound : rate_ * 2;
     rate_ = std::min({rate_ * 2, std::max(bound, rate_), limit_ * 2});
-    next_explore_ = now + tuning_.explore_every;
+    next_explore_ = now + explore_soon;
 }
 
 ByteRate PathController::ceiling() const {
@@ -172,10 +191,11 @@ void PathController::climb(Duration queue, TimePoint now) {
     if (exploring_ > 0) return explore(now);
     constexpr double near_below = 0.9;
     constexpr double near_above = 1.05;
-    bool const near = rate_ > cut_from_ * near_below && rate_ < cut_from_ * near_above;
+    bool const near = rate_ > knee_ * near_below && rate_ < knee_ * near_above && now - knee_at_ < tuning_.knee_memory;
     growth_ = near ? tuning_.least_growth : std::min(2 * growth_, tuning_.most_growth);
     auto const room = std::max(0.0, 1 - to_seconds(queue) / to_seconds(threshold()));
-    auto const grown = std::min(rate_ * (1 + growth_ * room), limit_ * 2);
+    auto const below = rate_ < knee_ * near_below && now - knee_at_ < tuning_.knee_memory ? knee_ * near_below : rate_ * 2;
+    auto const grown = std::min({rate_ * (1 + growth_ * room), std::max(below, rate_ * (1 + tuning_.least_growth)), limit_ * 2});
     if (capacity_.learned().zero()) {
         rate_ = grown;
         return;
@@ -197,7 +217,7 @@ void PathController::explore(TimePoint now) {
     bool const found_more = !begins && capacity_.learned() > explored_from_ * (1 + excess_ / 2);
     if (!begins) excess_ = std::min(2 * excess_, most_excess);
     exploring_ = begins || found_more ? rounds_of_exploring : 0;
-    next_explore_ = now + tuning_.explore_every;
+    next_explore_ = now + (found_more ? explore_soon : tuning_.explore_every);
     explored_from_ = capacity_.learned();
     rate_ = exploring_ > 0 ? explored_from_ * (1 + excess_) : ceiling();
 }
@@ -233,10 +253,10 @@ PathController::Turn PathController::turn(TimePoint now) const {
     bool const still = phase_ == Phase::measuring || now < paused_until_ || phase_ == Phase::yield;
     bool const data = phase_ != Phase::measuring && now >= paused_until_ && !rate().zero();
     if (data && now >= next_frame_ && in_flight_ + frame() <= most_in_flight()) return {Turn::Kind::data, frame(), now};
-    auto const gap = phase_ == Phase::yield ? tuning_.yield_probe_gap : tuning_.probe_gap;
+    auto const gap = phase_ == Phase::measuring ? first_gap : phase_ == Phase::yield ? tuning_.yield_probe_gap : tuning_.probe_gap;
     auto const probe = last_sent_ + gap;
     if (still && now >= probe && (phase_ != Phase::measuring || probes_ < 2 * first_probes)) return {Turn::Kind::probe, probe_size, now};
-    auto again = still ? std::max(probe, now + 1ms) : now + in_flight_slack;
+    auto again = still ? std::max(probe, now + 100us) : now + in_flight_slack;
     if (data && next_frame_ > now) again = std::min(again, next_frame_);
     if (paused_until_ > now) again = std::min(again, paused_until_);
     return {Turn::Kind::wait, {}, again};

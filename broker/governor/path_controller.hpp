@@ -59,6 +59,7 @@ private:
     [[nodiscard]] bool stalled(QueueSample const& sample) const;
     void look_for_congestion(QueueSample const& sample, TimePoint now);
     void congested(Duration queue, TimePoint now);
+    void pause(TimePoint now);
     void cut(Duration queue);
     void retreat_if_shared(TimePoint now);
     void count_clean(TimePoint now);
@@ -90,14 +91,17 @@ private:
     double busyness_ = 0;                 // share of time over it, of the last seconds
     TimePoint seen_{};                    // when that was reckoned
     TimePoint congested_at_{};
-    Duration congested_queue_{};
+    Duration congested_queue_{};          // the longest since then
+    Duration answered_queue_{};           // for which the last cut was made
+    TimePoint low_since_{};
     unsigned congestions_ = 0;            // of this episode
     TimePoint paused_until_{};
     TimePoint retreated_until_{};
     Duration retreat_{};
     unsigned clean_ = 0;                  // samples in a row, while data has stopped
 
-    ByteRate cut_from_;
+    ByteRate knee_;                       // delivered when the path was congested last
+    TimePoint knee_at_{};
     double growth_ = 0;
     unsigned exploring_ = 0;              // rounds left
     double excess_ = 0;

@@ -19,10 +19,13 @@ struct PathTuning {
     double ceiling = 0.97;        // of the learned capacity
     double least_growth = 0.02;   // a round
     double most_growth = 0.5;
+    Duration knee_memory = std::chrono::seconds(4);  // for which growth is slow near the rate of the last congestion
     double first_cut = 0.95;      // the first two congestions of an episode
     double cut = 0.85;            // further ones
     double deep_cut = 0.5;        // far over the threshold
+    double surviving_cut = 0.5;   // for a queue that stays while we are silent: somebody else's
     double far = 6;               // thresholds
+    double pause = 1;             // of the queue: for so long nothing is sent after a congestion
     Duration most_pause = std::chrono::milliseconds(250);
     double resume = 0.25;         // of the learned capacity
     double floor = 0.04;          // of the learned capacity: below it data stops

@@ -17,7 +17,7 @@ constexpr std::size_t least_frames = 4;       // a round
 constexpr unsigned first_probes = 30;
 constexpr Duration first_gap = 3700us;        // between them: no divisor of the ticks of a radio
 constexpr unsigned clean_to_resume = 3;
-constexpr unsigned rounds_of_exploring = 4;
+constexpr unsigned rounds_of_exploring = 5;
 constexpr double most_excess = 0.5;
 constexpr Duration explore_soon = 1s;         // after one that found more
 constexpr Duration in_flight_slack = 30ms;
@@ -28,10 +28,19 @@ constexpr Duration low_for = 5s;
 }  // namespace
 
 PathController::PathController(PathTuning const& tuning, Urgency urgency)
-    : tuning_(tuning), urgency_(urgency), rate_(first_rate), limit_(1e12), retreat_(tuning.least_retreat), growth_(tuning.least_growth) {}
+    : tuning_(tuning),
+      urgency_(urgency),
+      rate_(first_rate),
+      limit_(1e12),
+      lately_(tuning.wary_memory),
+      just_now_(tuning.siege_memory),
+      retreat_(tuning.least_retreat),
+      growth_(tuning.least_growth) {}
 
 Duration PathController::threshold() const {
-    auto const wished = std::max(tuning_.threshold(urgency_), tuning_.least_threshold);
+    auto const usual = tuning_.threshold(urgency_);
+    auto const short_way = round_trip_ ? scaled(*round_trip_, tuning_.of_round_trip) : usual;
+    auto const wished = std::max(std::min(usual, short_way), tuning_.least_threshold);
     return std::max(wished, std::min(scaled(noise_.level(), tuning_.noise_factor), tuning_.most_threshold));
 }
 
@@ -50,7 +59,9 @@ void PathController::on(QueueSample const& sample, TimePoint now) {
     }
     look_for_congestion(sample, now);
     if (phase_ == Phase::yield) return count_clean(now);
-    if (sample.sent >= round_.begin && round_.frames >= least_frames && now - round_.begin >= least_round) end_round(now);
+    // Where delays vary, short rounds would tell of that only.
+    auto const shortest = std::max(least_round, 4 * noise_.level());
+    if (sample.sent >= round_.begin && round_.frames >= least_frames && now - round_.begin >= shortest) end_round(now);
 }
 
 void PathController::observe(QueueSample const& sample) {
@@ -62,9 +73,9 @@ void PathController::observe(QueueSample const& sample) {
     ++round_.frames;
     round_.least_queue = std::min(round_.least_queue, *sample.queue);
     round_.queue_sum += *sample.queue;
-    auto const passed = std::clamp<Duration>(sample.acknowledged - seen_, Duration::zero(), tuning_.wary_memory);
-    seen_ = std::max(seen_, sample.acknowledged);
-    busyness_ += ((*sample.queue > threshold() ? 1 : 0) - busyness_) * (to_seconds(passed) / to_seconds(tuning_.wary_memory));
+    auto const state = *sample.queue > threshold() ? Busyness::State::busy : Busyness::State::quiet;
+    lately_.add(state, sample.acknowledged);
+    just_now_.add(state, sample.acknowledged);
 }
 
 // A queue lets frames out as fast as the line is; what a stall of the radio held up arrives all at once.
@@ -115,7 +126,8 @@ void PathController::congested(Duration queue, TimePoint now) {
     exploring_ = 0;
     over_.reset();
     if (phase_ == Phase::startup) phase_ = Phase::cruise;
-    if (rate_ < capacity_.learned() * tuning_.floor) phase_ = Phase::yield;
+    bool const besieged = just_now_.share() > tuning_.siege;  // bursts leave gaps; a queue without gaps is kept by somebody
+    if (besieged || rate_ < capacity_.learned() * tuning_.floor) phase_ = Phase::yield;
     retreat_if_shared(now);
 }
 
@@ -183,7 +195,7 @@ void PathController::speed_up(TimePoint now) {
 }
 
 ByteRate PathController::ceiling() const {
-    return capacity_.learned() * std::max(tuning_.ceiling - tuning_.wary * busyness_, tuning_.resume);
+    return capacity_.learned() * std::max(tuning_.ceiling - tuning_.wary * lately_.share(), tuning_.resume);
 }
 
 void PathController::climb(Duration queue, TimePoint now) {
@@ -214,7 +226,7 @@ void PathController::explore(TimePoint now) {
         return;
     }
     bool const begins = exploring_ == 0;
-    bool const found_more = !begins && capacity_.learned() > explored_from_ * (1 + excess_ / 2);
+    bool const found_more = !begins && capacity_.learned() > explored_from_ * (1 + excess_ / 3);
     if (!begins) excess_ = std::min(2 * excess_, most_excess);
     exploring_ = begins || found_more ? rounds_of_exploring : 0;
     next_explore_ = now + (found_more ? explore_soon : tuning_.explore_every);
@@ -225,13 +237,13 @@ void PathController::explore(TimePoint now) {
 // ---- what goes ----
 
 ByteRate PathController::rate() const {
-    auto const progress = std::max(capacity_.learned() * tuning_.progress, ByteRate(tuning_.progress > 0 ? 1 : 0));
+    auto const progress = std::max(capacity_.learned(), first_rate) * tuning_.progress;
     return std::min(phase_ == Phase::yield ? progress : rate_, limit_);
 }
 
 ByteRate PathController::pacing() const {
     constexpr double above = 1.25;
-    return std::max({highest_, highest_before_, rate()}) * above;
+    return std::max({highest_, highest_before_, rate(), first_rate}) * above;
 }
 
 ByteRate PathController::wanted() const {

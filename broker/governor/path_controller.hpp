@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "broker/governor/busyness.hpp"
 #include "broker/governor/path_capacity.hpp"
 #include "broker/governor/path_noise.hpp"
 #include "broker/governor/path_tuning.hpp"
@@ -36,7 +37,8 @@ public:
     enum class Phase { measuring, startup, cruise, yield };
     [[nodiscard]] Phase phase() const { return phase_; }
     [[nodiscard]] ByteRate rate() const;      // that turn() follows
-    [[nodiscard]] ByteRate pacing() const;    // for the kernel: above what is sent, or old bytes would be delayed
+    // For the kernel: above what is sent, or old bytes would be delayed; and never so low that probes would be.
+    [[nodiscard]] ByteRate pacing() const;
     [[nodiscard]] ByteRate capacity() const { return capacity_.learned(); }
     // The last time that frames met a queue.
     [[nodiscard]] TimePoint congested_at() const { return congested_at_; }
@@ -88,8 +90,8 @@ private:
 
     std::optional<QueueSample> over_;     // the last sample was over the threshold
     std::optional<TimePoint> busy_since_; // no sample was under it since
-    double busyness_ = 0;                 // share of time over it, of the last seconds
-    TimePoint seen_{};                    // when that was reckoned
+    Busyness lately_;
+    Busyness just_now_;
     TimePoint congested_at_{};
     Duration congested_queue_{};          // the longest since then
     Duration answered_queue_{};           // for which the last cut was made

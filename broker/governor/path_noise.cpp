@@ -9,7 +9,15 @@ namespace {
 
 constexpr std::size_t group_size = 10;
 constexpr std::size_t groups_kept = 12;
-constexpr Duration hardly_any = std::chrono::milliseconds(1);
+constexpr Duration hardly_any = std::chrono::microseconds(1500);
+constexpr double nearly_all = 0.9;  // of the samples of a group
+constexpr double few = 0.5;         // of the groups
+
+Duration at_share(std::vector<Duration> values, double share) {
+    auto const place = values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
+    std::nth_element(values.begin(), place, values.end());
+    return *place;
+}
 
 }  // namespace
 
@@ -21,12 +29,9 @@ void PathNoise::add(Duration queue) {
 void PathNoise::close_group() {
     auto const group = std::exchange(group_, {});
     if (*std::min_element(group.begin(), group.end()) > hardly_any) return;
-    kept_.insert(kept_.end(), group.begin(), group.end());
-    if (kept_.size() > group_size * groups_kept) kept_.erase(kept_.begin(), kept_.begin() + group_size);
-    std::vector<Duration> sorted(kept_.begin(), kept_.end());
-    auto const place = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() * 9 / 10);
-    std::nth_element(sorted.begin(), place, sorted.end());
-    level_ = *place;
+    levels_.push_back(at_share(std::vector(group.begin(), group.end()), nearly_all));
+    if (levels_.size() > groups_kept) levels_.pop_front();
+    level_ = at_share(std::vector(levels_.begin(), levels_.end()), few);
 }
 
 }  // namespace lull::broker

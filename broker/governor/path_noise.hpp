@@ -13,14 +13,15 @@ public:
     // A group of samples counts only if one of them met hardly any queue: where others keep a queue, none does.
     void add(Duration queue);
 
-    // 90 % of the samples of the last groups lie below it; zero until there are enough.
+    // Nine of ten samples of a group lie below it, in the quieter of the last groups: noise is in all of them, others' bursts in some.
+    // Zero until there is a group.
     [[nodiscard]] Duration level() const { return level_; }
 
 private:
     void close_group();
 
     std::deque<Duration> group_;
-    std::deque<Duration> kept_;
+    std::deque<Duration> levels_;  // of the last groups
     Duration level_{};
 };
 

@@ -15,10 +15,18 @@ class SimulatedBroker {
 public:
     SimulatedBroker(World& world, Bottleneck& line, Setting const& setting, Sending const& sending)
         : world_(world), line_(line), setting_(setting), urgency_(sending.urgency) {
+        std::vector<NodeClock> clocks;
         for (std::size_t i = 0; i < setting.nodes; ++i) {
             auto const drift = i % 2 == 0 ? setting.drift : -setting.drift;
-            NodeClock const clock{.offset = std::chrono::seconds(1000 * i), .drift = drift};
-            paths_.push_back(std::make_unique<OurPath>(world, line, clock, sending.tuning, sending.urgency));
+            clocks.push_back({.offset = std::chrono::seconds(1000 * i), .drift = drift});
+        }
+        auto const add = [&](std::vector<NodeClock> const& some) {
+            paths_.push_back(std::make_unique<OurPath>(world, line, some, sending.tuning, sending.urgency));
+        };
+        if (sending.one_for_all) {
+            add(clocks);
+        } else {
+            for (auto const& clock : clocks) add({clock});
         }
     }
 
@@ -46,7 +54,7 @@ private:
     [[nodiscard]] Bytes ours() const {
         if (setting_.brokers == 1) return line_.left(Side::ours);
         Bytes sum;
-        for (auto const& path : paths_) sum += path->connection().delivered();
+        for (auto const& path : paths_) sum += path->delivered();
         return sum;
     }
 
@@ -99,7 +107,7 @@ public:
         outcome_.ours_left = line_.left(Side::ours) - ours_before_;
         for (auto const& broker : brokers_) {
             for (auto const& path : broker->paths()) {
-                outcome_.ours_by_node.push_back(static_cast<double>(path->connection().delivered().count()));
+                for (auto const bytes : path->delivered_by_node()) outcome_.ours_by_node.push_back(bytes);
             }
         }
         return std::move(outcome_);

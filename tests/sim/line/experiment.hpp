@@ -17,6 +17,7 @@ struct Sending {
     double fixed = 0.5;  // of the line
     broker::PathTuning tuning{};
     broker::Urgency urgency = broker::Urgency::normal;
+    bool one_for_all = false;  // the nodes of a broker share one controller: they are known to be behind one line
 };
 
 // The interface counters that the broker reads.

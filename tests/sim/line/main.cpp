@@ -25,7 +25,9 @@ Result<Sending> sending_of(Arguments const& arguments) {
     Sending sending;
     auto const urgency = arguments.text("urgency");
     sending.urgency = urgency == "urgent" ? urgent : urgency == "background" ? background : normal;
+    sending.one_for_all = arguments.flag("one-for-all");
     auto const by = arguments.text("by");
+    if (by == "priority") return Sending{.kind = Sending::Kind::fixed, .fixed = 1};
     if (by == "cubic") sending.kind = Sending::Kind::cubic;
     if (by.starts_with("fixed:")) {
         auto const share = to_number(by.substr(by.find(':') + 1));
@@ -71,9 +73,7 @@ Status play(Arguments const& arguments) {
     for (auto const& setting : *chosen) {
         std::vector<Figures> runs;
         for (auto seed = *first; seed < *first + *count; ++seed) {
-            auto by = *sending;
-            if (setting.line.discipline == Discipline::priority) by = {.kind = Sending::Kind::fixed, .fixed = 1};
-            runs.push_back(measure(setting, by, seed));
+            runs.push_back(measure(setting, *sending, seed));
         }
         auto const m = median(runs);
         table.add({{setting.name}, {fmt::format("{:+.1f} %", (m.p50 - 1) * 100)}, {fmt::format("{:+.1f} %", (m.p99 - 1) * 100)},
@@ -97,6 +97,7 @@ int main(int argc, char** argv) {
                     {.name = "seeds", .help = "how many", .placeholder = "N", .fallback = "5"},
                     {.name = "by", .help = "what sends: governor, cubic, fixed:SHARE, priority", .placeholder = "WHAT", .fallback = "governor"},
                     {.name = "urgency", .help = "urgent, normal, background", .placeholder = "WORD", .fallback = "normal"},
+                    {.name = "one-for-all", .help = "the nodes of a broker share one controller"},
                     {.name = "set", .help = "a constant of PathTuning (durations in ms)", .placeholder = "CONSTANT=VALUE", .many = true}},
         .example = "line_sim play --scenario web --seed 101 --seeds 20 --set normal=3",
         .run = play};

@@ -67,8 +67,13 @@ void Connection::deliver() {
     }
 }
 
-OurPath::OurPath(World& world, Bottleneck& line, NodeClock clock, broker::PathTuning const& tuning, broker::Urgency urgency)
-    : world_(world), controller_(tuning, urgency), connection_(world, line, clock, [this](auto const& sample) { heard(sample); }) {}
+OurPath::OurPath(World& world, Bottleneck& line, std::vector<NodeClock> const& clocks, broker::PathTuning const& tuning,
+                 broker::Urgency urgency)
+    : world_(world), controller_(tuning, urgency), nodes_(clocks.size()) {
+    for (std::size_t i = 0; i < clocks.size(); ++i) {
+        nodes_[i].connection = std::make_unique<Connection>(world, line, clocks[i], [this, i](auto const& sample) { heard(i, sample); });
+    }
+}
 
 void OurPath::begin() { pump(); }
 
@@ -77,8 +82,20 @@ void OurPath::limit(ByteRate most) {
     pump();
 }
 
-void OurPath::heard(broker::PathSample const& sample) {
-    controller_.on(delay_.on(sample), world_.now());
+Bytes OurPath::delivered() const {
+    Bytes sum;
+    for (auto const& node : nodes_) sum += node.connection->delivered();
+    return sum;
+}
+
+std::vector<double> OurPath::delivered_by_node() const {
+    std::vector<double> bytes;
+    for (auto const& node : nodes_) bytes.push_back(static_cast<double>(node.connection->delivered().count()));
+    return bytes;
+}
+
+void OurPath::heard(std::size_t node, broker::PathSample const& sample) {
+    controller_.on(nodes_[node].delay.on(sample), world_.now());
     pump();
 }
 
@@ -93,7 +110,8 @@ void OurPath::pump() {
                 if (alarm == alarm_) pump();
             });
         }
-        connection_.send(turn.size, controller_.pacing());
+        nodes_[turn_].connection->send(turn.size, controller_.pacing());
+        turn_ = (turn_ + 1) % nodes_.size();
         controller_.sent(turn.size, now);
     }
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "broker/governor/path_controller.hpp"
 #include "broker/governor/path_delay.hpp"
 #include "tests/sim/line/bottleneck.hpp"
@@ -49,24 +51,30 @@ private:
     Bytes on_the_wire_{};
 };
 
-// Level 1 on top of it, with always something to send: what the broker's sender will do.
+// Level 1 on top of it, with always something to send: what the broker's sender will do. Several nodes behind one line may share one
+// controller; then their samples count together, and they take turns.
 class OurPath {
 public:
-    OurPath(World& world, Bottleneck& line, NodeClock clock, broker::PathTuning const& tuning, broker::Urgency urgency);
+    OurPath(World& world, Bottleneck& line, std::vector<NodeClock> const& clocks, broker::PathTuning const& tuning, broker::Urgency urgency);
 
     void limit(ByteRate most);
     void begin();
     [[nodiscard]] broker::PathController const& controller() const { return controller_; }
-    [[nodiscard]] Connection const& connection() const { return connection_; }
+    [[nodiscard]] Bytes delivered() const;
+    [[nodiscard]] std::vector<double> delivered_by_node() const;
 
 private:
-    void heard(broker::PathSample const& sample);
+    struct Node {
+        broker::PathDelay delay;
+        std::unique_ptr<Connection> connection;
+    };
+    void heard(std::size_t node, broker::PathSample const& sample);
     void pump();
 
     World& world_;
-    broker::PathDelay delay_;
     broker::PathController controller_;
-    Connection connection_;
+    std::vector<Node> nodes_;
+    std::size_t turn_ = 0;     // whose frame goes next
     std::uint64_t alarm_ = 0;  // the last timer that was armed
 };
 

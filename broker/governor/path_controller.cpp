@@ -106,8 +106,7 @@ void PathController::look_for_congestion(QueueSample const& sample, TimePoint no
 }
 
 void PathController::pause(TimePoint now) {
-    auto const lingering = scaled(round_trip_.value_or(0ms), tuning_.linger);
-    paused_until_ = now + std::min(scaled(congested_queue_, tuning_.pause), tuning_.most_pause) + lingering;
+    paused_until_ = now + std::min(scaled(congested_queue_, tuning_.pause), tuning_.most_pause);
     slack_ = true;
 }
 

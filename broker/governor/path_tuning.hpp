@@ -42,7 +42,6 @@ struct PathTuning {
     Duration wary_memory = std::chrono::seconds(1);
     double siege = 0.5;           // busy for this share of `siege_memory`: data stops
     Duration siege_memory = std::chrono::milliseconds(200);
-    double linger = 0;            // a pause lasts this many round trips longer than the queue
     double stall = 0.5;           // frames that arrive closer than this times their time at the learned capacity were held up by a stall
     Duration least_retreat = std::chrono::seconds(2);
     Duration most_retreat = std::chrono::seconds(10);

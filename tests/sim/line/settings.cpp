@@ -116,7 +116,6 @@ std::map<std::string, Constant, std::less<>> const& constants() {
         {"shared_below", &PathTuning::shared_below},
         {"wary", &PathTuning::wary},
         {"wary_memory", &PathTuning::wary_memory},
-        {"linger", &PathTuning::linger},
         {"stall", &PathTuning::stall},
     };
     return all;

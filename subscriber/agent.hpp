@@ -156,6 +156,7 @@ private:
     void clean_up(SoftwareName const& software);
     void collect_garbage();
     void drop(std::vector<Digest> const& objects, Continuation then);
+    void record_beginning(ObjectShape const& shape);
     void not_to_be_had(Digest const& object, Error const& error, Moment now);
     void give_up_wanting(Digest const& object, Error const& error, Moment now);
     [[nodiscard]] bool is_target(ReleaseId const& release) const;

@@ -87,12 +87,20 @@ void Agent::on_message(Data const& message, Bytes payload, Moment now) {
         case Fetcher::Verdict::ignore: return;
         case Fetcher::Verdict::store:
             link_.useful(now.point);
+            if (message.offset.zero() && payload < message.shape.stored) record_beginning(message.shape);
             return out_.push_back(StoreFrame{message.shape, message.offset, decision.then});
         case Fetcher::Verdict::broken:
             say(LogLevel::warn, fmt::format("the broker sent bytes of object {} that do not fit", message.shape.object.hex()));
             link_.lost(now.point);
             return out_.push_back(CloseExchange{});
     }
+}
+
+// Whoever finds its bytes after a kill knows by the record what they are of.
+void Agent::record_beginning(ObjectShape const& shape) {
+    ObjectRecord const record{shape, Bytes(), false};
+    state_.objects[shape.object] = record;
+    persist({journal::put(record)}, [](Moment) {});
 }
 
 // It may have the object in another shape, of which there is no such offset: then the next try begins at the first byte.
@@ -129,11 +137,9 @@ void Agent::on_event(ObjectFinished event, Moment now) {
 void Agent::on_event(ObjectUnwritten event, Moment now) {
     fetcher_.forget(event.object);
     auto const known = state_.objects.find(event.object);
-    if (known != state_.objects.end()) {
-        fetcher_.load({*known});
-    } else {
-        out_.push_back(DropObjects{{event.object}});  // on a disk that is full, what is of no use must not stay
-    }
+    if (known != state_.objects.end()) fetcher_.load({*known});
+    bool const has_begun = known != state_.objects.end() && !known->second.durable.zero();
+    if (!has_begun) out_.push_back(DropObjects{{event.object}});  // on a disk that is full, what is of no use must not stay
     give_up_wanting(event.object, event.error, now);
 }
 

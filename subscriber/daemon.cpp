@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "subscriber/recovery.hpp"
+
 namespace lull::subscriber {
 
 namespace {
@@ -20,32 +22,6 @@ std::string boot_id() {
 
 // Between 1 and 10 s, so that a fleet does not reconnect at one moment.
 Duration reconnect_jitter() { return std::chrono::milliseconds(1000 + random_u64() % 9000); }
-
-// Files without a record are worth nothing, and records without their bytes neither: only what both know counts.
-Status reconcile(JournalState& state, store::Environment& journal, Layout const& layout) {
-    ObjectFiles files(layout.incoming());
-    store::Batch lost;
-    for (auto record = state.objects.begin(); record != state.objects.end();) {
-        auto const size = files.size(record->first);
-        if (!size) return pass(size.error());
-        if (*size >= record->second.durable) {
-            ++record;
-            continue;
-        }
-        lost.push_back(journal::drop_object(record->first));
-        record = state.objects.erase(record);
-    }
-    if (!lost.empty()) {
-        if (auto applied = journal.apply(lost); !applied) return applied;
-    }
-    auto const present = files.list();
-    if (!present) return pass(present.error());
-    for (auto const& object : *present) {
-        if (state.objects.contains(object)) continue;
-        if (auto removed = files.remove(object); !removed) return removed;
-    }
-    return {};
-}
 
 Result<std::map<SoftwareName, ReleaseId>> installed_releases(Layout const& layout, Log& log) {
     auto const software = layout.known_software();
@@ -83,7 +59,7 @@ Result<std::unique_ptr<Daemon>> Daemon::open(DaemonSettings settings, EventLoop&
     journal->drop_stale_readers();
     auto state = journal::load(*journal);
     if (!state) return pass(state.error());
-    if (auto ordered = reconcile(*state, *journal, settings.layout); !ordered) return pass(ordered.error());
+    if (auto ordered = reconcile(*state, *journal, settings.layout, boot_id()); !ordered) return pass(ordered.error());
     auto installed = installed_releases(settings.layout, log);
     if (!installed) return pass(installed.error());
     log.info("node {}: {} software known, log recorded up to release {}", settings.bundle.node.text(), state->software.size(),

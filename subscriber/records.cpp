@@ -5,6 +5,7 @@ namespace lull::subscriber::journal {
 namespace {
 
 constexpr std::string_view cursor_key = "cursor";
+constexpr std::string_view boot_key = "boot";
 
 Buffer key_of_name(SoftwareName const& name) { return to_buffer(as_view(name.text())); }
 
@@ -43,6 +44,8 @@ store::Change put(ObjectRecord const& record) {
 
 store::Change put(SoftwareName const& name, ScanRecord const& record) { return {scans, key_of_name(name), encode(record)}; }
 
+store::Change put_boot(std::string_view id) { return {meta, to_buffer(as_view(boot_key)), to_buffer(as_view(id))}; }
+
 store::Change drop_report(SoftwareName const& name) { return {outbox, key_of_name(name), std::nullopt}; }
 
 store::Change drop_object(Digest const& object) { return {objects, to_buffer(object.view()), std::nullopt}; }
@@ -56,6 +59,9 @@ Result<JournalState> load(store::Environment const& environment) {
         if (!decoded) return damaged(meta, decoded.error());
         state.cursor = *decoded;
     }
+    auto const boot = environment.get(meta, as_view(boot_key));
+    if (!boot) return pass(boot.error());
+    if (*boot) state.boot = as_text(**boot);
     auto by_software = load_table<SoftwareRecord>(environment, software, [&](View key, SoftwareRecord record) -> Status {
         auto name = SoftwareName::parse(as_text(key));
         if (!name) return pass(std::move(name.error()));

@@ -96,6 +96,7 @@ struct ScanRecord {
 // Everything that the agent knows for good.
 struct JournalState {
     Cursor cursor;
+    std::string boot;  // table `meta`, key "boot": id of the machine's start in which the journal was opened last
     std::map<SoftwareName, SoftwareRecord> software;
     std::map<SoftwareName, Report> outbox;  // table `outbox`, key: name; the last report that the broker has not noted
     std::map<Digest, ObjectRecord> objects;
@@ -114,6 +115,7 @@ inline constexpr char const* scans = "scans";
 [[nodiscard]] store::Change put(Report const& report);
 [[nodiscard]] store::Change put(ObjectRecord const& record);
 [[nodiscard]] store::Change put(SoftwareName const& name, ScanRecord const& record);
+[[nodiscard]] store::Change put_boot(std::string_view id);
 [[nodiscard]] store::Change drop_report(SoftwareName const& name);
 [[nodiscard]] store::Change drop_object(Digest const& object);
 

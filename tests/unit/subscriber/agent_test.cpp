@@ -527,6 +527,25 @@ TEST_CASE("what could not be written and is not recorded leaves no file behind")
     CHECK(only<DropObjects>(actions).objects == std::vector{segment.digest});
 }
 
+TEST_CASE("an object of several frames is recorded when it begins, and begins anew if it cannot be written") {
+    Bench bench;
+    bench.check_in();
+    bench.record(1);
+    bench.object_comes(Bench::manifest(1), Bytes(100));
+    Segment const large{sha256(as_view("large")), MiB(16)};
+    bench.on(PlanMade{Bench::id(1), Plan{{large}}});
+    ObjectShape const shape{large.digest, ObjectCodec::raw, large.size, large.size};
+    bench.hear(Data{shape, Bytes()}, KiB(256));
+    CHECK(bench.agent.state().objects.at(large.digest) == ObjectRecord{shape, Bytes(), false});
+    bench.hear(Data{shape, KiB(256)}, KiB(256));
+    auto const actions = bench.on(ObjectUnwritten{large.digest, {Fault::no_space, "disk full"}});
+    CHECK(only<DropObjects>(actions).objects == std::vector{large.digest});
+    bench.all_durable();
+    bench.idle(61s);
+    bench.on(PlanMade{Bench::id(1), Plan{{large}}});
+    CHECK(sent<Fetch>(bench.reconnect(1)).at(0).items.at(0).offset == Bytes());
+}
+
 TEST_CASE("a damaged object is dropped, file and record, and fetched again after a pause") {
     Bench bench;
     bench.check_in();

@@ -177,7 +177,8 @@ void Broker::on_message(SessionId id, Session& session, Offer message, Moment) {
 
 // As far as it is known.
 bool Broker::has_all_objects(Release const& release) const {
-    return lost_.empty() && std::ranges::all_of(release.info.builds, [this](Build const& build) { return index_.find(build.manifest).has_value(); });
+    return lost_.empty() &&
+           std::ranges::all_of(release.info.builds, [this](Build const& build) { return index_.find(build.manifest).has_value(); });
 }
 
 void Broker::on_event(ObjectKept event, Moment) {

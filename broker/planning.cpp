@@ -25,7 +25,7 @@ std::optional<PatchId> Broker::patch_between(PlanQuery const& plan) const {
     return PatchId{old_build->manifest, new_build->manifest};
 }
 
-// What a node gets that has waited since `asked`: the small patch, or the quick one if no better one comes or the release does not leave
+// What a node gets that has waited so long: the small patch, or the quick one if no better one comes or the release does not leave
 // it the time.
 MadePatch const* Broker::patch_for(PlanQuery const& plan, PatchId const& id, Duration waited) const {
     auto const* const made = state_.patches.find(id);

@@ -33,6 +33,18 @@ Actions second_staged(Bench& bench) {
     return bench.to_staged(2);
 }
 
+// Release 1 is being fetched, of which this one segment is lacking.
+Segment fetch_large(Bench& bench) {
+    bench.check_in();
+    bench.record(1);
+    bench.object_comes(Bench::manifest(1), Bytes(100));
+    Segment const large{sha256(as_view("large")), MiB(16)};
+    bench.on(PlanMade{Bench::id(1), Plan{{large}}});
+    return large;
+}
+
+ObjectShape raw(Segment const& segment) { return {segment.digest, ObjectCodec::raw, segment.size, segment.size}; }
+
 }  // namespace
 
 // ---- announcements ----
@@ -498,12 +510,8 @@ TEST_CASE("what failed is tried at once by a node that is started anew") {
 
 TEST_CASE("an object that cannot be written is a failure, and what was durable of it is kept") {
     Bench bench;
-    bench.check_in();
-    bench.record(1);
-    bench.object_comes(Bench::manifest(1), Bytes(100));
-    Segment const large{sha256(as_view("large")), MiB(16)};
-    bench.on(PlanMade{Bench::id(1), Plan{{large}}});
-    ObjectShape const shape{large.digest, ObjectCodec::raw, large.size, large.size};
+    auto const large = fetch_large(bench);
+    auto const shape = raw(large);
     for (std::uint64_t i = 0; i < 5; ++i) bench.hear(Data{shape, MiB(i)}, MiB(1));
     bench.on(ObjectSynced{large.digest, MiB(4)});
     bench.on(ObjectUnwritten{large.digest, {Fault::no_space, "disk full"}});
@@ -529,12 +537,8 @@ TEST_CASE("what could not be written and is not recorded leaves no file behind")
 
 TEST_CASE("an object of several frames is recorded when it begins, and begins anew if it cannot be written") {
     Bench bench;
-    bench.check_in();
-    bench.record(1);
-    bench.object_comes(Bench::manifest(1), Bytes(100));
-    Segment const large{sha256(as_view("large")), MiB(16)};
-    bench.on(PlanMade{Bench::id(1), Plan{{large}}});
-    ObjectShape const shape{large.digest, ObjectCodec::raw, large.size, large.size};
+    auto const large = fetch_large(bench);
+    auto const shape = raw(large);
     bench.hear(Data{shape, Bytes()}, KiB(256));
     CHECK(bench.agent.state().objects.at(large.digest) == ObjectRecord{shape, Bytes(), false});
     bench.hear(Data{shape, KiB(256)}, KiB(256));
@@ -564,12 +568,8 @@ TEST_CASE("a damaged object is dropped, file and record, and fetched again after
 
 TEST_CASE("an object that the broker does not have at that offset is asked for from its beginning the next time") {
     Bench bench;
-    bench.check_in();
-    bench.record(1);
-    bench.object_comes(Bench::manifest(1), Bytes(100));
-    Segment const large{sha256(as_view("large")), MiB(16)};
-    bench.on(PlanMade{Bench::id(1), Plan{{large}}});
-    ObjectShape const shape{large.digest, ObjectCodec::raw, large.size, large.size};
+    auto const large = fetch_large(bench);
+    auto const shape = raw(large);
     bench.hear(Data{shape, Bytes()}, MiB(1));
     bench.hear(Absent{large.digest});
     CHECK(bench.state().phase == Phase::failed);

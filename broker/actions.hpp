@@ -16,12 +16,24 @@ struct Send {
     Message message;
 };
 
-// Read these stored bytes and send them as one DATA frame. Frames of a session keep their order.
+// Read these stored bytes, send them as one DATA frame, and say when it left (FrameLeft). Frames of a session keep their order.
 struct SendFrame {
     SessionId session = 0;
     store::ObjectPlace place;
     Bytes offset{};
     Bytes length{};
+};
+
+// Send a PING of this number, and say when it left (FrameLeft): its PONG tells of the way.
+struct SendProbe {
+    SessionId session = 0;
+    std::uint64_t number = 0;
+};
+
+// From now on the kernel sends no faster than this on the session's connection (SO_MAX_PACING_RATE, socket(7)).
+struct SetPacing {
+    SessionId session = 0;
+    ByteRate rate;
 };
 
 // Forget the connection; further messages on it begin a new session.
@@ -86,7 +98,7 @@ struct Say {
     std::string text;
 };
 
-using Action = std::variant<Send, SendFrame, CloseSession, Announce, SetWelcome, Persist, KeepObject, OpenManifest, ListNeeded,
+using Action = std::variant<Send, SendFrame, SendProbe, SetPacing, CloseSession, Announce, SetWelcome, Persist, KeepObject, OpenManifest, ListNeeded,
                             RemoveOthers, MakePatch, ScrubObjects, Say>;
 using Actions = std::vector<Action>;
 

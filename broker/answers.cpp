@@ -33,7 +33,7 @@ void Broker::on_message(SessionId id, Session&, Admin const& message, Moment now
     if (message.node && !state_.peers.key_of(*message.node)) {
         return refuse(id, Refusal::invalid, fmt::format("there is no node named '{}' here", message.node->text()));
     }
-    send(id, answer(message, now.wall));
+    send(id, answer(message, now));
 }
 
 void Broker::enrol(SessionId id, Admin const& message, Moment now) {
@@ -53,16 +53,16 @@ void Broker::enrol(SessionId id, Admin const& message, Moment now) {
         say(LogLevel::info, fmt::format("enrolled node '{}'", peer.name));
         auto row = message;
         row.cursor = 0;
-        send(id, answer(row, then.wall));
+        send(id, answer(row, then));
     });
 }
 
-Answer Broker::answer(Admin const& message, WallTime now) const {
+Answer Broker::answer(Admin const& message, Moment now) const {
     Answer answer;
     answer.verb = message.verb;
-    answer.time = now;
+    answer.time = now.wall;
     switch (message.verb) {
-        case AdminVerb::status: answer_status(message, answer); break;
+        case AdminVerb::status: answer_status(message, now.point, answer); break;
         case AdminVerb::list: answer_list(message, answer); break;
         case AdminVerb::nodes:
         case AdminVerb::nodes_new: answer_nodes(message, answer); break;
@@ -70,7 +70,7 @@ Answer Broker::answer(Admin const& message, WallTime now) const {
     return answer;
 }
 
-void Broker::answer_status(Admin const& message, Answer& answer) const {
+void Broker::answer_status(Admin const& message, TimePoint now, Answer& answer) const {
     std::vector<Release const*> releases;
     for (auto const& [software, position] : state_.catalogue.software()) {
         if (!message.software || *message.software == software) releases.push_back(&state_.catalogue.log()[position]);
@@ -81,11 +81,11 @@ void Broker::answer_status(Admin const& message, Answer& answer) const {
     }
     if (nodes.empty()) return;
     answer.next = page(message.cursor, releases.size() * nodes.size(), answer.status, [&](std::uint64_t i) {
-        return status_row(*releases[i / nodes.size()], nodes[i % nodes.size()]);
+        return status_row(*releases[i / nodes.size()], nodes[i % nodes.size()], now);
     });
 }
 
-StatusRow Broker::status_row(Release const& newest, PeerKey const& node) const {
+StatusRow Broker::status_row(Release const& newest, PeerKey const& node, TimePoint now) const {
     auto const* peer = state_.peers.find(node);
     LULL_INVARIANT(peer != nullptr);
     StatusRow row;
@@ -116,10 +116,12 @@ StatusRow Broker::status_row(Release const& newest, PeerKey const& node) const {
     if (session == node_sessions_.end() || !fetching) return row;
     if (auto const position = sender_.position(session->second); position && *position > 0) {
         row.state = NodeState::queued;
-        row.why = fmt::format("number {} in the queue", *position);
+        row.why = fmt::format("number {} in the queue: {}", *position, to_text(Reason::place_in_queue));
     } else if (position) {
         row.state = NodeState::downloading;
         row.done = sender_.sent_for(session->second, row.software);
+        auto const view = governor_.view(session->second, now);
+        if (view && view->reason != Reason::none) row.why = to_text(view->reason);
     }
     return row;
 }

@@ -19,17 +19,29 @@ constexpr std::size_t most_waiting_updates = 1024;
 }  // namespace
 
 Broker::Broker(BrokerState state, ObjectIndex const& index, BrokerSettings settings)
-    : state_(std::move(state)), index_(index), settings_(settings), offers_(index, settings.offers), sender_(settings.sender) {}
+    : state_(std::move(state)), index_(index), settings_(std::move(settings)), offers_(index, settings.offers), governor_(settings.governor),
+      sender_(settings.sender, governor_) {}
 
 Actions Broker::on(Event event, Moment now) {
     out_.clear();
     std::visit([&](auto& concrete) { on_event(std::move(concrete), now); }, event);
-    for (auto& frame : sender_.next(now.point)) out_.push_back(std::move(frame));
+    // That a frame has left permits no other one.
+    if (!std::holds_alternative<FrameLeft>(event)) send_what_may_go(now);
+    return std::exchange(out_, {});
+}
+
+void Broker::send_what_may_go(Moment now) {
+    auto turn = sender_.next(now.point);
+    for (auto const& probe : turn.probes) out_.push_back(probe);
+    for (auto& frame : turn.frames) {
+        if (auto const rate = governor_.repace(frame.session)) out_.push_back(SetPacing{frame.session, *rate});
+        out_.push_back(std::move(frame));
+    }
+    wake_ = turn.again;
     for (auto const id : sender_.overdue(now.point)) {
         complain(sessions_.at(id).peer, "it takes nothing of what is sent to it: the session ends, and it may begin again");
-        close(id);
+        close(id, now);
     }
-    return std::exchange(out_, {});
 }
 
 Head Broker::head(WallTime now) const {
@@ -69,7 +81,8 @@ void Broker::on_event(MessageArrived event, Moment now) {
         auto const found = sessions_.find(event.session);
         if (found == sessions_.end()) return out_.push_back(CloseSession{event.session});  // the answer came too late
         found->second.heard = now.point;
-        return;
+        auto const& pong = std::get<Pong>(event.message);
+        return governor_.answered(event.session, pong.nonce, receiver_clock(pong.at), now.point);
     }
     auto* session = admit(event, now);
     if (session == nullptr) return;
@@ -100,9 +113,9 @@ void Broker::complain(PeerKey const& peer, std::string_view text) {
     if (std::has_single_bit(count)) say(LogLevel::warn, fmt::format("from '{}' (complaint number {}): {}", known->name, count, text));
 }
 
-void Broker::on_event(SessionGone event, Moment) { close(event.session); }
+void Broker::on_event(SessionGone event, Moment now) { close(event.session, now); }
 
-void Broker::close(SessionId session) {
+void Broker::close(SessionId session, Moment now) {
     auto const found = sessions_.find(session);
     if (found != sessions_.end()) {
         auto const node = node_sessions_.find(found->second.peer);
@@ -111,6 +124,7 @@ void Broker::close(SessionId session) {
     }
     waiting_plans_.erase(session);
     sender_.drop(session);
+    governor_.close(session, now.point);
     append(offers_.drop(session));
     out_.push_back(CloseSession{session});
 }
@@ -125,7 +139,9 @@ void Broker::on_event(Tick, Moment now) {
         next_queue_news_ = now.point + queue_news;
         tell_queue();
     }
+    tell_grants(now);
     if (now.point >= next_upkeep_) {
+        governor_.forget_idle(now.point);
         next_upkeep_ = now.point + upkeep;
         save_sightings();
         forget_superseded();
@@ -152,7 +168,7 @@ void Broker::look_after_sessions(Moment now) {
             send(id, Ping{});
         }
     }
-    for (auto const id : silent) close(id);
+    for (auto const id : silent) close(id, now);
 }
 
 void Broker::on_message(SessionId id, Session&, Ping const& message, Moment) { send(id, Pong{message.nonce}); }

@@ -26,6 +26,7 @@ struct BrokerSettings {
     Duration scrub = std::chrono::hours(30 * 24);       // how often each object is read and checked; 0: never
     Duration patch_wait = std::chrono::seconds(30);     // for a smaller patch when a quick one is there, at normal urgency
     SenderLimits sender{};
+    GovernorSettings governor{};
     OfferLimits offers{};
 };
 
@@ -39,6 +40,9 @@ struct BrokerState {
     Sightings sightings;
 };
 
+// The time of an ACK or PONG by the clock of its sender; nothing if it did not say, or said what cannot be.
+[[nodiscard]] std::optional<Duration> receiver_clock(std::optional<std::uint64_t> micros);
+
 // The heart of the broker, free of I/O: it is told events and says what to do. State on disk always lags behind nothing that was
 // acknowledged: what depends on a batch happens only after BatchDone.
 class Broker {
@@ -47,12 +51,19 @@ public:
 
     [[nodiscard]] Actions on(Event event, Moment now);
 
+    // When it wants a TurnDue, if nothing happens before.
+    [[nodiscard]] std::optional<TimePoint> wake() const { return wake_; }
+    // By the operator's own reading: bytes a second of others on our line.
+    void foreign_elsewhere(ByteRate rate) { governor_.foreign_elsewhere(rate); }
+    // Somebody fetches: it wants readings of the lines.
+    [[nodiscard]] bool sending() const { return !sender_.idle(); }
+
     // What a new subscriber must be told before anything else.
     [[nodiscard]] Head head(WallTime now) const;
     [[nodiscard]] BrokerState const& state() const { return state_; }
 
     // For ADMIN and for tests: the row of the table software x node as an operator sees it.
-    [[nodiscard]] StatusRow status_row(Release const& newest, PeerKey const& node) const;
+    [[nodiscard]] StatusRow status_row(Release const& newest, PeerKey const& node, TimePoint now) const;
     [[nodiscard]] bool connected(PeerKey const& node) const { return node_sessions_.contains(node); }
 
 private:
@@ -62,6 +73,7 @@ private:
         TimePoint pinged;
         Seq heard_of{};                         // nodes: the cursor of this log that they came with
         std::optional<TimePoint> reannounce{};  // when to look at what they lack
+        std::optional<Grant> granted{};         // what they were told last
     };
     // Asked for a patch that is being made.
     struct WaitingPlan {
@@ -82,6 +94,10 @@ private:
     void on_event(OthersRemoved event, Moment now);
     void on_event(PatchMade event, Moment now);
     void on_event(Scrubbed event, Moment now);
+    void on_event(WayKnown event, Moment now);
+    void on_event(FrameLeft event, Moment now);
+    void on_event(LineReading event, Moment now);
+    void on_event(TurnDue event, Moment now);
     void on_event(Tick event, Moment now);
 
     // One for each message that a peer may send; the others never get past the table of roles.
@@ -102,8 +118,8 @@ private:
     void take_waiting_updates(Moment now);
     void tell_publishers(PeerKey const& peer, Release const& release, bool before);
     void enrol(SessionId id, Admin const& message, Moment now);
-    [[nodiscard]] Answer answer(Admin const& message, WallTime now) const;
-    void answer_status(Admin const& message, Answer& answer) const;
+    [[nodiscard]] Answer answer(Admin const& message, Moment now) const;
+    void answer_status(Admin const& message, TimePoint now, Answer& answer) const;
     void answer_list(Admin const& message, Answer& answer) const;
     void answer_nodes(Admin const& message, Answer& answer) const;
 
@@ -113,7 +129,9 @@ private:
     void say(LogLevel level, std::string text) { out_.push_back(Say{level, std::move(text)}); }
     void append(Actions actions);
     void persist(store::Batch batch, Continuation then);
+    void send_what_may_go(Moment now);
     void tell_queue();
+    void tell_grants(Moment now);
     void reannounce(SessionId session, PeerKey const& node, Seq cursor);
     void look_after_sessions(Moment now);
     void save_sightings();
@@ -139,13 +157,15 @@ private:
     [[nodiscard]] ObjectSet prune_patches();
 
     void renew_log(Epoch epoch, std::string why, WallTime now);
-    void close(SessionId session);
+    void close(SessionId session, Moment now);
 
     BrokerState state_;
     ObjectIndex const& index_;
     BrokerSettings settings_;
     Offers offers_;
+    Governor governor_;
     Sender sender_;
+    std::optional<TimePoint> wake_;
     PatchQueue patches_to_make_;
     std::map<SessionId, std::vector<WaitingPlan>> waiting_plans_;
     std::map<SessionId, Session> sessions_;
@@ -156,6 +176,7 @@ private:
     Ticket next_ticket_ = 1;
     TimePoint next_beacon_{};
     TimePoint next_queue_news_{};
+    TimePoint next_grants_{};
     TimePoint next_upkeep_{};
     std::optional<TimePoint> next_garbage_;
     std::optional<TimePoint> last_garbage_;

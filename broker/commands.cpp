@@ -93,6 +93,10 @@ Result<BrokerSettings> settings_of(Arguments const& arguments) {
     if (!patch_wait) return pass(patch_wait.error());
     auto const scrub = number_between(arguments, "scrub", 0, 3650);
     if (!scrub) return pass(scrub.error());
+    auto governor = governor_of(arguments);
+    if (!governor) return pass(governor.error());
+    governor->line.transfers = *transfers;
+    settings.governor = std::move(*governor);
     settings.keep = *keep;
     settings.scrub = std::chrono::hours(24 * *scrub);
     settings.patch_space = *patch_space;
@@ -101,6 +105,56 @@ Result<BrokerSettings> settings_of(Arguments const& arguments) {
     settings.sender.transfers = *transfers;
     settings.sender.cap = *cap;
     return settings;
+}
+
+// "10.3.0.0/16", or with what its line carries at most: "10.3.0.0/16=20Mbit".
+struct SiteOption {
+    Network network;
+    std::optional<ByteRate> cap;
+};
+
+Result<SiteOption> parse_site(std::string const& text) {
+    auto const equals = text.find('=');
+    auto const network = Network::parse(std::string_view(text).substr(0, equals));
+    if (!network) return fail(Fault::usage, "--site: {}", network.error().message);
+    if (equals == std::string::npos) return SiteOption{*network, std::nullopt};
+    auto const cap = parse_bit_rate(std::string_view(text).substr(equals + 1));
+    if (!cap) return fail(Fault::usage, "--site {}: {}", text, cap.error().message);
+    return SiteOption{*network, *cap};
+}
+
+Result<GovernorSettings> governor_of(Arguments const& arguments) {
+    GovernorSettings governor;
+    auto const word = arguments.text("governor");
+    if (word != "on" && word != "off") return fail(Fault::usage, "--governor is '{}', and has to be on or off", word);
+    governor.on = word == "on";
+    if (auto const line = arguments.text("line"); !line.empty()) {
+        auto const rate = parse_bit_rate(line);
+        if (!rate) return fail(Fault::usage, "--line: {}", rate.error().message);
+        governor.line.configured = *rate;
+    }
+    if (auto const window = arguments.text("window"); !window.empty()) {
+        auto schedule = Schedule::parse(window);
+        if (!schedule) return fail(Fault::usage, "--window: {}", schedule.error().message);
+        governor.schedule = std::move(*schedule);
+    }
+    if (arguments.flag("only-quiet")) governor.line.progress = governor.path.progress = 0;
+    for (auto const& text : arguments.all("site")) {
+        auto const site = parse_site(text);
+        if (!site) return pass(site.error());
+        if (site->cap) governor.caps.emplace(site->network.text(), *site->cap);
+    }
+    return governor;
+}
+
+Result<std::vector<Network>> sites_of(Arguments const& arguments) {
+    std::vector<Network> sites;
+    for (auto const& text : arguments.all("site")) {
+        auto const site = parse_site(text);
+        if (!site) return pass(site.error());
+        sites.push_back(site->network);
+    }
+    return sites;
 }
 
 // Each connection takes a descriptor, and at the limit ZeroMQ spins instead of accepting.
@@ -117,6 +171,8 @@ Status run(Arguments const& arguments) {
     if (!level) return pass(level.error());
     auto const settings = settings_of(arguments);
     if (!settings) return pass(settings.error());
+    auto const sites = sites_of(arguments);
+    if (!sites) return pass(sites.error());
     if (auto listen = parse_listen(arguments.text("listen"), PeerKey()); !listen) return pass(listen.error());
     auto const keys = directory.load_keys();
     if (!keys) return pass(keys.error());
@@ -131,7 +187,7 @@ Status run(Arguments const& arguments) {
         log.info("stopping on {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
         loop.stop();
     });
-    auto const daemon = Daemon::open({directory, *listen, *settings}, loop, log);
+    auto const daemon = Daemon::open({directory, *listen, *settings, *sites, arguments.text("foreign")}, loop, log);
     if (!daemon) return pass(daemon.error());
     if (auto status = directory.save_address(*address); !status) return status;
     return (*daemon)->run();
@@ -159,6 +215,20 @@ Command run_command(std::optional<std::string> config) {
                          .placeholder = "DAYS", .fallback = "30"},
                         {.name = "cap", .help = "bytes on their way to nodes, all together", .placeholder = "SIZE",
                          .fallback = "64 MiB"},
+                        {.name = "governor", .help = "on: bytes flow while nobody else needs the lines; off: as fast as they can",
+                         .placeholder = "on|off", .fallback = "on"},
+                        {.name = "line", .help = "what this machine's line carries, if its interface does not tell, like 100Mbit",
+                         .placeholder = "RATE"},
+                        {.name = "site", .help = "network whose nodes share one line, like 10.3.0.0/16, perhaps with the most that they "
+                                                  "get together, like 10.3.0.0/16=20Mbit; else each address is a site",
+                         .placeholder = "NETWORK[=RATE]", .many = true},
+                        {.name = "window", .help = "share of this machine's line by the time of day, like: 22:00-05:00 Europe/Berlin "
+                                                    "100%, else 10%",
+                         .placeholder = "TIMES"},
+                        {.name = "foreign", .help = "file with the bits a second that others send on this machine's line, measured "
+                                                     "elsewhere (at a router); read every second",
+                         .placeholder = "FILE"},
+                        {.name = "only-quiet", .help = "nothing at all flows while others use a line; usually 0.5 % of it does"},
                         {.name = "keep", .help = "newest releases of each software that stay; older ones go when no node has them",
                          .placeholder = "N", .fallback = "10"},
                         {.name = "log-level", .help = "debug, info, warn or error", .placeholder = "LEVEL", .fallback = "info"},

@@ -6,7 +6,7 @@ std::optional<Connections::Found> Connections::session_of(std::string_view routi
     std::string id(routing_id);
     std::optional<SessionId> ended;
     if (auto const known = sessions_.find(id); known != sessions_.end()) {
-        if (connections_.at(known->second).peer == peer) return Found{known->second, std::nullopt};
+        if (connections_.at(known->second).peer == peer) return Found{known->second, false, std::nullopt};
         ended = known->second;
         forget(*ended);
     }
@@ -14,7 +14,7 @@ std::optional<Connections::Found> Connections::session_of(std::string_view routi
     auto const session = ++last_;
     sessions_.emplace(id, session);
     connections_.emplace(session, Connection{std::move(id), peer});
-    return Found{session, ended};
+    return Found{session, true, ended};
 }
 
 std::string const* Connections::routing_id(SessionId session) const {

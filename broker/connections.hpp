@@ -15,6 +15,7 @@ public:
 
     struct Found {
         SessionId session = 0;
+        bool fresh = false;
         std::optional<SessionId> ended;  // the session of another key that had this routing id before
     };
     // The session of this connection, a new one if there is none; nothing if the table is full. A peer may choose its routing id,

@@ -1,5 +1,7 @@
 #include "broker/daemon.hpp"
 
+#include <charconv>
+
 #include "broker/stored_manifest.hpp"
 #include "schema/wire.hpp"
 
@@ -12,6 +14,7 @@ constexpr int messages_a_turn = 64;       // of one socket, so that the others g
 constexpr unsigned hashing_threads = 2;
 constexpr unsigned check_readers_every = 60;  // ticks
 constexpr Duration between_ticks = std::chrono::seconds(1);
+constexpr Duration between_readings = std::chrono::milliseconds(20);
 
 std::string_view text_of(Frame const& frame) { return {frame.data<char>(), frame.size()}; }
 
@@ -65,6 +68,8 @@ Daemon::Daemon(Opened opened, DaemonSettings const& settings, EventLoop& loop, L
       objects_(packs_),
       broker_(std::move(opened.state), objects_, settings.broker),
       connections_(most_connections),
+      lines_(settings.sites),
+      foreign_(settings.foreign),
       gatekeeper_(broker_.state().peers, log),
       gate_(context_, [this](CurveKey const& key, std::string_view address) {
           return gatekeeper_.decide(key, address, clock_.now());
@@ -118,6 +123,7 @@ void Daemon::begin() {
 }
 
 void Daemon::tick() {
+    read_foreign();
     raise(Tick{});
     told_full_ = false;
     if (++ticks_ % check_readers_every == 0) database_.drop_stale_readers();
@@ -146,6 +152,7 @@ void Daemon::receive(Received received) {
     }
     if (found->ended) raise(SessionGone{*found->ended});
     auto const session = found->session;
+    if (found->fresh) open_way(session, frames[1]);
 
     if (frames.size() != 3 && frames.size() != 4) {
         return raise(NonsenseArrived{session, *peer, {Fault::damaged, fmt::format("a message has {} frames", frames.size() - 1)}});
@@ -154,6 +161,12 @@ void Daemon::receive(Received received) {
     auto message = type ? wire::decode_body(*type, as_view(frames[2])) : Result<Message>(pass(type.error()));
     if (!message) return raise(NonsenseArrived{session, *peer, message.error()});
     raise(MessageArrived{session, *peer, std::move(*message), frames.size() == 4 ? to_buffer(as_view(frames[3])) : Buffer()});
+}
+
+void Daemon::open_way(SessionId session, Frame const& frame) {
+    auto const descriptor = descriptor_of(frame);
+    auto const connection = descriptor ? TcpConnection::of(*descriptor) : std::nullopt;
+    if (connection) raise(WayKnown{session, lines_.open(session, *connection)});
 }
 
 void Daemon::serve_ingest() {
@@ -191,11 +204,47 @@ void Daemon::raise(Event event) {
         }
     }
     deciding_ = false;
+    arm_turn();
+    if (broker_.sending() && !reading_lines_) read_lines();
 }
 
-void Daemon::send(SessionId session, Message const& message, std::optional<Frame> payload) {
+// One timer, for the next turn to send.
+void Daemon::arm_turn() {
+    auto const wake = broker_.wake();
+    if (turn_timer_ && wake && *wake == turn_due_) return;
+    if (turn_timer_) loop_.cancel(*turn_timer_);
+    turn_timer_.reset();
+    if (!wake) return;
+    turn_due_ = *wake;
+    turn_timer_ = loop_.at(*wake, [this] {
+        turn_timer_.reset();
+        raise(TurnDue{});
+    });
+}
+
+// While anybody is sent anything.
+void Daemon::read_lines() {
+    reading_lines_ = broker_.sending();
+    if (!reading_lines_) return;
+    loop_.after(between_readings, [this] { read_lines(); });
+    for (auto& reading : lines_.read(loop_.now())) raise(std::move(reading));
+}
+
+// A file that cannot be read says nothing about others: then the interface's own counters decide alone.
+void Daemon::read_foreign() {
+    if (foreign_.empty()) return;
+    auto const text = read_file(foreign_, KiB(4));
+    double bits = 0;
+    auto const end = text ? as_text(*text).data() + text->size() : nullptr;
+    bool const sound = text && std::from_chars(as_text(*text).data(), end, bits).ec == std::errc() && bits >= 0;
+    if (!sound && foreign_is_read_) log_.warn("{} holds no number of bits a second: it counts as none", foreign_.string());
+    foreign_is_read_ = sound;
+    broker_.foreign_elsewhere(ByteRate(sound ? bits / 8 : 0));
+}
+
+Daemon::Sent Daemon::send(SessionId session, Message const& message, std::optional<Frame> payload) {
     auto const* const routing_id = connections_.routing_id(session);
-    if (routing_id == nullptr) return;  // closed meanwhile
+    if (routing_id == nullptr) return Sent::no;  // closed meanwhile
     std::vector<Frame> frames;
     frames.reserve(4);
     frames.push_back(to_frame(as_view(*routing_id)));
@@ -203,25 +252,48 @@ void Daemon::send(SessionId session, Message const& message, std::optional<Frame
     frames.push_back(to_frame(wire::encode_body(message)));
     if (payload) frames.push_back(std::move(*payload));
     auto const outcome = ports_->exchange.send(std::move(frames));
-    if (outcome == Socket::Sent::yes) return;
+    if (outcome == Socket::Sent::yes) return Sent::yes;
     if (outcome == Socket::Sent::full) log_.warn("a session is dropped because its peer takes nothing from its connection");
     raise(SessionGone{session});
+    return Sent::no;
 }
 
 void Daemon::perform(Send const& action) { send(action.session, action.message, std::nullopt); }
+
+void Daemon::perform(SendProbe const& action) {
+    auto const* const connection = lines_.connection(action.session);
+    FrameLeft left{action.session, action.number, {}, loop_.now(), connection == nullptr ? Bytes() : connection->unsent()};
+    if (send(action.session, Ping{action.number}, std::nullopt) == Sent::yes) raise(std::move(left));
+}
+
+void Daemon::perform(SetPacing const& action) {
+    if (auto const* const connection = lines_.connection(action.session)) connection->pace(action.rate);
+}
 
 void Daemon::perform(SendFrame const& action) {
     auto const place = packs_.find(action.place.shape.object);  // it may have moved to another pack since it was asked for
     if (!place || place->shape != action.place.shape) return raise(SessionGone{action.session});
     reader_.read({*place, action.offset, action.length}, [this, action](Result<Frame> frame) {
         if (connections_.routing_id(action.session) == nullptr) return;  // closed meanwhile
-        if (frame) return send(action.session, Data{action.place.shape, action.offset}, std::move(*frame));
+        if (frame) return send_data(action, std::move(*frame));
         log_.error("cannot send object {}: {}", action.place.shape.object.hex(), frame.error().message);
         raise(SessionGone{action.session});
     });
 }
 
-void Daemon::perform(CloseSession const& action) { connections_.forget(action.session); }
+void Daemon::send_data(SendFrame const& action, Frame frame) {
+    auto const* const connection = lines_.connection(action.session);
+    auto const unsent = connection == nullptr ? Bytes() : connection->unsent();
+    auto const now = loop_.now();
+    if (send(action.session, Data{action.place.shape, action.offset}, std::move(frame)) == Sent::no) return;
+    lines_.sent(action.session, now);
+    raise(FrameLeft{action.session, std::nullopt, action.length, now, unsent});
+}
+
+void Daemon::perform(CloseSession const& action) {
+    lines_.close(action.session);
+    connections_.forget(action.session);
+}
 
 void Daemon::perform(Announce const& action) {
     std::vector<Frame> frames;

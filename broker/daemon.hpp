@@ -9,6 +9,7 @@
 #include "broker/frame_reader.hpp"
 #include "broker/gatekeeper.hpp"
 #include "broker/keeper.hpp"
+#include "broker/lines.hpp"
 #include "broker/patch_maker.hpp"
 #include "broker/scrubber.hpp"
 #include "broker/ports.hpp"
@@ -21,6 +22,8 @@ struct DaemonSettings {
     DataDirectory directory;
     BrokerAddress listen;
     BrokerSettings broker;
+    std::vector<Network> sites{};  // networks whose nodes share a line
+    fs::path foreign{};            // the operator's own reading of others' traffic: bits a second, as text; empty: none
 };
 
 // The shell around the broker's decision code: makes events of what sockets, workers and the writer say, and performs the actions.
@@ -64,10 +67,13 @@ private:
     void serve_ingest();
     void serve_announce();
     void receive(Received received);
+    void open_way(SessionId session, Frame const& frame);
 
     void raise(Event event);
     void perform(Send const& action);
     void perform(SendFrame const& action);
+    void perform(SendProbe const& action);
+    void perform(SetPacing const& action);
     void perform(CloseSession const& action);
     void perform(Announce const& action);
     void perform(SetWelcome const& action);
@@ -79,7 +85,12 @@ private:
     void perform(MakePatch const& action);
     void perform(ScrubObjects const& action);
     void perform(Say const& action);
-    void send(SessionId session, Message const& message, std::optional<Frame> payload);
+    enum class Sent { yes, no };
+    Sent send(SessionId session, Message const& message, std::optional<Frame> payload);
+    void send_data(SendFrame const& action, Frame frame);
+    void arm_turn();
+    void read_lines();
+    void read_foreign();
 
     EventLoop& loop_;
     Log& log_;
@@ -91,6 +102,12 @@ private:
     StoredObjects objects_;
     Broker broker_;
     Connections connections_;
+    Lines lines_;
+    std::optional<EventLoop::TimerId> turn_timer_;
+    TimePoint turn_due_{};
+    bool reading_lines_ = false;
+    fs::path foreign_;
+    bool foreign_is_read_ = true;
     std::deque<Event> events_;
     bool deciding_ = false;
     unsigned ticks_ = 0;

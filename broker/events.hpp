@@ -2,9 +2,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <set>
+#include <string>
 #include <variant>
 
+#include "broker/governor/foreign_traffic.hpp"
 #include "schema/manifest.hpp"
 #include "schema/messages.hpp"
 
@@ -41,6 +44,32 @@ struct NonsenseArrived {
 // The connection is known to be gone.
 struct SessionGone {
     SessionId session = 0;
+};
+
+// Where the bytes of a session flow. Sessions of one site share what lies between this machine and them.
+struct Way {
+    std::string site;  // an address, or a network that the operator named
+    std::string line;  // interface of this machine; empty: none that anybody else could use
+};
+struct WayKnown {
+    SessionId session = 0;
+    Way way;
+};
+
+// A frame of DATA or a probe was handed to the kernel.
+struct FrameLeft {
+    SessionId session = 0;
+    std::optional<std::uint64_t> probe{};  // its number
+    Bytes size{};                          // of the payload
+    TimePoint at;
+    Bytes unsent{};  // of this connection, that the kernel had not sent yet
+};
+
+// The counters of a line, every 20 ms while somebody fetches.
+struct LineReading {
+    std::string line;
+    CounterReading counters;
+    std::optional<ByteRate> link_speed{};  // if the driver tells
 };
 
 // The batch of this ticket is durable, or nothing of it is written.
@@ -126,10 +155,13 @@ struct Scrubbed {
     std::vector<Digest> damaged;  // are not here any more
 };
 
+// The time that Broker::wake() asked for has come.
+struct TurnDue {};
+
 // Time has passed; comes about once a second.
 struct Tick {};
 
 using Event = std::variant<MessageArrived, UpdateArrived, NonsenseArrived, SessionGone, BatchDone, ObjectKept, ManifestOpened,
-                           NeededListed, OthersRemoved, PatchMade, Scrubbed, Tick>;
+                           NeededListed, OthersRemoved, PatchMade, Scrubbed, WayKnown, FrameLeft, LineReading, TurnDue, Tick>;
 
 }  // namespace lull::broker

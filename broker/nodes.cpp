@@ -12,9 +12,8 @@ constexpr Bytes log_page = KiB(512);
 constexpr std::size_t most_reannounced = 64;  // a session; the next one brings the rest
 constexpr Duration reannounce_after = std::chrono::seconds(10);
 
-std::string queue_reason(BrokerSettings const& settings) {
-    return fmt::format("{} transfers are being served", settings.sender.transfers);
-}
+// Later than any machine runs: no clock that is worth looking at.
+constexpr std::uint64_t most_micros = std::uint64_t{1} << 50;
 
 // An epoch that nobody else chooses: it depends on what only this log and this witness have.
 Epoch epoch_after(Epoch old, LogEntry const& witness) {
@@ -26,13 +25,19 @@ Epoch epoch_after(Epoch old, LogEntry const& witness) {
 
 }  // namespace
 
+std::optional<Duration> receiver_clock(std::optional<std::uint64_t> micros) {
+    if (!micros || *micros > most_micros) return std::nullopt;
+    return std::chrono::microseconds(*micros);
+}
+
 void Broker::on_message(SessionId id, Session& session, Hello message, Moment now) {
     if (auto const older = node_sessions_.find(session.peer); older != node_sessions_.end() && older->second != id) {
         auto const stale = older->second;  // the node has connected anew; its old connection is dead
-        close(stale);
+        close(stale, now);
     }
     node_sessions_[session.peer] = id;
     sender_.drop(id);
+    governor_.restart(id, now.point);
     state_.sightings.runs(session.peer, message.program);
     send(id, Welcome{state_.catalogue.epoch(), state_.catalogue.head(), now.wall});
     session.heard_of = message.epoch == state_.catalogue.epoch() ? message.cursor : Seq{};
@@ -85,29 +90,31 @@ void Broker::on_message(SessionId id, Session&, Fetch const& message, Moment) {
     if (message.items.size() > limits::objects_per_message) {
         return refuse(id, Refusal::invalid, fmt::format("FETCH names at most {} objects", limits::objects_per_message));
     }
-    bool const known = state_.catalogue.newest(message.software) != nullptr;  // a log that was restored may lack it
+    auto const* const newest = state_.catalogue.newest(message.software);  // a log that was restored may lack it
+    auto const urgency = newest == nullptr ? Urgency::normal : newest->info.urgency;
     bool queued = false;
     for (auto const& item : message.items) {
-        auto const place = known ? index_.find(item.object) : std::nullopt;
+        auto const place = newest != nullptr ? index_.find(item.object) : std::nullopt;
         if (!place || item.offset >= place->shape.stored) {
             send(id, Absent{item.object});
             continue;
         }
-        auto const outcome = sender_.enqueue(id, {*place, item.offset, message.software});
+        auto const outcome = sender_.enqueue(id, {*place, item.offset, message.software, urgency});
         if (outcome == Sender::Place::overfull) {
             return refuse(id, Refusal::invalid, fmt::format("at most {} objects may wait in a session", limits::objects_per_session));
         }
         queued |= outcome == Sender::Place::queued;
     }
     if (auto const position = sender_.position(id); queued && position && *position > 0) {
-        send(id, Queued{*position, queue_reason(settings_)});
+        send(id, Queued{*position, std::string(to_text(Reason::place_in_queue))});
     }
 }
 
 void Broker::on_message(SessionId id, Session&, Ack const& message, Moment now) {
+    governor_.acknowledged(id, message.received, receiver_clock(message.at), now.point);
     if (sender_.acknowledge(id, message.received, now.point)) return;
     refuse(id, Refusal::invalid, "ACK for bytes that were not sent: begin a new session");
-    close(id);
+    close(id, now);
 }
 
 void Broker::on_message(SessionId id, Session&, Credit const& message, Moment) { sender_.permit(id, message.permitted); }
@@ -147,7 +154,37 @@ void Broker::on_message(SessionId id, Session& session, Report const& message, M
 // Who waits hears so every minute: else it could not tell a long queue from a request that was lost.
 void Broker::tell_queue() {
     std::uint64_t position = 0;
-    for (auto const id : sender_.waiting()) send(id, Queued{++position, queue_reason(settings_)});
+    for (auto const id : sender_.waiting()) send(id, Queued{++position, std::string(to_text(Reason::place_in_queue))});
 }
+
+// Those that are served hear when the reason changes, and every minute; not oftener than every five seconds.
+void Broker::tell_grants(Moment now) {
+    constexpr Duration often = std::chrono::seconds(5);
+    if (now.point < next_grants_) return;
+    next_grants_ = now.point + often;
+    for (auto const& wish : sender_.wishes()) {
+        auto const view = governor_.view(wish.session, now.point);
+        auto& told = sessions_.at(wish.session).granted;
+        if (!view) continue;
+        Grant grant{static_cast<std::uint64_t>(view->rate.per_second()), {}};
+        if (view->reason != Reason::none) grant.reason = to_text(view->reason);
+        if (told && told->reason == grant.reason) continue;
+        told = grant;
+        send(wish.session, std::move(grant));
+    }
+}
+
+// ---- the governor ----
+
+void Broker::on_event(WayKnown event, Moment now) { governor_.open(event.session, event.way, now.point); }
+
+void Broker::on_event(FrameLeft event, Moment) { governor_.left(event); }
+
+void Broker::on_event(LineReading event, Moment now) {
+    governor_.on(event);
+    governor_.divide(sender_.wishes(), now);
+}
+
+void Broker::on_event(TurnDue, Moment) {}
 
 }  // namespace lull::broker

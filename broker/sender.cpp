@@ -1,25 +1,58 @@
 #include "broker/sender.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace lull::broker {
 
+Urgency Sender::Queue::urgency() const {
+    for (auto level = by_urgency.size(); level-- > 1;) {
+        if (by_urgency[level] > 0) return static_cast<Urgency>(level);
+    }
+    return Urgency{};
+}
+
 Sender::Place Sender::enqueue(SessionId session, Transfer transfer) {
     auto& queue = queues_[session];
     if (queue.transfers.size() >= limits::objects_per_session) return Place::overfull;
+    auto const before = queue.urgency();
+    ++queue.by_urgency[static_cast<std::size_t>(transfer.urgency)];
     queue.transfers.push_back(std::move(transfer));
     if (queue.standing == Standing::finishing) std::erase(finishing_, session);
+    if (queue.standing == Standing::waiting && queue.urgency() > before) {
+        std::erase(waiting_, session);
+        queue.standing = Standing::idle;
+    }
     if (queue.standing == Standing::idle || queue.standing == Standing::finishing) line_up(session, queue);
     take_back(session, queue);
     return queue.standing == Standing::waiting ? Place::queued : Place::served;
 }
 
 void Sender::line_up(SessionId session, Queue& queue) {
-    bool const room = served_.size() < limits_.transfers;
-    queue.standing = room ? Standing::served : Standing::waiting;
     queue.blocked.reset();
-    (room ? served_ : waiting_).push_back(session);
+    if (served_.size() >= limits_.transfers && !make_room_for(queue.urgency())) return wait_in_line(session, queue);
+    queue.standing = Standing::served;
+    served_.push_back(session);
+}
+
+// Behind those that are as urgent.
+void Sender::wait_in_line(SessionId session, Queue& queue) {
+    queue.standing = Standing::waiting;
+    auto const behind = std::ranges::upper_bound(waiting_, queue.urgency(), std::greater(),
+                                                 [&](SessionId id) { return queues_.at(id).urgency(); });
+    waiting_.insert(behind, session);
+}
+
+// Whoever is served and is the least urgent goes back to the queue, if that is less urgent than this.
+bool Sender::make_room_for(Urgency urgency) {
+    auto const order = in_turn();
+    auto const last = order.back();
+    auto& queue = queues_.at(last);
+    if (queue.urgency() >= urgency) return false;
+    std::erase(served_, last);
+    wait_in_line(last, queue);
+    return true;
 }
 
 bool Sender::acknowledge(SessionId session, Bytes received, TimePoint now) {
@@ -129,24 +162,45 @@ std::vector<SessionId> Sender::overdue(TimePoint now) const {
 
 // ---- frames ----
 
-std::vector<SendFrame> Sender::next(TimePoint now) {
+// The most urgent first, the others as they stand.
+std::vector<SessionId> Sender::in_turn() const {
+    std::vector<SessionId> order(served_.begin(), served_.end());
+    auto const urgency = [&](SessionId session) { return queues_.at(session).urgency(); };
+    bool const ordered = std::ranges::is_sorted(order, std::greater(), urgency);
+    if (!ordered) std::ranges::stable_sort(order, std::greater(), urgency);
+    return order;
+}
+
+Sender::Turn Sender::next(TimePoint now) {
     set_aside_the_blocked(now);
-    std::vector<SendFrame> frames;
-    std::size_t fruitless = 0;
-    while (!served_.empty() && fruitless < served_.size()) {
-        auto const session = served_.front();
-        served_.pop_front();
-        served_.push_back(session);
-        auto& queue = queues_.at(session);
-        if (auto frame = next_frame(session, queue, now)) {
-            frames.push_back(std::move(*frame));
-            fruitless = 0;
-        } else {
-            ++fruitless;
+    Turn turn;
+    bool any = true;
+    while (any) {
+        any = false;
+        for (auto const session : in_turn()) {
+            auto& queue = queues_.at(session);
+            if (queue.standing == Standing::served) any |= serve(session, queue, turn, now);
         }
-        if (queue.transfers.empty()) leave_service(session, queue);
     }
-    return frames;
+    return turn;
+}
+
+// One frame or probe of a session that is being served; false if there is none.
+bool Sender::serve(SessionId session, Queue& queue, Turn& turn, TimePoint now) {
+    if (!ready(session, queue, now)) return false;
+    auto const permitted = governor_.turn(session, queue.urgency(), now);
+    switch (permitted.kind) {
+        case PathController::Turn::Kind::wait:
+            turn.again = std::min(turn.again.value_or(permitted.again), permitted.again);
+            return false;
+        case PathController::Turn::Kind::probe: turn.probes.push_back({session, governor_.probing(session, now)}); return true;
+        case PathController::Turn::Kind::data: break;
+    }
+    turn.frames.push_back(take_frame(session, queue, std::min(next_length(queue), permitted.size), now));
+    std::erase(served_, session);
+    served_.push_back(session);
+    if (queue.transfers.empty()) leave_service(session, queue);
+    return true;
 }
 
 Bytes Sender::window(Queue const& queue) const {
@@ -155,27 +209,45 @@ Bytes Sender::window(Queue const& queue) const {
     return std::min(window, std::max(share, limits_.frame));
 }
 
-std::optional<SendFrame> Sender::next_frame(SessionId session, Queue& queue, TimePoint now) {
-    if (queue.transfers.empty()) return std::nullopt;
+// Whether anything but the governor holds its next frame.
+bool Sender::ready(SessionId session, Queue& queue, TimePoint now) {
+    if (queue.transfers.empty()) return false;
     if (!can_take(queue)) {
-        if (!queue.blocked) queue.blocked = now;
-        return std::nullopt;
+        if (!queue.blocked) {
+            queue.blocked = now;
+            governor_.starved(session);
+        }
+        return false;
     }
+    if (in_flight_ + next_length(queue) <= limits_.cap) return true;
+    refused_ = true;
+    return false;
+}
+
+SendFrame Sender::take_frame(SessionId session, Queue& queue, Bytes length, TimePoint now) {
     auto& transfer = queue.transfers.front();
-    auto const length = next_length(queue);
-    if (in_flight_ + length > limits_.cap) {
-        refused_ = true;
-        return std::nullopt;
-    }
     SendFrame frame{session, transfer.place, transfer.offset, length};
+    governor_.decided(session, length, queue.urgency(), now);
     queue.sent += length;
     queue.by_software[transfer.software] += length;
     in_flight_ += length;
     transfer.offset += length;
-    if (transfer.offset == transfer.place.shape.stored) queue.transfers.pop_front();
+    if (transfer.offset == transfer.place.shape.stored) {
+        --queue.by_urgency[static_cast<std::size_t>(transfer.urgency)];
+        queue.transfers.pop_front();
+    }
     queue.blocked.reset();
-    if (queue.transfers.empty()) queue.blocked = now;
+    if (queue.transfers.empty()) {
+        queue.blocked = now;
+        governor_.starved(session);
+    }
     return frame;
+}
+
+std::vector<Governor::Wish> Sender::wishes() const {
+    std::vector<Governor::Wish> wishes;
+    for (auto const session : served_) wishes.push_back({session, queues_.at(session).urgency()});
+    return wishes;
 }
 
 std::optional<std::size_t> Sender::position(SessionId session) const {

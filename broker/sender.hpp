@@ -1,11 +1,13 @@
 #pragma once
 
+#include <array>
 #include <deque>
 #include <map>
 #include <optional>
 #include <vector>
 
 #include "broker/actions.hpp"
+#include "broker/governor/governor.hpp"
 #include "core/clock.hpp"
 
 namespace lull::broker {
@@ -21,17 +23,20 @@ struct SenderLimits {
 };
 
 // Decides which frame goes to whom next. A waiting request is a descriptor; bytes are read only when the receiver's credit (disk),
-// its window (network) and the global cap all allow it, so memory does not depend on how slow anyone is. Serves sessions in turn.
+// its window (network), the global cap and the governor all allow it, so memory does not depend on how slow anyone is. Serves the
+// most urgent sessions first, and those of equal urgency in turn.
 // Whoever takes nothing for a while, because its window is full, its credit used up, or all sent and not acknowledged, makes room for
 // those that queue or that the cap refuses: it is set aside until it can take something, and then queues again.
 class Sender {
 public:
-    explicit Sender(SenderLimits limits) : limits_(limits) {}
+    // The governor outlives the sender.
+    Sender(SenderLimits limits, Governor& governor) : limits_(limits), governor_(governor) {}
 
     struct Transfer {
         store::ObjectPlace place;
         Bytes offset{};
         SoftwareName software;
+        Urgency urgency = Urgency::normal;
     };
 
     enum class Place { served, queued, overfull };
@@ -45,8 +50,12 @@ public:
     // Drops a session and what it had in flight.
     void drop(SessionId session);
 
-    // The frames that may go now.
-    [[nodiscard]] std::vector<SendFrame> next(TimePoint now);
+    struct Turn {
+        std::vector<SendFrame> frames;   // that may go now
+        std::vector<SendProbe> probes;
+        std::optional<TimePoint> again;  // when the governor may permit more, if nothing happens before
+    };
+    [[nodiscard]] Turn next(TimePoint now);
 
     // Sessions to end, because another one cannot be set aside before their bytes are gone: the longest set aside first.
     [[nodiscard]] std::vector<SessionId> overdue(TimePoint now) const;
@@ -55,6 +64,8 @@ public:
     [[nodiscard]] std::optional<std::size_t> position(SessionId session) const;
     // Sessions in the queue, the next to be served first.
     [[nodiscard]] std::deque<SessionId> const& waiting() const { return waiting_; }
+    // Who is served, and how urgent what they get is.
+    [[nodiscard]] std::vector<Governor::Wish> wishes() const;
     // Bytes sent for this software in this session so far.
     [[nodiscard]] std::optional<Bytes> sent_for(SessionId session, SoftwareName const& software) const;
     // Nobody is being served or waits for it.
@@ -72,6 +83,9 @@ private:
         Standing standing = Standing::idle;
         std::optional<TimePoint> blocked;  // since when it has taken nothing
         [[nodiscard]] Bytes flying() const { return sent - acknowledged; }
+        // As urgent as the most urgent transfer that waits here: what is before it must not hold it up.
+        [[nodiscard]] Urgency urgency() const;
+        std::array<std::size_t, 1 + static_cast<std::size_t>(enum_last(Urgency()))> by_urgency{};  // transfers
     };
 
     // What a session may have in flight now: an equal share of the cap with one share left over, so that sessions whose peers have
@@ -84,12 +98,18 @@ private:
     void set_aside_the_blocked(TimePoint now);
     void set_aside(SessionId session, Queue& queue, TimePoint now);
     void take_back(SessionId session, Queue& queue);
-    [[nodiscard]] std::optional<SendFrame> next_frame(SessionId session, Queue& queue, TimePoint now);
+    [[nodiscard]] std::vector<SessionId> in_turn() const;
+    [[nodiscard]] bool serve(SessionId session, Queue& queue, Turn& turn, TimePoint now);
+    [[nodiscard]] bool ready(SessionId session, Queue& queue, TimePoint now);
+    [[nodiscard]] SendFrame take_frame(SessionId session, Queue& queue, Bytes length, TimePoint now);
+    [[nodiscard]] bool make_room_for(Urgency urgency);
+    void wait_in_line(SessionId session, Queue& queue);
 
     SenderLimits limits_;
+    Governor& governor_;
     std::map<SessionId, Queue> queues_;
     std::deque<SessionId> served_;   // in turn
-    std::deque<SessionId> waiting_;  // first come, first served
+    std::deque<SessionId> waiting_;  // the most urgent first; among equals first come, first served
     std::deque<SessionId> finishing_;
     std::deque<SessionId> aside_;    // the longest first
     Bytes in_flight_{};              // of all but those

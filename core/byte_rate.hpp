@@ -29,6 +29,12 @@ private:
     double per_second_ = 0;
 };
 
+// Parses "20Mbit", "1.5 Gbit/s", "500kbit": bits a second, powers of ten, as lines are sold.
+[[nodiscard]] Result<ByteRate> parse_bit_rate(std::string_view text);
+
+// "19.5 Mbit/s".
+[[nodiscard]] std::string to_text(ByteRate rate);
+
 // Network lines are named in powers of ten: 20 Mbit/s are 2,500,000 bytes a second.
 constexpr ByteRate Mbit(double n) { return ByteRate(n * 125'000); }
 

@@ -49,6 +49,12 @@ std::string user_id_of(Frame const& frame) {
 
 }  // namespace
 
+std::optional<int> descriptor_of(Frame const& frame) {
+    int const descriptor = zmq_msg_get(const_cast<zmq_msg_t*>(frame.handle()), ZMQ_SRCFD);
+    if (descriptor < 0) return std::nullopt;
+    return descriptor;
+}
+
 CurveKeyPair CurveKeyPair::generate() {
     char public_text[41];
     char secret_text[41];

@@ -41,6 +41,10 @@ struct Received {
     std::string user_id;  // ZAP User-Id of the connection, empty where the socket has none
 };
 
+// The TCP connection that a message came by (ZMQ_SRCFD, zmq_msg_get(3)); nothing for other transports. It belongs to ZeroMQ, which
+// may have closed it since.
+[[nodiscard]] std::optional<int> descriptor_of(Frame const& frame);
+
 // Whom a socket trusts: a server proves itself with `own`; a client expects `server`.
 struct CurveServer {
     CurveKeyPair own;

@@ -1,4 +1,5 @@
 #include <array>
+#include <span>
 
 #include "core/clock.hpp"
 #include "publisher/commands.hpp"
@@ -12,7 +13,7 @@ namespace lull::publisher {
 namespace {
 
 constexpr std::uint64_t longest_timeout = 7 * 24 * 3600;  // seconds
-constexpr std::array<std::string_view, 3> urgencies = {"background", "normal", "urgent"};
+constexpr std::array<std::string_view, 4> urgencies = {"background", "normal", "urgent", "immediate"};
 constexpr std::array<std::string_view, 3> policies = {"wait", "restart", "now"};
 
 // What the arguments ask for, checked before anything is read or sent.
@@ -25,7 +26,7 @@ struct Plan {
 
 template <class Enum>
 Result<Enum> parse_word(std::string const& option, std::string const& text,
-                        std::array<std::string_view, 3> const& words) {
+                        std::span<std::string_view const> words) {
     for (std::size_t i = 0; i < words.size(); ++i) {
         if (text == words[i]) return static_cast<Enum>(i);
     }
@@ -222,7 +223,7 @@ Command publish_command() {
                          .placeholder = "COMMAND"},
                         {.name = "group", .help = "only for this group of nodes", .placeholder = "GROUP", .many = true},
                         {.name = "urgency",
-                         .help = "background, normal or urgent",
+                         .help = "how much others on the network may notice: background, normal, urgent, or immediate: it takes what it can get",
                          .placeholder = "WORD",
                          .fallback = "normal"},
                         {.name = "policy",

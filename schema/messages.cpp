@@ -47,6 +47,7 @@ std::string_view to_text(MessageType type) {
         case MessageType::absent: return "ABSENT";
         case MessageType::plan: return "PLAN";
         case MessageType::steps: return "STEPS";
+        case MessageType::grant: return "GRANT";
         case MessageType::report: return "REPORT";
         case MessageType::noted: return "NOTED";
         case MessageType::ping: return "PING";

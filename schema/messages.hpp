@@ -36,6 +36,7 @@ enum class MessageType : std::uint8_t {
     absent = 45,
     plan = 46,
     steps = 47,
+    grant = 48,
     report = 50,
     noted = 51,
     ping = 60,
@@ -327,7 +328,7 @@ struct Fetch {
     bool operator==(Fetch const&) const = default;
 };
 
-// "Not yet": place in the queue, and why.
+// "Not yet": place in the queue, and what the governor waits for.
 struct Queued {
     static constexpr MessageType type = MessageType::queued;
     std::uint64_t position = 0;
@@ -337,6 +338,18 @@ struct Queued {
         visit("r", self.reason);
     }
     bool operator==(Queued const&) const = default;
+};
+
+// How fast bytes flow to this node now, and why not faster. For people: nothing depends on it.
+struct Grant {
+    static constexpr MessageType type = MessageType::grant;
+    std::uint64_t rate = 0;  // bytes a second
+    std::string reason;      // empty: as fast as the line allows
+    static void describe(auto& self, auto& visit) {
+        visit("b", self.rate);
+        visit("r", self.reason);
+    }
+    bool operator==(Grant const&) const = default;
 };
 
 // A frame of an object, broker to node. Payload: stored bytes from `offset`.
@@ -354,8 +367,12 @@ struct Data {
 // Payload bytes that have arrived in this session, sent at once for every frame: what the network has delivered.
 struct Ack {
     static constexpr MessageType type = MessageType::ack;
-    Bytes received{};  // cumulative
-    static void describe(auto& self, auto& visit) { visit("r", self.received); }
+    Bytes received{};              // cumulative
+    std::optional<std::uint64_t> at{};  // when the last of them came: microseconds of the receiver's own clock, which never goes back
+    static void describe(auto& self, auto& visit) {
+        visit("r", self.received);
+        visit("t", self.at);
+    }
     bool operator==(Ack const&) const = default;
 };
 
@@ -480,7 +497,11 @@ struct Ping {
 struct Pong {
     static constexpr MessageType type = MessageType::pong;
     std::uint64_t nonce = 0;
-    static void describe(auto& self, auto& visit) { visit("n", self.nonce); }
+    std::optional<std::uint64_t> at{};  // when the PING came, as in ACK
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.nonce);
+        visit("t", self.at);
+    }
     bool operator==(Pong const&) const = default;
 };
 
@@ -593,7 +614,7 @@ struct Answer {
 };
 
 using Message = std::variant<Update, Head, Offer, Need, Put, Committed, Refused, Hello, Welcome, Busy, Sync, LogPage, Snapshot, Witness,
-                             Fetch, Queued, Data, Ack, Credit, Absent, PlanQuery, Steps, Report, Noted, Ping, Pong, Admin, Answer>;
+                             Fetch, Queued, Data, Ack, Credit, Absent, PlanQuery, Steps, Grant, Report, Noted, Ping, Pong, Admin, Answer>;
 
 [[nodiscard]] MessageType type_of(Message const& message);
 // "UPDATE", "HELLO", ... as in PROTOCOL.md.

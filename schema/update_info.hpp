@@ -6,8 +6,9 @@
 
 namespace lull {
 
-enum class Urgency : std::uint8_t { background, normal, urgent };
-constexpr Urgency enum_last(Urgency) { return Urgency::urgent; }
+// How much others on the network may notice of a release. immediate: all that it takes; the others keep out of their way.
+enum class Urgency : std::uint8_t { background, normal, urgent, immediate };
+constexpr Urgency enum_last(Urgency) { return Urgency::immediate; }
 
 // What happens while a release is in use on a node.
 enum class Policy : std::uint8_t { wait, restart, now };

@@ -104,14 +104,14 @@ private:
     void on_message(Welcome const& message, Moment now);
     void on_message(LogPage const& message, Moment now);
     void on_message(Snapshot const& message, Moment now);
-    void on_message(Data const& message, Bytes payload, Moment now);
+    void on_message(Data const& message, MessageHeard const& event, Moment now);
     void on_message(Queued const& message, Moment now);
     void on_message(Absent const& message, Moment now);
     void on_message(Steps const& message, Moment now);
     void on_message(Noted const& message, Moment now);
     void on_message(Busy const& message, Moment now);
     void on_message(Refused const& message, Moment now);
-    void on_message(Ping const& message, Moment now);
+    void on_message(Grant const& message, Moment now);
 
     // Recording: what is announced becomes durable, cursor and records in one batch.
     struct Taken {

@@ -7,6 +7,15 @@
 
 namespace lull::subscriber {
 
+namespace {
+
+// By a clock that never goes back, whatever its origin.
+std::uint64_t micros_of(TimePoint when) {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count());
+}
+
+}  // namespace
+
 // ---- the session ----
 
 void Agent::on_event(ExchangeReady, Moment now) {
@@ -24,7 +33,8 @@ void Agent::on_event(ExchangeLost event, Moment now) {
 void Agent::on_event(MessageHeard event, Moment now) {
     link_.heard(now.point);
     if (!std::holds_alternative<Ping>(event.message) && !std::holds_alternative<Pong>(event.message)) link_.spoke(now.point);
-    if (auto const* data = std::get_if<Data>(&event.message)) return on_message(*data, event.payload, now);
+    if (auto const* data = std::get_if<Data>(&event.message)) return on_message(*data, event, now);
+    if (auto const* ping = std::get_if<Ping>(&event.message)) return send(Pong{ping->nonce, micros_of(event.came)});
     std::visit(
         [&](auto const& message) {
             if constexpr (requires { on_message(message, now); }) {
@@ -54,6 +64,11 @@ void Agent::on_message(Queued const& message, Moment now) {
     say(LogLevel::info, fmt::format("waiting for the broker: number {} in the queue, {}", message.position, message.reason));
 }
 
+void Agent::on_message(Grant const& message, Moment now) {
+    link_.moved(now.point);
+    if (!message.reason.empty()) say(LogLevel::info, fmt::format("the broker sends slowly: {}", message.reason));
+}
+
 void Agent::on_message(Busy const& message, Moment now) {
     link_.lost(now.point);
     link_.busy(now.point + std::chrono::milliseconds(std::min<std::uint64_t>(message.retry_after, 3'600'000)));
@@ -66,8 +81,6 @@ void Agent::on_message(Refused const& message, Moment now) {
     out_.push_back(CloseExchange{});
 }
 
-void Agent::on_message(Ping const& message, Moment) { send(Pong{message.nonce}); }
-
 void Agent::on_message(Noted const& message, Moment now) {
     auto const found = state_.outbox.find(message.software);
     if (found == state_.outbox.end() || found->second.revision != message.revision) return;
@@ -79,9 +92,12 @@ void Agent::on_message(Noted const& message, Moment now) {
 
 // ---- objects ----
 
-void Agent::on_message(Data const& message, Bytes payload, Moment now) {
+void Agent::on_message(Data const& message, MessageHeard const& event, Moment now) {
+    auto const payload = event.payload;
     auto const decision = fetcher_.data(message, payload);
-    send(fetcher_.ack());
+    auto ack = fetcher_.ack();
+    ack.at = micros_of(event.came);
+    send(std::move(ack));
     link_.moved(now.point);
     switch (decision.verdict) {
         case Fetcher::Verdict::ignore: return;

@@ -82,10 +82,11 @@ Daemon::Daemon(DaemonSettings settings, store::Environment journal, Agent agent,
                       [this](bool connected, std::string detail) { note_link(connected, std::move(detail)); }}),
       exchange_(context_, loop, settings_.bundle,
                 {[this] { raise(ExchangeReady{}); }, [this](std::string why) { raise(ExchangeLost{std::move(why)}); },
-                 [this](Message message, Frame payload) {
+                 [this](Message message, Frame payload, TimePoint came) {
                      Bytes const size(payload.size());
                      payload_ = std::move(payload);
-                     raise(MessageHeard{std::move(message), size});
+                     note_flow(message);
+                     raise(MessageHeard{std::move(message), size, came});
                  }}),
       writer_(journal_, loop),
       incoming_(loop, settings_.layout.incoming(), log_, [this](Event event) { raise(std::move(event)); }),
@@ -144,7 +145,21 @@ void Daemon::note_link(bool connected, std::string detail) {
     } else if (link_) {
         log_.warn("announcements: {}", detail);
     }
-    link_ = LinkState{connected, clock_.wall(), std::move(detail)};
+    link_ = LinkState{connected, clock_.wall(), std::move(detail), link_ ? link_->flow : std::string()};
+    save_link_state(settings_.layout, *link_);
+}
+
+// What the broker says about our bytes; nothing else tells a person why they do not come.
+void Daemon::note_flow(Message const& message) {
+    std::string flow;
+    if (auto const* queued = std::get_if<Queued>(&message)) {
+        flow = fmt::format("number {} in the broker's queue: {}", queued->position, queued->reason);
+    } else if (auto const* grant = std::get_if<Grant>(&message)) {
+        flow = fmt::format("{}/s{}{}", to_text(Bytes(grant->rate)), grant->reason.empty() ? "" : ": ", grant->reason);
+    } else {
+        return;
+    }
+    link_->flow = std::move(flow);
     save_link_state(settings_.layout, *link_);
 }
 
@@ -155,6 +170,10 @@ void Daemon::perform(OpenExchange const&) { exchange_.open(); }
 // An idle node gives back what a transfer needed: malloc(3) would keep it.
 void Daemon::perform(CloseExchange const&) {
     exchange_.close();
+    if (!link_->flow.empty()) {
+        link_->flow.clear();
+        save_link_state(settings_.layout, *link_);
+    }
     malloc_trim(0);
 }
 

@@ -46,6 +46,7 @@ private:
     void settle(Actions actions);
     void arm();
     void note_link(bool connected, std::string detail);
+    void note_flow(Message const& message);
 
     void perform(OpenExchange const& action);
     void perform(CloseExchange const& action);

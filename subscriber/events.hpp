@@ -25,10 +25,11 @@ struct ExchangeLost {
     std::string why;
 };
 
-// A message on the exchange. The payload of DATA stays with the shell until the agent says what to do with it.
+// A message on the exchange, and when it came. The payload of DATA stays with the shell until the agent says what to do with it.
 struct MessageHeard {
     Message message;
     Bytes payload{};
+    TimePoint came{};
 };
 
 struct BatchDone {

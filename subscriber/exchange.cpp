@@ -73,13 +73,14 @@ void Exchange::receive() {
     for (int i = 0; i < messages_a_turn && connection_ && connection_.get() == mine; ++i) {
         auto received = mine->socket.receive();
         if (!received) return;
+        auto const came = loop_.now();
         auto& frames = received->frames;
         if (frames.size() < 2 || frames.size() > 3) continue;  // PROBE_ROUTER's empty message, or nothing of ours
         auto type = wire::decode_header(as_view(frames[0]));
         if (!type) return handlers_.lost(type.error().message);
         auto message = wire::decode_body(*type, as_view(frames[1]));
         if (!message) return handlers_.lost(message.error().message);
-        handlers_.heard(std::move(*message), frames.size() == 3 ? std::move(frames[2]) : Frame());
+        handlers_.heard(std::move(*message), frames.size() == 3 ? std::move(frames[2]) : Frame(), came);
     }
 }
 

@@ -16,7 +16,7 @@ public:
     struct Handlers {
         std::function<void()> ready;                          // connected, keys accepted
         std::function<void(std::string why)> lost;
-        std::function<void(Message message, Frame payload)> heard;
+        std::function<void(Message message, Frame payload, TimePoint came)> heard;
     };
 
     Exchange(MessagingContext& context, EventLoop& loop, JoinBundle const& bundle, Handlers handlers);

@@ -11,7 +11,7 @@ fs::path path_of(Layout const& layout) { return layout.secret() / "link.json"; }
 }  // namespace
 
 void save_link_state(Layout const& layout, LinkState const& state) {
-    Json const json{{"connected", state.connected}, {"since", state.since.micros}, {"detail", state.detail}};
+    Json const json{{"connected", state.connected}, {"since", state.since.micros}, {"detail", state.detail}, {"flow", state.flow}};
     auto const text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
     auto const path = path_of(layout);
     auto const fresh = fs::path(path).concat(".new");
@@ -29,7 +29,8 @@ std::optional<LinkState> load_link_state(Layout const& layout) {
     bool const whole = json.contains("connected") && json["connected"].is_boolean() && json.contains("since") &&
                        json["since"].is_number_integer() && json.contains("detail") && json["detail"].is_string();
     if (!whole) return std::nullopt;
-    return LinkState{json["connected"].get<bool>(), WallTime{json["since"].get<std::int64_t>()}, json["detail"].get<std::string>()};
+    auto const flow = json.contains("flow") && json["flow"].is_string() ? json["flow"].get<std::string>() : std::string();
+    return LinkState{json["connected"].get<bool>(), WallTime{json["since"].get<std::int64_t>()}, json["detail"].get<std::string>(), flow};
 }
 
 }  // namespace lull::subscriber

@@ -20,8 +20,10 @@ Colour colour_of(Phase phase) {
     }
 }
 
-std::string why_text(StatusView::Row const& row, WallTime now) {
+std::string why_text(StatusView::Row const& row, std::string const& flow, WallTime now) {
     std::string text = row.holders.empty() ? std::string() : held_by(row.holders, now);
+    bool const coming = row.phase == Phase::announced || row.phase == Phase::fetching;
+    if (coming && !flow.empty()) text += (text.empty() ? "" : "; ") + flow;
     if (!row.why.empty()) text += (text.empty() ? "" : "; ") + row.why;
     if (!row.reported) text += text.empty() ? "not yet reported" : "; not yet reported";
     return text;
@@ -91,7 +93,7 @@ std::string to_table(StatusView const& view, WallTime now) {
                    {clock_text(row.since, now)},
                    {row.active ? release_text(*row.active) : "-"},
                    {row.scan ? clock_text(row.scan->looked, now) : "-", row.scan && row.scan->left > 0 ? Colour::red : Colour::plain},
-                   {why_text(row, now)}});
+                   {why_text(row, view.link ? view.link->flow : std::string(), now)}});
     }
     return text + table.render(painting_for_output());
 }
@@ -101,6 +103,7 @@ std::string to_json(StatusView const& view) {
               {"broker", view.broker},
               {"connected", view.link && view.link->connected},
               {"link", view.link ? view.link->detail : "the daemon has never run"},
+              {"flow", view.link ? view.link->flow : ""},
               {"cursor", {{"epoch", view.cursor.epoch.value}, {"seq", view.cursor.seq.value}}},
               {"incoming_bytes", view.incoming.count()},
               {"software", Json::array()}};

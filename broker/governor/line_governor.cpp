@@ -42,7 +42,7 @@ ByteRate LineGovernor::budget(LineLimits const& limits) const {
     return limits.window < 1 ? std::min(flowing, all * limits.window) : flowing;
 }
 
-std::vector<Grant> LineGovernor::divide(std::vector<PathClaim> const& claims, LineLimits const& limits) const {
+std::vector<LineShare> LineGovernor::divide(std::vector<PathClaim> const& claims, LineLimits const& limits) const {
     std::vector<std::size_t> order(claims.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return claims[a].urgency > claims[b].urgency; });
@@ -55,7 +55,7 @@ std::vector<Grant> LineGovernor::divide(std::vector<PathClaim> const& claims, Li
     }
     auto const rates = fill(budget(limits), shares, limits.caps);
 
-    std::vector<Grant> grants(claims.size());
+    std::vector<LineShare> grants(claims.size());
     for (std::size_t i = 0; i < order.size(); ++i) {
         auto const& claim = claims[order[i]];
         auto& grant = grants[order[i]];

@@ -40,7 +40,7 @@ struct LineLimits {
     ByteRate foreign_elsewhere{};  // others' traffic by the operator's own reading, from a router
 };
 
-struct Grant {
+struct LineShare {
     PathId path = 0;
     ByteRate rate;              // zero: it waits
     std::size_t position = 0;   // in the queue, from 1; 0 for those that are served
@@ -59,7 +59,7 @@ public:
     void path_congested(TimePoint now);
 
     // One grant for each claim, in their order, which is the order of the queue among equals: the urgent are served first.
-    [[nodiscard]] std::vector<Grant> divide(std::vector<PathClaim> const& claims, LineLimits const& limits) const;
+    [[nodiscard]] std::vector<LineShare> divide(std::vector<PathClaim> const& claims, LineLimits const& limits) const;
 
     // The least of what is known: link speed, configuration, and, where the line was filled lately or nothing else is known, the most
     // that it has carried.

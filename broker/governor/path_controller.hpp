@@ -33,6 +33,8 @@ public:
     void sent(Bytes size, TimePoint now);
     // There was a turn and nothing to send: the round does not tell of the path.
     void starved() { slack_ = true; }
+    // Frames that were sent and will never be acknowledged.
+    void lost(Bytes size) { in_flight_ -= std::min(in_flight_, size); }
 
     enum class Phase { measuring, startup, cruise, yield };
     [[nodiscard]] Phase phase() const { return phase_; }

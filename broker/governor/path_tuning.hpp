@@ -47,7 +47,7 @@ struct PathTuning {
     Duration most_retreat = std::chrono::seconds(10);
 
     [[nodiscard]] Duration threshold(Urgency urgency) const {
-        return urgency == Urgency::urgent ? urgent : urgency == Urgency::normal ? normal : background;
+        return urgency >= Urgency::urgent ? urgent : urgency == Urgency::normal ? normal : background;
     }
 };
 

@@ -1,18 +1,18 @@
 #pragma once
 
-#include <cstdint>
+#include "schema/update_info.hpp"
 
 namespace lull::broker {
 
-// How much a release may be noticed by others on the line.
-enum class Urgency : std::uint8_t { background, normal, urgent };
+using lull::Urgency;
 
 // Its weight when a line is divided.
 [[nodiscard]] constexpr double weight(Urgency urgency) {
     switch (urgency) {
         case Urgency::background: return 1;
         case Urgency::normal: return 4;
-        case Urgency::urgent: return 16;
+        case Urgency::urgent:
+        case Urgency::immediate: return 16;
     }
     return 1;
 }

@@ -95,6 +95,8 @@ void SimBroker::start() {
     checker_.broker_has(state);
     world_.trace("broker: starts at release {}", state.catalogue.head().value);
     broker_ = std::make_unique<broker::Broker>(std::move(state), *this, settings());
+    governed_ = world_.random().chance(0.5);
+    turn_due_ = {};
     welcome_ = broker_->head(moment().wall);
     network_.hub_came_up();
     tick();
@@ -134,6 +136,13 @@ void SimBroker::raise(broker::Event event) {
         for (auto& action : actions) std::visit([this](auto& concrete) { perform(concrete); }, action);
     }
     deciding_ = false;
+    if (broker_->wake() && *broker_->wake() != turn_due_) {
+        turn_due_ = *broker_->wake();
+        later(std::max<Duration>(turn_due_ - world_.now(), 1us), [this] {
+            turn_due_ = {};
+            raise(broker::TurnDue{});
+        });
+    }
 }
 
 // ---- sessions ----
@@ -144,6 +153,7 @@ broker::SessionId SimBroker::session_of(ConnectionId connection) {
     auto const session = ++last_session_;
     sessions_[connection] = session;
     connections_[session] = {connection, peers_[connection]};
+    if (governed_) raise(broker::WayKnown{session, {fmt::format("site {}", world_.random().below(8)), {}}});
     return session;
 }
 
@@ -192,7 +202,13 @@ void SimBroker::perform(broker::SendFrame const& action) {
         auto const begin = bytes.begin() + static_cast<std::ptrdiff_t>(action.offset.count());
         Buffer const frame(begin, begin + static_cast<std::ptrdiff_t>(action.length.count()));
         send(action.session, Data{action.place.shape, action.offset}, frame);
+        raise(broker::FrameLeft{action.session, std::nullopt, action.length, world_.now(), {}});
     });
+}
+
+void SimBroker::perform(broker::SendProbe const& action) {
+    send(action.session, Ping{action.number}, {});
+    raise(broker::FrameLeft{action.session, action.number, {}, world_.now(), {}});
 }
 
 void SimBroker::perform(broker::Persist& action) {

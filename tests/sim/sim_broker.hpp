@@ -62,6 +62,8 @@ private:
 
     void perform(broker::Send const& action) { send(action.session, action.message, {}); }
     void perform(broker::SendFrame const& action);
+    void perform(broker::SendProbe const& action);
+    void perform(broker::SetPacing const&) {}
     void perform(broker::CloseSession const& action);
     void perform(broker::Announce const& action) { network_.announce(action.message); }
     void perform(broker::SetWelcome const& action) { welcome_ = action.head; }
@@ -102,6 +104,8 @@ private:
     broker::SessionId last_session_ = 0;
     std::deque<broker::Event> events_;
     bool deciding_ = false;
+    bool governed_ = false;  // its sessions have ways, so that the governor has a say
+    TimePoint turn_due_{};
 };
 
 }  // namespace lull::sim

@@ -178,7 +178,7 @@ void SimNode::disconnected(ConnectionId connection) {
 void SimNode::heard(ConnectionId connection, Message const& message, Buffer const& payload) {
     if (connection != connection_) return;
     world_.trace("{}: hears {}", name_, to_text(type_of(message)));
-    raise(MessageHeard{message, Bytes(payload.size())}, payload);
+    raise(MessageHeard{message, Bytes(payload.size()), world_.now()}, payload);
 }
 
 void SimNode::announced(Message const& message) {

@@ -244,7 +244,7 @@ TEST_CASE("reports about releases that a restored log has lost are taken, and ab
     auto const* row = world.broker.state().ledger.find(software("app"), World::node_key(0));
     REQUIRE(row != nullptr);
     CHECK(row->seq == Seq{9});
-    auto const status = world.broker.status_row(*world.broker.state().catalogue.newest(software("app")), World::node_key(0));
+    auto const status = world.broker.status_row(*world.broker.state().catalogue.newest(software("app")), World::node_key(0), {});
     CHECK(status.why.find("release 9") != std::string::npos);
 
     Report lost;

@@ -39,7 +39,7 @@ std::vector<PathClaim> claims(std::size_t count, Urgency urgency = Urgency::norm
     return result;
 }
 
-double total(std::vector<Grant> const& grants) {
+double total(std::vector<LineShare> const& grants) {
     double sum = 0;
     for (auto const& grant : grants) sum += grant.rate.per_second();
     return sum;

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_map>
+
+#include "broker/events.hpp"
+#include "broker/network.hpp"
+#include "broker/tcp_connection.hpp"
+
+namespace lull::broker {
+
+// The kernel's side of all sessions: their connections, the interfaces by which those go, and what the counters of these say beside
+// our own bytes. Interfaces that are built on one other (VLANs) stand for that one; a bond or a tunnel stands for itself.
+class Lines {
+public:
+    // Nodes in one of these networks are one site; any other address is a site of its own, of IPv6 its first 64 bits.
+    explicit Lines(std::vector<Network> sites) : sites_(std::move(sites)) {}
+
+    // Where the bytes of a new session will flow. Makes its connection give way to others.
+    [[nodiscard]] Way open(SessionId session, TcpConnection const& connection);
+    void close(SessionId session);
+    // Null once it is closed.
+    [[nodiscard]] TcpConnection const* connection(SessionId session) const;
+
+    // Something was sent there: its bytes are counted from now on, until it has been still for some seconds.
+    void sent(SessionId session, TimePoint now);
+    // One for each line on which anybody was sent anything and whose counters can be read.
+    [[nodiscard]] std::vector<LineReading> read(TimePoint now);
+
+private:
+    struct Connection {
+        std::string line;
+        TcpConnection kernel;
+        Bytes counted{};           // on the wire, when it was looked at last
+        std::optional<TimePoint> sent{};  // it is in active_
+    };
+    void find_interfaces();
+    [[nodiscard]] std::string line_of(TcpConnection const& connection);
+    [[nodiscard]] std::string site_of(TcpConnection const& connection) const;
+    void count(Connection& connection);
+
+    std::vector<Network> sites_;
+    std::map<std::string, std::string, std::less<>> interfaces_;  // by address
+    std::unordered_map<SessionId, Connection> connections_;
+    std::vector<SessionId> active_;
+    std::map<std::string, Bytes> ours_;  // by line
+};
+
+}  // namespace lull::broker

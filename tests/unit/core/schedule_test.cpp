@@ -1,0 +1,47 @@
+#include "core/schedule.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace lull;
+
+namespace {
+
+// Unix time, as `date -u -d ... +%s` prints it.
+WallTime at(std::int64_t seconds) { return {seconds * 1'000'000}; }
+
+constexpr std::int64_t january_noon_utc = 1'768'478'400;  // 2026-01-15 12:00
+constexpr std::int64_t july_noon_utc = 1'784'116'800;     // 2026-07-15 12:00
+constexpr std::int64_t hour = 3600;
+
+}  // namespace
+
+TEST_CASE("a schedule without windows permits everything") { CHECK(Schedule().share_at(at(january_noon_utc)) == 1); }
+
+TEST_CASE("a window goes over midnight, by the clocks of its place") {
+    auto const schedule = Schedule::parse("22:00-05:00 Europe/Berlin 100%, else 10%");
+    REQUIRE(schedule.has_value());
+    CHECK(schedule->share_at(at(january_noon_utc + 9 * hour - 1)) == 0.1);   // 21:59 in Berlin, in winter an hour before UTC
+    CHECK(schedule->share_at(at(january_noon_utc + 9 * hour)) == 1);
+    CHECK(schedule->share_at(at(january_noon_utc + 16 * hour - 1)) == 1);
+    CHECK(schedule->share_at(at(january_noon_utc + 16 * hour)) == 0.1);
+    CHECK(schedule->share_at(at(july_noon_utc + 8 * hour - 1)) == 0.1);      // in summer two hours
+    CHECK(schedule->share_at(at(july_noon_utc + 8 * hour)) == 1);
+}
+
+TEST_CASE("the first window that holds counts, and a day ends at 24:00") {
+    auto const schedule = Schedule::parse("12:00-13:00 UTC 50%, 00:00-24:00 UTC 20%, else 100%");
+    REQUIRE(schedule.has_value());
+    CHECK(schedule->share_at(at(january_noon_utc)) == 0.5);
+    CHECK(schedule->share_at(at(january_noon_utc + hour)) == 0.2);
+    CHECK(schedule->share_at(at(january_noon_utc + 12 * hour - 1)) == 0.2);
+}
+
+TEST_CASE("what is no schedule is refused with what is wrong") {
+    auto const text = GENERATE("", "else 10%", "22:00-05:00 100%", "22:00-05:00 Europe/Nowhere 100%", "22-05 UTC 100%", "25:00-26:00 UTC 10%",
+                               "22:00-05:00 UTC 101%", "22:00-05:00 UTC 50", "22:00-05:00 UTC -1%", "else 10%, 22:00-05:00 UTC 50%",
+                               "22:60-23:00 UTC 5%", "24:01-05:00 UTC 5%", "22:00-05:00 ../../etc/passwd 5%");
+    INFO(text);
+    auto const schedule = Schedule::parse(text);
+    REQUIRE_FALSE(schedule.has_value());
+    CHECK(schedule.error().fault == Fault::usage);
+}

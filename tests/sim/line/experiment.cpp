@@ -13,20 +13,21 @@ constexpr Duration tick = 20ms;
 // One broker: its paths, and level 2 over them.
 class SimulatedBroker {
 public:
-    SimulatedBroker(World& world, Bottleneck& line, Setting const& setting, Sending const& sending)
-        : world_(world), line_(line), setting_(setting), urgency_(sending.urgency) {
-        std::vector<NodeClock> clocks;
+    SimulatedBroker(World& world, Bottleneck& line, Setting const& setting, Sending const& sending, std::uint64_t seed)
+        : world_(world), line_(line), setting_(setting), urgency_(sending.urgency), scheduling_(setting.lateness, seed) {
+        std::vector<NodeMachine> machines;
         for (std::size_t i = 0; i < setting.nodes; ++i) {
             auto const drift = i % 2 == 0 ? setting.drift : -setting.drift;
-            clocks.push_back({.offset = std::chrono::seconds(1000 * i), .drift = drift});
+            machines.push_back({.offset = std::chrono::seconds(1000 * i), .drift = drift, .lateness = setting.lateness, .seed = seed + 1 + i});
         }
-        auto const add = [&](std::vector<NodeClock> const& some) {
-            paths_.push_back(std::make_unique<OurPath>(world, line, some, sending.tuning, sending.urgency));
+        auto const add = [&](std::vector<NodeMachine> const& some) {
+            broker::PathController controller(sending.tuning, sending.urgency);
+            paths_.push_back(std::make_unique<OurPath>(world, line, some, scheduling_, std::move(controller)));
         };
         if (sending.one_for_all) {
-            add(clocks);
+            add(machines);
         } else {
-            for (auto const& clock : clocks) add({clock});
+            for (auto const& machine : machines) add({machine});
         }
     }
 
@@ -73,6 +74,7 @@ private:
     Bottleneck& line_;
     Setting const& setting_;
     broker::Urgency urgency_;
+    Scheduling scheduling_;  // of its thread
     broker::LineGovernor governor_{broker::LineSettings{}};
     std::vector<std::unique_ptr<OurPath>> paths_;
     Bytes counted_{};
@@ -85,6 +87,7 @@ public:
     Experiment(Setting const& setting, Sending const& sending, std::uint64_t seed)
         : setting_(setting),
           sending_(sending),
+          seed_(seed),
           world_(seed, false),
           line_(world_, setting.line, seed ^ 0x6a697474),
           others_(world_, line_, setting.others, seed) {}
@@ -119,7 +122,7 @@ private:
             case Sending::Kind::nothing: return;
             case Sending::Kind::governor:
                 for (std::size_t i = 0; i < setting_.brokers; ++i) {
-                    brokers_.push_back(std::make_unique<SimulatedBroker>(world_, line_, setting_, sending_));
+                    brokers_.push_back(std::make_unique<SimulatedBroker>(world_, line_, setting_, sending_, (seed_ << 16) + (i << 8)));
                     world_.after(i * 3s, [broker = brokers_.back().get()] { broker->begin(); });
                 }
                 return;
@@ -153,6 +156,7 @@ private:
 
     Setting const& setting_;
     Sending const& sending_;
+    std::uint64_t seed_;
     World world_;
     Bottleneck line_;
     Foreground others_;

@@ -17,7 +17,7 @@ struct Sending {
     double fixed = 0.5;  // of the line
     broker::PathTuning tuning{};
     broker::Urgency urgency = broker::Urgency::normal;
-    bool one_for_all = false;  // the nodes of a broker share one controller: they are known to be behind one line
+    bool one_for_all = true;  // the nodes of a broker share one controller, as those of one site do
 };
 
 // The interface counters that the broker reads.
@@ -36,6 +36,7 @@ struct Setting {
     std::size_t nodes = 1;
     std::size_t brokers = 1;
     Counters counters{};
+    Lateness lateness{};  // of the programs of the broker and of each node
     double drift = 0;  // of the nodes' clocks, in turn ahead and behind
     struct NewRate {
         Duration at;

@@ -25,7 +25,7 @@ Result<Sending> sending_of(Arguments const& arguments) {
     Sending sending;
     auto const urgency = arguments.text("urgency");
     sending.urgency = urgency == "urgent" ? urgent : urgency == "background" ? background : normal;
-    sending.one_for_all = arguments.flag("one-for-all");
+    sending.one_for_all = !arguments.flag("one-for-each");
     auto const by = arguments.text("by");
     if (by == "priority") return Sending{.kind = Sending::Kind::fixed, .fixed = 1};
     if (by == "cubic") sending.kind = Sending::Kind::cubic;
@@ -46,13 +46,16 @@ Result<Sending> sending_of(Arguments const& arguments) {
 }
 
 Result<std::vector<Setting>> settings_of(Arguments const& arguments) {
-    if (arguments.all("scenario").empty()) return settings();
     std::vector<Setting> chosen;
+    if (arguments.all("scenario").empty()) chosen = settings();
     for (auto const& name : arguments.all("scenario")) {
         auto setting = find_setting(name);
         if (!setting) return pass(setting.error());
         if (arguments.text("by") == "priority") setting->line.discipline = Discipline::priority;
         chosen.push_back(std::move(*setting));
+    }
+    if (arguments.flag("at-once")) {
+        for (auto& setting : chosen) setting.lateness = {.usual = {}, .sometimes = 0, .longest_stall = {}};
     }
     return chosen;
 }
@@ -97,7 +100,8 @@ int main(int argc, char** argv) {
                     {.name = "seeds", .help = "how many", .placeholder = "N", .fallback = "5"},
                     {.name = "by", .help = "what sends: governor, cubic, fixed:SHARE, priority", .placeholder = "WHAT", .fallback = "governor"},
                     {.name = "urgency", .help = "urgent, normal, background", .placeholder = "WORD", .fallback = "normal"},
-                    {.name = "one-for-all", .help = "the nodes of a broker share one controller"},
+                    {.name = "one-for-each", .help = "each node has a controller of its own, although all are behind one line"},
+                    {.name = "at-once", .help = "programs are never late"},
                     {.name = "set", .help = "a constant of PathTuning (durations in ms)", .placeholder = "CONSTANT=VALUE", .many = true}},
         .example = "line_sim play --scenario web --seed 101 --seeds 20 --set normal=3",
         .run = play};

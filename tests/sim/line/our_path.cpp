@@ -14,8 +14,8 @@ constexpr std::uint64_t message = 60;  // our own header, ZeroMQ's and CURVE's
 
 }  // namespace
 
-Connection::Connection(World& world, Bottleneck& line, NodeClock clock, Heard heard)
-    : world_(world), line_(line), clock_(clock), heard_(std::move(heard)) {}
+Connection::Connection(World& world, Bottleneck& line, NodeMachine machine, Heard heard)
+    : world_(world), line_(line), machine_(machine), node_(machine.lateness, machine.seed), heard_(std::move(heard)) {}
 
 Bytes Connection::size_of(Frame const& frame, std::uint64_t number) const {
     auto const bytes = frame.sample.size.count() + message;
@@ -44,15 +44,16 @@ void Connection::send(Bytes payload, ByteRate pacing) {
 
 void Connection::arrived(Packet const& packet) {
     auto const frame = std::find_if(frames_.begin(), frames_.end(), [&](Frame const& f) { return packet.number < f.first + f.packets; });
-    --frame->missing;
-    deliver();
+    if (--frame->missing > 0) return;
+    auto const wait = node_.wait(world_.now());
+    wait == Duration::zero() ? deliver() : world_.after(wait, [this] { deliver(); });
 }
 
 void Connection::dropped(Packet const& packet) {
     world_.after(line_.queue() + 2 * line_.shape().one_way, [this, packet] { line_.enter(packet); });
 }
 
-Duration Connection::node_clock() const { return scaled(world_.elapsed(), 1 + clock_.drift) + clock_.offset; }
+Duration Connection::node_clock() const { return scaled(world_.elapsed(), 1 + machine_.drift) + machine_.offset; }
 
 void Connection::deliver() {
     while (!frames_.empty() && frames_.front().missing == 0) {
@@ -60,18 +61,20 @@ void Connection::deliver() {
         frames_.pop_front();
         sample.received = node_clock();
         if (sample.size > broker::PathController::probe_size) delivered_ += sample.size;
-        world_.after(line_.shape().one_way, [this, sample]() mutable {
-            sample.acknowledged = world_.now();
-            heard_(sample);
-        });
+        world_.after(line_.shape().one_way, [this, sample] { heard_(sample); });
     }
 }
 
-OurPath::OurPath(World& world, Bottleneck& line, std::vector<NodeClock> const& clocks, broker::PathTuning const& tuning,
-                 broker::Urgency urgency)
-    : world_(world), controller_(tuning, urgency), nodes_(clocks.size()) {
-    for (std::size_t i = 0; i < clocks.size(); ++i) {
-        nodes_[i].connection = std::make_unique<Connection>(world, line, clocks[i], [this, i](auto const& sample) { heard(i, sample); });
+OurPath::OurPath(World& world, Bottleneck& line, std::vector<NodeMachine> const& machines, Scheduling& broker,
+                 broker::PathController controller)
+    : world_(world), broker_(broker), controller_(std::move(controller)), nodes_(machines.size()) {
+    for (std::size_t i = 0; i < machines.size(); ++i) {
+        nodes_[i].connection = std::make_unique<Connection>(world, line, machines[i], [this, i](auto const& sample) {
+            world_.after(broker_.wait(world_.now()), [this, i, sample = sample]() mutable {
+                sample.acknowledged = world_.now();
+                heard(i, sample);
+            });
+        });
     }
 }
 
@@ -106,8 +109,9 @@ void OurPath::pump() {
         auto const turn = controller_.turn(now);
         if (turn.kind == Kind::wait) {
             auto const alarm = ++alarm_;
-            return world_.after(std::max<Duration>(turn.again - now, 50us), [this, alarm] {
-                if (alarm == alarm_) pump();
+            auto const sleep = std::max<Duration>(turn.again - now, 50us);
+            return world_.after(sleep, [this, alarm] {
+                if (alarm == alarm_) world_.after(broker_.wait(world_.now()), [this] { pump(); });
             });
         }
         nodes_[turn_].connection->send(turn.size, controller_.pacing());
@@ -117,7 +121,7 @@ void OurPath::pump() {
 }
 
 FixedRate::FixedRate(World& world, Bottleneck& line, ByteRate rate)
-    : world_(world), line_(line), rate_(rate), connection_(world, line, {}, [](auto const&) {}) {}
+    : world_(world), line_(line), rate_(rate), connection_(world, line, {.lateness = {}}, [](auto const&) {}) {}
 
 void FixedRate::send() {
     constexpr Bytes payload(1388);

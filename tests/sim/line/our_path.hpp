@@ -5,22 +5,25 @@
 #include "broker/governor/path_controller.hpp"
 #include "broker/governor/path_delay.hpp"
 #include "tests/sim/line/bottleneck.hpp"
+#include "tests/sim/line/scheduling.hpp"
 
 namespace lull::sim {
 
-// One node's clock, as far as it differs from ours.
-struct NodeClock {
+// One node's machine: its clock, as far as it differs from ours, and how late its programs run.
+struct NodeMachine {
     Duration offset = std::chrono::hours(7);
     double drift = 0;  // seconds a second
+    Lateness lateness{};
+    std::uint64_t seed = 0;
 };
 
 // The connection to one node: the kernel, which paces the packets of a frame, the node, which acknowledges each frame at once, and the
 // repair of losses. Packets arrive in order at the application, as TCP has it; its window is taken to be wide enough.
 class Connection final : public Endpoint {
 public:
-    // Told of every acknowledged frame.
+    // Told of every frame whose acknowledgement has arrived; when it is looked at is not known yet.
     using Heard = std::function<void(broker::PathSample const&)>;
-    Connection(World& world, Bottleneck& line, NodeClock clock, Heard heard);
+    Connection(World& world, Bottleneck& line, NodeMachine machine, Heard heard);
 
     void send(Bytes payload, ByteRate pacing);
     [[nodiscard]] Bytes delivered() const { return delivered_; }
@@ -42,7 +45,8 @@ private:
 
     World& world_;
     Bottleneck& line_;
-    NodeClock clock_;
+    NodeMachine machine_;
+    Scheduling node_;
     Heard heard_;
     std::deque<Frame> frames_;       // not delivered yet
     std::uint64_t next_packet_ = 0;
@@ -55,7 +59,8 @@ private:
 // controller; then their samples count together, and they take turns.
 class OurPath {
 public:
-    OurPath(World& world, Bottleneck& line, std::vector<NodeClock> const& clocks, broker::PathTuning const& tuning, broker::Urgency urgency);
+    // `broker`: the thread that sends, shared by all its paths.
+    OurPath(World& world, Bottleneck& line, std::vector<NodeMachine> const& machines, Scheduling& broker, broker::PathController controller);
 
     void limit(ByteRate most);
     void begin();
@@ -72,6 +77,7 @@ private:
     void pump();
 
     World& world_;
+    Scheduling& broker_;
     broker::PathController controller_;
     std::vector<Node> nodes_;
     std::size_t turn_ = 0;     // whose frame goes next

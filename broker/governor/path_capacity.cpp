@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace lull::broker {
 
@@ -14,8 +15,9 @@ constexpr Duration memory = std::chrono::seconds(30);
 }  // namespace
 
 void PathCapacity::on(QueueSample const& sample) {
+    if (first_) unplaced_ += sample.size;
     if (!sample.queue) return;
-    if (first_) after_first_ += sample.size;
+    after_first_ += std::exchange(unplaced_, Bytes());
     if (!first_) first_ = sample;
     last_ = sample;
     ++frames_;
@@ -36,6 +38,7 @@ void PathCapacity::end_round(Round round, TimePoint now) {
     if (round == Round::slack || !delivered_) {
         busy_.clear();
         first_.reset();
+        unplaced_ = Bytes();
         frames_ = 0;
         return;
     }

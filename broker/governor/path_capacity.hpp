@@ -11,7 +11,7 @@ namespace lull::broker {
 // What a path delivers: measured round by round, and the most of it in the last half minute.
 class PathCapacity {
 public:
-    // A frame with a known delay arrived.
+    // A frame arrived.
     void on(QueueSample const& sample);
 
     // Ends a round. slack: we did not send all the time, so that it tells of us and not of the path; full: a queue stood all the time,
@@ -37,6 +37,7 @@ private:
     std::optional<QueueSample> first_;
     std::optional<QueueSample> last_;
     Bytes after_first_{};
+    Bytes unplaced_{};  // of frames since the last one whose time of arrival is known
     std::size_t frames_ = 0;
     std::optional<ByteRate> delivered_;
     std::deque<ByteRate> busy_;

@@ -9,6 +9,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr ByteRate first_rate(250'000);
+constexpr ByteRate unknown_progress(25'000);
 constexpr Bytes least_frame(1400);
 constexpr Bytes usual_frame = KiB(64);
 constexpr Bytes most_frame = KiB(256);
@@ -32,7 +33,6 @@ PathController::PathController(PathTuning const& tuning, Urgency urgency)
       urgency_(urgency),
       rate_(first_rate),
       limit_(1e12),
-      lately_(tuning.wary_memory),
       just_now_(tuning.siege_memory),
       retreat_(tuning.least_retreat),
       growth_(tuning.least_growth) {}
@@ -48,6 +48,7 @@ Duration PathController::threshold() const {
 
 void PathController::on(QueueSample const& sample, TimePoint now) {
     in_flight_ -= std::min(in_flight_, sample.size);
+    if (sample.size > probe_size) capacity_.on(sample);
     if (!sample.queue) return;
     observe(sample);
     if (phase_ == Phase::measuring) {
@@ -67,14 +68,12 @@ void PathController::on(QueueSample const& sample, TimePoint now) {
 void PathController::observe(QueueSample const& sample) {
     auto const bare = sample.round_trip - std::min(*sample.queue, sample.round_trip);
     round_trip_ = round_trip_ ? *round_trip_ + (bare - *round_trip_) / 8 : bare;
-    if (sample.size > probe_size) capacity_.on(sample);
     if (rate_ > capacity_.learned() * low) low_since_ = sample.sent;
     if (phase_ == Phase::measuring || sample.sent - low_since_ > low_for) noise_.add(*sample.queue);
     ++round_.frames;
     round_.least_queue = std::min(round_.least_queue, *sample.queue);
     round_.queue_sum += *sample.queue;
     auto const state = *sample.queue > threshold() ? Busyness::State::busy : Busyness::State::quiet;
-    lately_.add(state, sample.acknowledged);
     just_now_.add(state, sample.acknowledged);
 }
 
@@ -194,7 +193,7 @@ void PathController::speed_up(TimePoint now) {
 }
 
 ByteRate PathController::ceiling() const {
-    return capacity_.learned() * std::max(tuning_.ceiling - tuning_.wary * lately_.share(), tuning_.resume);
+    return capacity_.learned() * tuning_.ceiling;
 }
 
 void PathController::climb(Duration queue, TimePoint now) {
@@ -236,8 +235,13 @@ void PathController::explore(TimePoint now) {
 // ---- what goes ----
 
 ByteRate PathController::rate() const {
-    auto const progress = std::max(capacity_.learned(), first_rate) * tuning_.progress;
-    return std::min(phase_ == Phase::yield ? progress : rate_, limit_);
+    return std::min(phase_ == Phase::yield ? progress() : rate_, limit_);
+}
+
+// Enough that an update ends some day, however wrong we are about the path.
+ByteRate PathController::progress() const {
+    if (tuning_.progress == 0) return {};
+    return capacity_.learned().zero() ? unknown_progress : capacity_.learned() * tuning_.progress;
 }
 
 ByteRate PathController::pacing() const {

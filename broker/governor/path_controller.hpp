@@ -73,6 +73,7 @@ private:
     void climb(Duration queue, TimePoint now);
     void explore(TimePoint now);
     [[nodiscard]] ByteRate ceiling() const;
+    [[nodiscard]] ByteRate progress() const;
     [[nodiscard]] Bytes frame() const;
     [[nodiscard]] Bytes most_in_flight() const;
 
@@ -92,7 +93,6 @@ private:
 
     std::optional<QueueSample> over_;     // the last sample was over the threshold
     std::optional<TimePoint> busy_since_; // no sample was under it since
-    Busyness lately_;
     Busyness just_now_;
     TimePoint congested_at_{};
     Duration congested_queue_{};          // the longest since then

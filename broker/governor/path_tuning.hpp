@@ -38,8 +38,6 @@ struct PathTuning {
     double explore = 0.03;
     Duration shared_after = std::chrono::seconds(1);           // of queueing at a low delivered rate: fair queueing
     double shared_below = 0.8;                                 // of the learned capacity
-    double wary = 0.8;             // the ceiling falls by this times the share of time for which the path was busy lately
-    Duration wary_memory = std::chrono::seconds(1);
     double siege = 0.5;           // busy for this share of `siege_memory`: data stops
     Duration siege_memory = std::chrono::milliseconds(200);
     double stall = 0.5;           // frames that arrive closer than this times their time at the learned capacity were held up by a stall

@@ -116,8 +116,6 @@ std::map<std::string, Constant, std::less<>> const& constants() {
         {"explore", &PathTuning::explore},
         {"shared_after", &PathTuning::shared_after},
         {"shared_below", &PathTuning::shared_below},
-        {"wary", &PathTuning::wary},
-        {"wary_memory", &PathTuning::wary_memory},
         {"stall", &PathTuning::stall},
     };
     return all;

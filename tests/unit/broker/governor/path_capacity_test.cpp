@@ -71,3 +71,16 @@ TEST_CASE("what was learned is kept for half a minute, and longer where nothing 
     frames.round(Round::full, 8ms);
     CHECK(frames.capacity.learned().per_second() == Approx(1'250'000).epsilon(0.05));
 }
+
+TEST_CASE("frames whose delay is unknown count by their bytes all the same") {
+    PathCapacity capacity;
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 0; i < 12; ++i) {
+            auto const sent = start + (round * 12 + i) * 4ms;
+            auto const queue = i % 3 == 0 ? std::optional<Duration>(0ms) : std::nullopt;
+            capacity.on({sent, sent + 20ms, Bytes(10'000), 20ms, queue});
+        }
+        capacity.end_round(Round::busy, start + round * 48ms);
+    }
+    CHECK(capacity.learned().per_second() == Approx(2'500'000).epsilon(0.01));
+}

@@ -140,6 +140,7 @@ void Broker::on_event(Tick, Moment now) {
         tell_queue();
     }
     tell_grants(now);
+    log_governor(now);
     if (now.point >= next_upkeep_) {
         governor_.forget_idle(now.point);
         next_upkeep_ = now.point + upkeep;

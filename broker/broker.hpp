@@ -132,6 +132,7 @@ private:
     void send_what_may_go(Moment now);
     void tell_queue();
     void tell_grants(Moment now);
+    void log_governor(Moment now);
     void reannounce(SessionId session, PeerKey const& node, Seq cursor);
     void look_after_sessions(Moment now);
     void save_sightings();

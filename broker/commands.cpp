@@ -74,39 +74,6 @@ Result<std::uint64_t> number_between(Arguments const& arguments, std::string con
     return fail(Fault::usage, "--{} is '{}', and has to be a whole number from {} to {}", name, arguments.text(name), least, most);
 }
 
-Result<BrokerSettings> settings_of(Arguments const& arguments) {
-    BrokerSettings settings;
-    auto const beacon = number_between(arguments, "beacon", 1, 3600);
-    if (!beacon) return pass(beacon.error());
-    auto const transfers = number_between(arguments, "transfers", 1, 100'000);
-    if (!transfers) return pass(transfers.error());
-    auto const cap = parse_bytes(arguments.text("cap"));
-    if (!cap) return fail(Fault::usage, "--cap: {}", cap.error().message);
-    if (*cap < settings.sender.window) {
-        return fail(Fault::usage, "--cap is {}, and has to be at least {}", to_text(*cap), to_text(settings.sender.window));
-    }
-    auto const keep = number_between(arguments, "keep", 1, 1'000'000);
-    if (!keep) return pass(keep.error());
-    auto const patch_space = parse_bytes(arguments.text("patch-space"));
-    if (!patch_space) return fail(Fault::usage, "--patch-space: {}", patch_space.error().message);
-    auto const patch_wait = number_between(arguments, "patch-wait", 0, 3600);
-    if (!patch_wait) return pass(patch_wait.error());
-    auto const scrub = number_between(arguments, "scrub", 0, 3650);
-    if (!scrub) return pass(scrub.error());
-    auto governor = governor_of(arguments);
-    if (!governor) return pass(governor.error());
-    governor->line.transfers = *transfers;
-    settings.governor = std::move(*governor);
-    settings.keep = *keep;
-    settings.scrub = std::chrono::hours(24 * *scrub);
-    settings.patch_space = *patch_space;
-    settings.patch_wait = std::chrono::seconds(*patch_wait);
-    settings.beacon = std::chrono::seconds(*beacon);
-    settings.sender.transfers = *transfers;
-    settings.sender.cap = *cap;
-    return settings;
-}
-
 // "10.3.0.0/16", or with what its line carries at most: "10.3.0.0/16=20Mbit".
 struct SiteOption {
     Network network;
@@ -155,6 +122,39 @@ Result<std::vector<Network>> sites_of(Arguments const& arguments) {
         sites.push_back(site->network);
     }
     return sites;
+}
+
+Result<BrokerSettings> settings_of(Arguments const& arguments) {
+    BrokerSettings settings;
+    auto const beacon = number_between(arguments, "beacon", 1, 3600);
+    if (!beacon) return pass(beacon.error());
+    auto const transfers = number_between(arguments, "transfers", 1, 100'000);
+    if (!transfers) return pass(transfers.error());
+    auto const cap = parse_bytes(arguments.text("cap"));
+    if (!cap) return fail(Fault::usage, "--cap: {}", cap.error().message);
+    if (*cap < settings.sender.window) {
+        return fail(Fault::usage, "--cap is {}, and has to be at least {}", to_text(*cap), to_text(settings.sender.window));
+    }
+    auto const keep = number_between(arguments, "keep", 1, 1'000'000);
+    if (!keep) return pass(keep.error());
+    auto const patch_space = parse_bytes(arguments.text("patch-space"));
+    if (!patch_space) return fail(Fault::usage, "--patch-space: {}", patch_space.error().message);
+    auto const patch_wait = number_between(arguments, "patch-wait", 0, 3600);
+    if (!patch_wait) return pass(patch_wait.error());
+    auto const scrub = number_between(arguments, "scrub", 0, 3650);
+    if (!scrub) return pass(scrub.error());
+    auto governor = governor_of(arguments);
+    if (!governor) return pass(governor.error());
+    governor->line.transfers = *transfers;
+    settings.governor = std::move(*governor);
+    settings.keep = *keep;
+    settings.scrub = std::chrono::hours(24 * *scrub);
+    settings.patch_space = *patch_space;
+    settings.patch_wait = std::chrono::seconds(*patch_wait);
+    settings.beacon = std::chrono::seconds(*beacon);
+    settings.sender.transfers = *transfers;
+    settings.sender.cap = *cap;
+    return settings;
 }
 
 // Each connection takes a descriptor, and at the limit ZeroMQ spins instead of accepting.

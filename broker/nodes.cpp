@@ -176,6 +176,23 @@ void Broker::tell_grants(Moment now) {
 
 // ---- the governor ----
 
+// Every second, for whoever wants to know why bytes do not flow.
+void Broker::log_governor(Moment now) {
+    auto const wishes = sender_.wishes();
+    if (wishes.empty()) return;
+    for (auto const& [name, line] : governor_.lines()) {
+        say(LogLevel::debug, fmt::format("line {}: capacity {}, others {}, ours at most {}", name, to_text(line.capacity),
+                                         to_text(line.foreign), to_text(line.budget)));
+    }
+    for (auto const& wish : wishes) {
+        auto const view = governor_.view(wish.session, now.point);
+        if (!view) continue;
+        auto const micros = [](Duration duration) { return std::chrono::duration_cast<std::chrono::microseconds>(duration).count(); };
+        say(LogLevel::debug, fmt::format("session {}: {} of {}, queue {} of {} us: {}", wish.session, to_text(view->rate),
+                                         to_text(view->capacity), micros(view->queue), micros(view->threshold), to_text(view->reason)));
+    }
+}
+
 void Broker::on_event(WayKnown event, Moment now) { governor_.open(event.session, event.way, now.point); }
 
 void Broker::on_event(FrameLeft event, Moment) { governor_.left(event); }

@@ -140,7 +140,9 @@ void Governor::left(FrameLeft const& frame) {
 void Governor::take_sample(Path& path, Flight const& flight, std::optional<Duration> at, TimePoint now) {
     PathSample const sample{flight.sent, at.value_or(now.time_since_epoch()), now, flight.size, flight.unsent, flight.pacing};
     path.flying -= flight.size;
-    path.site->controller.on(path.delay.on(sample), now);
+    auto const seen = path.delay.on(sample);
+    path.site->queue = seen.queue.value_or(path.site->queue);
+    path.site->controller.on(seen, now);
     path.site->again = TimePoint();
 }
 
@@ -219,7 +221,8 @@ std::optional<Governor::View> Governor::view(SessionId session, TimePoint now) c
     if (found == paths_.end()) return std::nullopt;
     auto const& site = *found->second.site;
     auto const reason = site.controller.reason(now);
-    return View{site.controller.rate(), reason == Reason::none ? site.granted : reason};
+    return View{site.controller.rate(), reason == Reason::none ? site.granted : reason, site.controller.capacity(),
+                site.controller.threshold(), site.queue};
 }
 
 std::map<std::string, Governor::LineView> Governor::lines() const {

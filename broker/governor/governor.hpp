@@ -79,6 +79,9 @@ public:
     struct View {
         ByteRate rate;
         Reason reason = Reason::none;
+        ByteRate capacity;     // of the path, as learned
+        Duration threshold{};  // queueing above which the path counts as busy
+        Duration queue{};      // that the last frame met
     };
     // Nothing for sessions that flow freely.
     [[nodiscard]] std::optional<View> view(SessionId session, TimePoint now) const;
@@ -100,6 +103,7 @@ private:
         TimePoint again{};          // no turn before this
         TimePoint used{};           // the last time that somebody was connected
         Reason granted = Reason::none;
+        Duration queue{};           // that the last frame met
         std::optional<Urgency> wished{};  // while a line is divided: the most urgent of its sessions
     };
     struct Flight {

@@ -34,7 +34,7 @@ void Broker::send_what_may_go(Moment now) {
     auto turn = sender_.next(now.point);
     for (auto const& probe : turn.probes) out_.push_back(probe);
     for (auto& frame : turn.frames) {
-        if (auto const rate = governor_.repace(frame.session)) out_.push_back(SetPacing{frame.session, *rate});
+        if (auto const rate = governor_.repace(frame.session, sender_.urgency(frame.session))) out_.push_back(SetPacing{frame.session, *rate});
         out_.push_back(std::move(frame));
     }
     wake_ = turn.again;
@@ -139,6 +139,7 @@ void Broker::on_event(Tick, Moment now) {
         next_queue_news_ = now.point + queue_news;
         tell_queue();
     }
+    governor_.divide(sender_.wishes(), now);
     tell_grants(now);
     log_governor(now);
     if (now.point >= next_upkeep_) {

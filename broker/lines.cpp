@@ -19,8 +19,9 @@ constexpr Duration active_for = std::chrono::seconds(5);
 
 fs::path directory_of(std::string const& interface) { return fs::path("/sys/class/net") / interface; }
 
+// Files of sysfs say that they have a page, whatever they hold.
 std::optional<std::int64_t> read_number(fs::path const& path) {
-    auto const bytes = read_file(path, KiB(1));
+    auto const bytes = read_file(path, KiB(64));
     if (!bytes) return std::nullopt;
     auto const text = as_text(*bytes);
     std::int64_t value = 0;

@@ -66,6 +66,7 @@ public:
     [[nodiscard]] std::deque<SessionId> const& waiting() const { return waiting_; }
     // Who is served, and how urgent what they get is.
     [[nodiscard]] std::vector<Governor::Wish> wishes() const;
+    [[nodiscard]] Urgency urgency(SessionId session) const { return queues_.at(session).urgency(); }
     // Bytes sent for this software in this session so far.
     [[nodiscard]] std::optional<Bytes> sent_for(SessionId session, SoftwareName const& software) const;
     // Nobody is being served or waits for it.

@@ -12,6 +12,7 @@ constexpr std::size_t most_probes = 16;            // unanswered, a session
 constexpr Duration site_memory = std::chrono::minutes(30);  // what was learned of a site
 constexpr double worth_telling = 0.1;              // a smaller change of the pacing rate is not worth a system call
 // The kernel paces bursts of about a millisecond, of two packets at least: tcp(7), tso autosizing.
+constexpr ByteRate unpaced(1e12);
 constexpr Bytes least_burst(2 * 1448);
 constexpr Duration burst = std::chrono::microseconds(977);
 
@@ -39,6 +40,7 @@ void Governor::open(SessionId session, Way const& way, TimePoint now) {
         site->line = way.line;
         auto const cap = caps_.find(way.site);
         if (cap != caps_.end()) site->cap = cap->second;
+        site->controller.limit(limits_.caps[site->cap]);
     }
     ++site->sessions;
     site->used = now;
@@ -101,10 +103,10 @@ void Governor::starved(SessionId session) {
     if (auto* const path = find(session)) path->site->controller.starved();
 }
 
-std::optional<ByteRate> Governor::repace(SessionId session) {
+std::optional<ByteRate> Governor::repace(SessionId session, Urgency urgency) {
     auto* const path = find(session);
     if (path == nullptr) return std::nullopt;
-    auto const wanted = path->site->controller.pacing();
+    auto const wanted = urgency == Urgency::immediate ? unpaced : path->site->controller.pacing();
     bool const close = wanted >= path->pacing * (1 - worth_telling) && wanted <= path->pacing * (1 + worth_telling);
     if (close) return std::nullopt;
     path->pacing = wanted;
@@ -207,8 +209,9 @@ void Governor::divide(std::vector<Wish> const& wishes, Moment now) {
         auto const grants = line != lines_.end() ? line->second.divide(claims, limits_) : std::vector<LineShare>();
         for (std::size_t i = 0; i < sites.size(); ++i) {
             auto const cap = limits_.caps[sites[i]->cap];
+            auto const no_reading = cap < claims[i].wanted ? Reason::cap : Reason::none;
             sites[i]->controller.limit(grants.empty() ? cap : grants[i].rate);
-            sites[i]->granted = grants.empty() ? Reason::none : grants[i].reason;
+            sites[i]->granted = grants.empty() ? no_reading : grants[i].reason;
             sites[i]->again = TimePoint();
         }
     }

@@ -50,7 +50,7 @@ public:
     // There was a turn, and nothing could be sent.
     void starved(SessionId session);
     // The kernel's limit on this connection, if it should change.
-    [[nodiscard]] std::optional<ByteRate> repace(SessionId session);
+    [[nodiscard]] std::optional<ByteRate> repace(SessionId session, Urgency urgency);
 
     void left(FrameLeft const& frame);
     // `received`: all payload bytes of the session so far; `at`: by the receiver's clock, nothing if it did not say.
@@ -68,7 +68,7 @@ public:
         SessionId session = 0;
         Urgency urgency = Urgency::normal;
     };
-    // Shares the lines among them.
+    // Shares the lines among them; to be called every 20 ms, or when a line was read.
     void divide(std::vector<Wish> const& wishes, Moment now);
 
     // Forgets sites that nobody has been connected from for long.

@@ -73,6 +73,11 @@ class Network:
         line = ["rate", "4mbit", "burst", "8k", "latency", "400ms"]
         self.inside("r", "tc", "qdisc", "add", "dev", f"{self.prefix}nr", "root", "tbf", *line)
 
+    def narrow(self):
+        """The line to the node carries 20 Mbit/s, with room for 200 ms in its queue, as many a real one."""
+        line = ["rate", "20mbit", "burst", "10k", "limit", "500k"]
+        self.inside("r", "tc", "qdisc", "add", "dev", f"{self.prefix}nr", "root", "tbf", *line)
+
     def mend(self):
         self.rules("flush chain inet lull forward")
         subprocess.run([*self.through("r"), "tc", "qdisc", "del", "dev", f"{self.prefix}nr", "root"], capture_output=True, check=False)

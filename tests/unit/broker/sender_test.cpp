@@ -381,3 +381,61 @@ TEST_CASE("the bounds of what is in flight hold whatever the sessions do") {
         REQUIRE(honest == 3000);
     }
 }
+
+namespace {
+
+Sender::Transfer urgent(Sender::Transfer transfer, Urgency urgency = Urgency::urgent) {
+    transfer.urgency = urgency;
+    return transfer;
+}
+
+}  // namespace
+
+TEST_CASE("the urgent are served first, and take the place of those that are less so") {
+    Governor free({.on = false});
+    Sender sender(limits_of(100, 100'000, 2), free);
+    for (SessionId session = 1; session <= 5; ++session) sender.permit(session, plenty);
+    sender.enqueue(1, transfer("a", 300));
+    sender.enqueue(2, urgent(transfer("a", 300), Urgency::background));
+    sender.enqueue(3, transfer("a", 300));
+    CHECK(sender.position(2) == 1);  // 3 took its place
+    CHECK(sender.enqueue(4, urgent(transfer("a", 300))) == Sender::Place::served);
+    CHECK(sender.position(3) == 1);  // the last of the less urgent that were served
+    CHECK(sender.position(2) == 2);
+    CHECK(sender.enqueue(5, transfer("a", 300)) == Sender::Place::queued);
+    CHECK(sender.position(5) == 2);  // behind its equals, before the background
+    std::vector<SessionId> order;
+    for (auto const& sent : sender.next(start).frames) order.push_back(sent.session);
+    CHECK(order == std::vector<SessionId>{4, 1});
+}
+
+TEST_CASE("a session is as urgent as the most urgent that waits in it, until that is gone") {
+    Governor free({.on = false});
+    Sender sender(limits_of(1000, 100'000, 1), free);
+    for (SessionId session = 1; session <= 3; ++session) sender.permit(session, plenty);
+    sender.enqueue(1, transfer("a", 1000));
+    sender.enqueue(2, transfer("a", 300));
+    sender.enqueue(3, transfer("a", 300));
+    CHECK(sender.enqueue(3, urgent(transfer("b", 300))) == Sender::Place::served);
+    CHECK(sender.position(1) == 2);
+    CHECK(sender.wishes().front().urgency == Urgency::urgent);
+    CHECK(totals(sender.next(start).frames)[3] == 600);
+}
+
+TEST_CASE("the governor's word holds for every frame, and when it says wait nothing else is asked") {
+    Governor governor({});
+    Sender sender(limits_of(1'000'000, 10'000'000), governor);
+    governor.open(1, {"a site", {}}, start);
+    sender.permit(1, plenty);
+    sender.enqueue(1, transfer("a", 100'000));
+    auto const first = sender.next(start);
+    CHECK(first.frames.empty());
+    CHECK(first.probes.size() == 1);
+    REQUIRE(first.again.has_value());
+    CHECK(*first.again > start);
+    CHECK(sender.next(start).probes.empty());
+    CHECK(sender.next(*first.again).probes.size() == 1);
+    sender.enqueue(2, transfer("a", 200));  // its way is not known
+    sender.permit(2, plenty);
+    CHECK(totals(sender.next(*first.again).frames) == std::map<SessionId, std::uint64_t>{{2, 200}});
+}

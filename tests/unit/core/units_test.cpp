@@ -1,4 +1,5 @@
 #include "core/units.hpp"
+#include "core/byte_rate.hpp"
 
 #include <catch2/catch.hpp>
 #include <limits>
@@ -99,4 +100,17 @@ TEST_CASE("sums and differences of bytes count") {
     CHECK((KiB(1) - Bytes(1)).count() == 1023);
     CHECK(KiB(1) < MiB(1));
     CHECK(Bytes().zero());
+}
+
+TEST_CASE("rates of lines are read and written as lines are sold") {
+    CHECK(parse_bit_rate("20Mbit") == Mbit(20));
+    CHECK(parse_bit_rate("1.5 Gbit/s") == Mbit(1500));
+    CHECK(parse_bit_rate("500kbit") == Mbit(0.5));
+    CHECK(to_text(Mbit(19.5)) == "19.5 Mbit/s");
+    CHECK(to_text(Mbit(1000)) == "1 Gbit/s");
+    CHECK(to_text(ByteRate()) == "0 bit/s");
+    for (auto const* text : {"", "20", "Mbit", "-1Mbit", "0Mbit", "20MB", "1e300Gbit", "nan Mbit"}) {
+        INFO(text);
+        CHECK_FALSE(parse_bit_rate(text).has_value());
+    }
 }

@@ -19,8 +19,8 @@ constexpr std::size_t most_waiting_updates = 1024;
 }  // namespace
 
 Broker::Broker(BrokerState state, ObjectIndex const& index, BrokerSettings settings)
-    : state_(std::move(state)), index_(index), settings_(std::move(settings)), offers_(index, settings.offers), governor_(settings.governor),
-      sender_(settings.sender, governor_) {}
+    : state_(std::move(state)), index_(index), settings_(std::move(settings)), offers_(index, settings_.offers), governor_(settings_.governor),
+      sender_(settings_.sender, governor_) {}
 
 Actions Broker::on(Event event, Moment now) {
     out_.clear();

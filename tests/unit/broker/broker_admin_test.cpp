@@ -140,7 +140,7 @@ TEST_CASE("the table shows who is queued and how far a download is") {
     CHECK(rows[0].state == NodeState::downloading);
     CHECK(rows[0].done == KiB(256));
     CHECK(rows[1].state == NodeState::queued);
-    CHECK(rows[1].why == "number 1 in the queue");
+    CHECK(rows[1].why == "number 1 in the queue: other transfers come first");
 }
 
 TEST_CASE("questions may name one software or one node, and unknown ones are refused") {

@@ -42,6 +42,7 @@ std::vector<Message> one_of_each() {
             Absent{},
             PlanQuery{software("app"), architecture("amd64"), Seq{1}, Seq{2}},
             Steps{},
+            Grant{},
             first_report(),
             Noted{},
             Ping{},

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t rounds = 3;
 constexpr std::size_t least_frames = 4;
-constexpr Duration memory = std::chrono::seconds(30);
+constexpr Duration memory = std::chrono::seconds(120);
 
 }  // namespace
 
@@ -24,10 +24,16 @@ void PathCapacity::on(QueueSample const& sample) {
 }
 
 // What arrived cannot have been faster than what was sent: frames that a stall holds up arrive together.
-std::optional<ByteRate> PathCapacity::measure() const {
+std::optional<ByteRate> PathCapacity::measure() {
     if (frames_ < least_frames) return std::nullopt;
-    auto const time = std::max(last_->arrived() - first_->arrived(), last_->sent - first_->sent);
-    return time > Duration::zero() ? std::optional(rate_of(after_first_, time)) : std::nullopt;
+    span_ = std::max(last_->arrived() - first_->arrived(), last_->sent - first_->sent);
+    return span_ > Duration::zero() ? std::optional(rate_of(after_first_, span_)) : std::nullopt;
+}
+
+// A thread that was late at the beginning of a round and not at its end makes it seem shorter.
+double PathCapacity::sureness() const {
+    constexpr Duration late = std::chrono::microseconds(500);
+    return to_seconds(span_) / to_seconds(span_ + late);
 }
 
 void PathCapacity::end_round(Round round, TimePoint now) {
@@ -42,7 +48,7 @@ void PathCapacity::end_round(Round round, TimePoint now) {
         frames_ = 0;
         return;
     }
-    if (round == Round::full) learn(*delivered_, now);
+    if (round == Round::full) learn(*delivered_ * sureness(), now);
     busy_.push_back(*delivered_);
     if (busy_.size() > rounds) busy_.pop_front();
     if (busy_.size() == rounds) {

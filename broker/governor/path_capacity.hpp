@@ -31,7 +31,8 @@ private:
         TimePoint when;
         ByteRate rate;
     };
-    [[nodiscard]] std::optional<ByteRate> measure() const;
+    [[nodiscard]] std::optional<ByteRate> measure();
+    [[nodiscard]] double sureness() const;
     void learn(ByteRate rate, TimePoint now);
 
     std::optional<QueueSample> first_;
@@ -39,6 +40,7 @@ private:
     Bytes after_first_{};
     Bytes unplaced_{};  // of frames since the last one whose time of arrival is known
     std::size_t frames_ = 0;
+    Duration span_{};  // of the last measured round
     std::optional<ByteRate> delivered_;
     std::deque<ByteRate> busy_;
     std::deque<Mean> means_;  // falling rates, the highest first

@@ -2,10 +2,11 @@
 
 #include <optional>
 
-#include "broker/governor/busyness.hpp"
+#include "broker/governor/frame_pacer.hpp"
 #include "broker/governor/path_capacity.hpp"
-#include "broker/governor/path_noise.hpp"
 #include "broker/governor/path_tuning.hpp"
+#include "broker/governor/queue_watch.hpp"
+#include "broker/governor/rate_law.hpp"
 #include "broker/governor/reason.hpp"
 
 namespace lull::broker {
@@ -22,25 +23,20 @@ public:
     void limit(ByteRate most) { limit_ = most; }
     void set_urgency(Urgency urgency) { urgency_ = urgency; }
 
-    struct Turn {
-        enum class Kind { wait, data, probe };
-        Kind kind = Kind::wait;
-        Bytes size{};      // data: of the frame at most
-        TimePoint again{}; // wait: ask again then, or after the next sample
-    };
+    using Turn = broker::Turn;
     [[nodiscard]] Turn turn(TimePoint now) const;
     // A frame or a probe went out. A probe has no more than `probe_size`.
-    void sent(Bytes size, TimePoint now);
+    void sent(Bytes size, TimePoint now) { pacer_.sent(size, rate(), now); }
     // There was a turn and nothing to send: the round does not tell of the path.
     void starved() { slack_ = true; }
     // Frames that were sent and will never be acknowledged.
-    void lost(Bytes size) { in_flight_ -= std::min(in_flight_, size); }
+    void lost(Bytes size) { pacer_.acknowledged(size); }
 
     enum class Phase { measuring, startup, cruise, yield };
     [[nodiscard]] Phase phase() const { return phase_; }
     [[nodiscard]] ByteRate rate() const;      // that turn() follows
     // For the kernel: above what is sent, or old bytes would be delayed; and never so low that probes would be.
-    [[nodiscard]] ByteRate pacing() const;
+    [[nodiscard]] ByteRate pacing() const { return pacer_.pacing(rate()); }
     [[nodiscard]] ByteRate capacity() const { return capacity_.learned(); }
     // The last time that frames met a queue.
     [[nodiscard]] TimePoint congested_at() const { return congested_at_; }
@@ -49,7 +45,7 @@ public:
     [[nodiscard]] Duration threshold() const;
     [[nodiscard]] Reason reason(TimePoint now) const;
 
-    static constexpr Bytes probe_size{32};
+    static constexpr Bytes probe_size = FramePacer::probe_size;
 
 private:
     struct Round {
@@ -59,63 +55,41 @@ private:
         Duration queue_sum{};
     };
 
+    [[nodiscard]] Duration usual_threshold() const;
+    [[nodiscard]] std::size_t probes_to_begin() const;
+    [[nodiscard]] ByteRate progress() const;
     void observe(QueueSample const& sample);
-    [[nodiscard]] bool stalled(QueueSample const& sample) const;
     void look_for_congestion(QueueSample const& sample, TimePoint now);
     void congested(Duration queue, TimePoint now);
     void pause(TimePoint now);
-    void cut(Duration queue);
+    void yield(TimePoint now);
     void retreat_if_shared(TimePoint now);
     void count_clean(TimePoint now);
     void begin_round(TimePoint now);
     void end_round(TimePoint now);
-    void speed_up(TimePoint now);
-    void climb(Duration queue, TimePoint now);
-    void explore(TimePoint now);
-    [[nodiscard]] ByteRate ceiling() const;
-    [[nodiscard]] ByteRate progress() const;
-    [[nodiscard]] Bytes frame() const;
-    [[nodiscard]] Bytes most_in_flight() const;
+    [[nodiscard]] RateLaw::Round shown_by_round(TimePoint now) const;
 
     PathTuning tuning_;
     Urgency urgency_;
     Phase phase_ = Phase::measuring;
-    ByteRate rate_;
     ByteRate limit_;
-    PathNoise noise_;
+    RateLaw law_;
+    FramePacer pacer_;
+    QueueWatch watch_;
     PathCapacity capacity_;
     std::optional<Duration> round_trip_;  // smoothed, without queues
 
     Round round_;
     bool slack_ = false;
-    ByteRate highest_;       // rate of this round
-    ByteRate highest_before_;
 
-    std::optional<QueueSample> over_;     // the last sample was over the threshold
-    std::optional<TimePoint> busy_since_; // no sample was under it since
-    Busyness just_now_;
     TimePoint congested_at_{};
     Duration congested_queue_{};          // the longest since then
     Duration answered_queue_{};           // for which the last cut was made
     TimePoint low_since_{};
-    unsigned congestions_ = 0;            // of this episode
-    TimePoint paused_until_{};
+    TimePoint yielded_at_{};
     TimePoint retreated_until_{};
     Duration retreat_{};
     unsigned clean_ = 0;                  // samples in a row, while data has stopped
-
-    ByteRate knee_;                       // delivered when the path was congested last
-    TimePoint knee_at_{};
-    double growth_ = 0;
-    unsigned exploring_ = 0;              // rounds left
-    double excess_ = 0;
-    ByteRate explored_from_;
-    TimePoint next_explore_{};
-
-    Bytes in_flight_{};
-    TimePoint next_frame_{};
-    TimePoint last_sent_{};
-    unsigned probes_ = 0;
 };
 
 }  // namespace lull::broker

@@ -29,6 +29,9 @@ void PathNoise::add(Duration queue) {
 void PathNoise::close_group() {
     auto const group = std::exchange(group_, {});
     if (*std::min_element(group.begin(), group.end()) > hardly_any) return;
+    for (auto const queue : group) last_.push_back(queue);
+    while (last_.size() > groups_kept * group_size) last_.pop_front();
+    jitter_ = at_share(std::vector(last_.begin(), last_.end()), 0.5);
     levels_.push_back(at_share(std::vector(group.begin(), group.end()), nearly_all));
     if (levels_.size() > groups_kept) levels_.pop_front();
     level_ = at_share(std::vector(levels_.begin(), levels_.end()), few);

@@ -16,6 +16,8 @@ public:
     // Nine of ten samples of a group lie below it, in the quieter of the last groups: noise is in all of them, others' bursts in some.
     // Zero until there is a group.
     [[nodiscard]] Duration level() const { return level_; }
+    // Half of the last samples lie below it: others' bursts hardly lift it, jitter of every packet does.
+    [[nodiscard]] Duration jitter() const { return jitter_; }
 
 private:
     void close_group();
@@ -23,6 +25,8 @@ private:
     std::deque<Duration> group_;
     std::deque<Duration> levels_;  // of the last groups
     Duration level_{};
+    std::deque<Duration> last_;
+    Duration jitter_{};
 };
 
 }  // namespace lull::broker

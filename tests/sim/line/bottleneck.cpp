@@ -12,6 +12,7 @@ void Bottleneck::enter(Packet packet) {
     auto& queue = queues_[shape_.discipline == Discipline::fifo ? 0 : static_cast<std::size_t>(packet.side)];
     if (time_for(queue.bytes + packet.size, shape_.rate) > shape_.buffer) return packet.to->dropped(packet);
     queue.bytes += packet.size;
+    waiting_[static_cast<std::size_t>(packet.side)] += packet.size;
     queue.packets.push_back(packet);
     if (!serving_) serve();
 }
@@ -39,9 +40,11 @@ void Bottleneck::serve() {
     }
     world_.after(time_for(packet.size, shape_.rate), [this, packet, chosen] {
         queues_[chosen].bytes -= packet.size;
+        waiting_[static_cast<std::size_t>(packet.side)] -= packet.size;
         left_[static_cast<std::size_t>(packet.side)] += packet.size;
         world_.after(lane_.pass(world_.now(), way()), [packet] { packet.to->arrived(packet); });
         serve();
+        for (auto const& told : told_) told();
     });
 }
 

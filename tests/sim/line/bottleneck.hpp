@@ -62,6 +62,10 @@ public:
     [[nodiscard]] LineShape const& shape() const { return shape_; }
     // What a packet would wait now.
     [[nodiscard]] Duration queue() const;
+    // Of one side's packets in the buffer.
+    [[nodiscard]] Bytes waiting(Side side) const { return waiting_[static_cast<std::size_t>(side)]; }
+    // Told whenever a packet has left the buffer.
+    void on_departure(std::function<void()> told) { told_.push_back(std::move(told)); }
     // Bytes that have left the buffer.
     [[nodiscard]] Bytes left(Side side) const { return left_[static_cast<std::size_t>(side)]; }
 
@@ -81,6 +85,8 @@ private:
     Lane lane_;
     std::array<Queue, 2> queues_;
     std::array<Bytes, 2> left_{};
+    std::array<Bytes, 2> waiting_{};
+    std::vector<std::function<void()>> told_;
     bool serving_ = false;
     TimePoint stalled_until_{};
     TimePoint next_stall_{};

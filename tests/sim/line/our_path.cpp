@@ -15,7 +15,25 @@ constexpr std::uint64_t message = 60;  // our own header, ZeroMQ's and CURVE's
 }  // namespace
 
 Connection::Connection(World& world, Bottleneck& line, NodeMachine machine, Heard heard)
-    : world_(world), line_(line), machine_(machine), node_(machine.lateness, machine.seed), heard_(std::move(heard)) {}
+    : world_(world), line_(line), machine_(machine), node_(machine.lateness, machine.seed), heard_(std::move(heard)) {
+    if (machine_.own_interface) line_.on_departure([this] { fill_interface(); });
+}
+
+// Linux lets a millisecond of a connection wait at the interface, two packets at least (TCP small queues); the rest stays in the socket.
+void Connection::fill_interface() {
+    constexpr Bytes few(2 * (segment + headers));
+    while (!in_socket_.empty() && line_.waiting(Side::ours) < few) {
+        auto const packet = in_socket_.front();
+        in_socket_.pop_front();
+        line_.enter(packet);
+    }
+}
+
+void Connection::hand_over(Packet const& packet) {
+    if (!machine_.own_interface) return line_.enter(packet);
+    in_socket_.push_back(packet);
+    fill_interface();
+}
 
 Bytes Connection::size_of(Frame const& frame, std::uint64_t number) const {
     auto const bytes = frame.sample.size.count() + message;
@@ -28,14 +46,14 @@ void Connection::send(Bytes payload, ByteRate pacing) {
     auto const packets = (payload.count() + message + segment - 1) / segment;
     auto const begin = std::max(now, kernel_busy_until_);
     Frame frame{next_packet_, packets, packets, {.sent = now, .received = {}, .acknowledged = {}, .size = payload}};
-    frame.sample.unsent = begin > now ? Bytes(1) : Bytes();
+    frame.sample.unsent = begin > now || !in_socket_.empty() ? Bytes(1) : Bytes();
     next_packet_ += packets;
     auto leaves = begin;
     for (auto number = frame.first; number < next_packet_; ++number) {
         auto const size = size_of(frame, number);
         on_the_wire_ += size;
         frame.sample.pacing = leaves - begin;
-        world_.after(leaves - now, [this, number, size] { line_.enter({this, number, size, Side::ours}); });
+        world_.after(leaves - now, [this, number, size] { hand_over({this, number, size, Side::ours}); });
         leaves += time_for(size, pacing);
     }
     kernel_busy_until_ = leaves;

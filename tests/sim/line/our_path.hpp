@@ -15,6 +15,7 @@ struct NodeMachine {
     double drift = 0;  // seconds a second
     Lateness lateness{};
     std::uint64_t seed = 0;
+    bool own_interface = false;  // the line is that of the broker's own interface
 };
 
 // The connection to one node: the kernel, which paces the packets of a frame, the node, which acknowledges each frame at once, and the
@@ -39,6 +40,8 @@ private:
         std::uint64_t missing = 0;
         broker::PathSample sample;
     };
+    void hand_over(Packet const& packet);
+    void fill_interface();
     void deliver();
     [[nodiscard]] Duration node_clock() const;
     [[nodiscard]] Bytes size_of(Frame const& frame, std::uint64_t number) const;
@@ -50,6 +53,7 @@ private:
     Heard heard_;
     std::deque<Frame> frames_;       // not delivered yet
     std::uint64_t next_packet_ = 0;
+    std::deque<Packet> in_socket_;   // before our own interface, where the kernel lets few of a connection wait
     TimePoint kernel_busy_until_{};  // with pacing what it was given
     Bytes delivered_{};
     Bytes on_the_wire_{};

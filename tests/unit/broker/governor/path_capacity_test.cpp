@@ -44,7 +44,8 @@ TEST_CASE("three busy rounds tell the capacity, a slack one begins the count ane
 TEST_CASE("one round in which a queue stood tells it at once, and it tells what arrived, not what was sent") {
     Frames frames;
     frames.round(Round::full, 8ms);
-    CHECK(frames.capacity.learned().per_second() == Approx(1'250'000).epsilon(0.01));
+    CHECK(frames.capacity.learned().per_second() == Approx(1'250'000).epsilon(0.02));
+    CHECK(frames.capacity.learned().per_second() < 1'250'000);  // by a thread that was late it would seem more
 }
 
 TEST_CASE("frames that a stall held up and that arrive together are no capacity") {
@@ -60,13 +61,13 @@ TEST_CASE("frames that a stall held up and that arrive together are no capacity"
     CHECK(capacity.learned().per_second() < 2'600'000);
 }
 
-TEST_CASE("what was learned is kept for half a minute, and longer where nothing newer is known") {
+TEST_CASE("what was learned is kept for two minutes, and longer where nothing newer is known") {
     Frames frames;
     for (int i = 0; i < 3; ++i) frames.round(Round::busy, 4ms);
     frames.sent += 1h;
     CHECK(frames.capacity.learned().per_second() == Approx(2'500'000).epsilon(0.01));
     for (int i = 0; i < 3; ++i) frames.round(Round::full, 8ms);
-    frames.sent += 31s;
+    frames.sent += 121s;
     frames.round(Round::slack, 8ms);
     frames.round(Round::full, 8ms);
     CHECK(frames.capacity.learned().per_second() == Approx(1'250'000).epsilon(0.05));

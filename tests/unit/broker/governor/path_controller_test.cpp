@@ -114,7 +114,7 @@ TEST_CASE("stalls of wifi and the ticks of LTE do not end a transfer") {
 TEST_CASE("control: with a threshold that never adapts, and without an eye for stalls, LTE starves a transfer") {
     auto line = at(20, 40ms);
     line.jitter = [](Duration t, std::mt19937_64& random) { return (t / 5ms + 1) * 5ms - t + (random() % 20 == 0 ? 8ms : 0ms); };
-    auto controller = normal({.noise_factor = 0, .stall = 0});
+    auto controller = normal({.late_factor = 0, .jitter_factor = 0, .window_factor = 0, .stall = 0});
     CHECK(share(drive(controller, line, 20s), 5s, 20s, Mbit(20)) < 0.5);
 }
 
@@ -158,4 +158,23 @@ TEST_CASE("however little flows, a probe is not held up by the kernel's pacing")
     (void)drive(controller, line, 5s);
     CHECK(controller.phase() == PathController::Phase::yield);
     CHECK(time_for(Bytes(200), controller.pacing()) < 2ms);
+}
+
+TEST_CASE("congestion that never ends, however false, lets half a percent of the capacity flow") {
+    auto controller = normal();
+    auto line = at(20, 20ms);
+    auto const busy = [](Duration t, std::mt19937_64&) { return t > 100ms && t < 20s ? 200ms : 0ms; };
+    line.jitter = busy;
+    CHECK(share(drive(controller, line, 19s), 2s, 19s, Mbit(20)) > 0.004);
+
+    auto later = normal();
+    line.jitter = [](Duration t, std::mt19937_64&) { return t > 5s ? 200ms : 0ms; };
+    CHECK(share(drive(later, line, 19s), 7s, 19s, Mbit(20)) > 0.004);
+}
+
+TEST_CASE("control: without the minimum progress nothing flows there") {
+    auto controller = normal({.progress = 0});
+    auto line = at(20, 20ms);
+    line.jitter = [](Duration t, std::mt19937_64&) { return t > 5s ? 200ms : 0ms; };
+    CHECK(share(drive(controller, line, 19s), 7s, 19s, Mbit(20)) < 0.004);
 }

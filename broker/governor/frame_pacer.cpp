@@ -1,0 +1,68 @@
+#include "broker/governor/frame_pacer.hpp"
+
+#include <utility>
+
+namespace lull::broker {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr ByteRate least_pacing(250'000);  // or a probe would be delayed
+constexpr Bytes least_frame(1400);
+constexpr Bytes usual_frame = KiB(64);
+constexpr Bytes most_frame = KiB(256);
+constexpr Duration first_gap = 3700us;     // of probes that measure: no divisor of the ticks of a radio
+constexpr Duration in_flight_slack = 30ms;
+constexpr Duration catch_up = 2ms;         // after a timer that was late
+
+// 2 ms of the rate, within 1.4 kB and 64 kB; up to 256 kB where that is a fifth of a millisecond.
+Bytes frame(ByteRate rate) {
+    auto const most = std::clamp(flowing(rate, 200us), usual_frame, most_frame);
+    return std::clamp(flowing(rate, 2ms), least_frame, most);
+}
+
+Bytes most_in_flight(FramePacer::Flow const& flow) {
+    return flowing(flow.rate, flow.round_trip + in_flight_slack) + frame(flow.rate) + frame(flow.rate);
+}
+
+}  // namespace
+
+Duration FramePacer::probe_gap(Mode mode) const {
+    return mode == Mode::measuring ? first_gap : mode == Mode::yielding ? tuning_.yield_probe_gap : tuning_.probe_gap;
+}
+
+Turn FramePacer::turn(Flow const& flow, TimePoint now) const {
+    bool const measuring = flow.mode == Mode::measuring;
+    bool const still = flow.mode != Mode::flowing || now < paused_until_;
+    // The minimum progress of a stopped path knows no pause: pauses never end where delays lie.
+    bool const data = !measuring && (flow.mode == Mode::yielding || now >= paused_until_) && !flow.rate.zero();
+    auto const size = frame(flow.rate);
+    if (data && now >= next_frame_ && in_flight_ + size <= most_in_flight(flow)) return {Turn::Kind::data, size, now};
+    auto const probe = last_sent_ + probe_gap(flow.mode);
+    if (still && now >= probe && (!measuring || probes_ < 2 * flow.first_probes)) return {Turn::Kind::probe, probe_size, now};
+    auto again = still ? std::max(probe, now + 100us) : now + in_flight_slack;
+    if (data && next_frame_ > now) again = std::min(again, next_frame_);
+    if (paused_until_ > now) again = std::min(again, paused_until_);
+    return {Turn::Kind::wait, {}, again};
+}
+
+void FramePacer::sent(Bytes size, ByteRate rate, TimePoint now) {
+    in_flight_ += size;
+    last_sent_ = now;
+    if (size <= probe_size) {
+        ++probes_;
+        return;
+    }
+    highest_ = std::max(highest_, rate);
+    next_frame_ = std::max(next_frame_, now - catch_up) + time_for(size, rate);
+}
+
+ByteRate FramePacer::pacing(ByteRate rate) const {
+    constexpr double above = 1.25;
+    return std::max({highest_, highest_before_, rate, least_pacing}) * above;
+}
+
+void FramePacer::begin_round(ByteRate rate) { highest_before_ = std::exchange(highest_, rate); }
+
+}  // namespace lull::broker

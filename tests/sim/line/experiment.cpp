@@ -130,7 +130,7 @@ private:
                 cubic_ = std::make_unique<TcpFlow>(world_, line_, Side::ours, TcpFlow::endless, nullptr);
                 return cubic_->begin();
             case Sending::Kind::fixed:
-                fixed_ = std::make_unique<FixedRate>(world_, line_, setting_.line.rate * sending_.fixed);
+                fixed_ = std::make_unique<FixedRate>(world_, line_, setting_.line.rate * sending_.fixed, sending_.age);
                 return fixed_->begin();
         }
     }

@@ -15,6 +15,7 @@ struct Sending {
     enum class Kind { nothing, governor, cubic, fixed };
     Kind kind = Kind::governor;
     double fixed = 0.5;  // of the line
+    std::optional<Duration> age{};  // fixed: silent while there was a queue so long ago
     broker::PathTuning tuning{};
     broker::Urgency urgency = broker::Urgency::normal;
     bool one_for_all = true;  // the nodes of a broker share one controller, as those of one site do

@@ -30,8 +30,14 @@ Result<Sending> sending_of(Arguments const& arguments) {
     if (by == "priority") return Sending{.kind = Sending::Kind::fixed, .fixed = 1};
     if (by == "cubic") sending.kind = Sending::Kind::cubic;
     if (by.starts_with("fixed:")) {
+        auto const at = by.find('@');
         auto const share = to_number(by.substr(by.find(':') + 1));
         if (!share) return pass(share.error());
+        if (at != std::string::npos) {
+            auto const age = to_number(by.substr(at + 1));
+            if (!age) return pass(age.error());
+            sending.age = from_seconds(*age / 1000);
+        }
         sending.kind = Sending::Kind::fixed;
         sending.fixed = *share;
     }
@@ -98,7 +104,7 @@ int main(int argc, char** argv) {
         .options = {{.name = "scenario", .help = "one of them, again for more (default: all)", .placeholder = "NAME", .many = true},
                     {.name = "seed", .help = "the first seed", .placeholder = "N", .fallback = "1"},
                     {.name = "seeds", .help = "how many", .placeholder = "N", .fallback = "5"},
-                    {.name = "by", .help = "what sends: governor, cubic, fixed:SHARE, priority", .placeholder = "WHAT", .fallback = "governor"},
+                    {.name = "by", .help = "what sends: governor, cubic, fixed:SHARE, fixed:SHARE@MS (silent while there was a queue MS ago), priority", .placeholder = "WHAT", .fallback = "governor"},
                     {.name = "urgency", .help = "urgent, normal, background", .placeholder = "WORD", .fallback = "normal"},
                     {.name = "one-for-each", .help = "each node has a controller of its own, although all are behind one line"},
                     {.name = "at-once", .help = "programs are never late"},

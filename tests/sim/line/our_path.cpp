@@ -138,14 +138,23 @@ void OurPath::pump() {
     }
 }
 
-FixedRate::FixedRate(World& world, Bottleneck& line, ByteRate rate)
-    : world_(world), line_(line), rate_(rate), connection_(world, line, {.lateness = {}}, [](auto const&) {}) {}
+FixedRate::FixedRate(World& world, Bottleneck& line, ByteRate rate, std::optional<Duration> age_of_knowledge)
+    : world_(world), line_(line), rate_(rate), age_(age_of_knowledge), connection_(world, line, {.lateness = {}}, [](auto const&) {}) {}
+
+bool FixedRate::queue_known() {
+    constexpr Duration two_packets = 1300us;  // of 20 Mbit/s
+    if (!age_) return false;
+    queues_.emplace_back(world_.now(), line_.queue());
+    while (queues_.size() > 1 && queues_[1].first <= world_.now() - *age_) queues_.pop_front();
+    return queues_.front().second > two_packets;
+}
 
 void FixedRate::send() {
     constexpr Bytes payload(1388);
     constexpr Bytes wire(1514);
     constexpr Duration most_queue = 50ms;
-    if (line_.shape().discipline != Discipline::priority || line_.queue() < most_queue) connection_.send(payload, Mbit(100'000));
+    bool const room = line_.shape().discipline != Discipline::priority || line_.queue() < most_queue;
+    if (room && !queue_known()) connection_.send(payload, Mbit(100'000));
     world_.after(time_for(wire, rate_), [this] { send(); });
 }
 

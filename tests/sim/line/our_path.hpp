@@ -88,19 +88,23 @@ private:
     std::uint64_t alarm_ = 0;  // the last timer that was armed
 };
 
-// Sends at a fixed rate whatever happens; with strict priority for others and the rate of the line, the limit of any sender.
+// Sends at a fixed rate whatever happens; with strict priority for others and the rate of the line, the limit of any sender. If it knows
+// the queue as it was some time ago, exactly, it is silent while there was one: the limit of any sender that learns by acknowledgements.
 class FixedRate {
 public:
-    FixedRate(World& world, Bottleneck& line, ByteRate rate);
+    FixedRate(World& world, Bottleneck& line, ByteRate rate, std::optional<Duration> age_of_knowledge = {});
     void begin() { send(); }
     [[nodiscard]] Connection const& connection() const { return connection_; }
 
 private:
     void send();
+    [[nodiscard]] bool queue_known();
 
     World& world_;
     Bottleneck& line_;
     ByteRate rate_;
+    std::optional<Duration> age_;
+    std::deque<std::pair<TimePoint, Duration>> queues_;
     Connection connection_;
 };
 

@@ -14,6 +14,7 @@ constexpr Bytes usual_frame = KiB(64);
 constexpr Bytes most_frame = KiB(256);
 constexpr Duration first_gap = 3700us;     // of probes that measure: no divisor of the ticks of a radio
 constexpr Duration in_flight_slack = 30ms;
+constexpr Duration patience = 1s;          // with probes that nobody answers: then data has to show what the path is like
 constexpr Duration catch_up = 2ms;         // after a timer that was late
 
 // 2 ms of the rate, within 1.4 kB and 64 kB; up to 256 kB where that is a fifth of a millisecond.
@@ -36,11 +37,13 @@ Turn FramePacer::turn(Flow const& flow, TimePoint now) const {
     bool const measuring = flow.mode == Mode::measuring;
     bool const still = flow.mode != Mode::flowing || now < paused_until_;
     // The minimum progress of a stopped path knows no pause: pauses never end where delays lie.
-    bool const data = !measuring && (flow.mode == Mode::yielding || now >= paused_until_) && !flow.rate.zero();
+    bool const all_probes = probes_ >= 2 * flow.first_probes;
+    bool const begun = !measuring || (all_probes && now - last_probe_ >= patience);
+    bool const data = begun && (flow.mode == Mode::yielding || now >= paused_until_) && !flow.rate.zero();
     auto const size = frame(flow.rate);
     if (data && now >= next_frame_ && in_flight_ + size <= most_in_flight(flow)) return {Turn::Kind::data, size, now};
     auto const probe = last_sent_ + probe_gap(flow.mode);
-    if (still && now >= probe && (!measuring || probes_ < 2 * flow.first_probes)) return {Turn::Kind::probe, probe_size, now};
+    if (still && now >= probe && (!measuring || !all_probes)) return {Turn::Kind::probe, probe_size, now};
     auto again = still ? std::max(probe, now + 100us) : now + in_flight_slack;
     if (data && next_frame_ > now) again = std::min(again, next_frame_);
     if (paused_until_ > now) again = std::min(again, paused_until_);
@@ -52,8 +55,10 @@ void FramePacer::sent(Bytes size, ByteRate rate, TimePoint now) {
     last_sent_ = now;
     if (size <= probe_size) {
         ++probes_;
+        last_probe_ = now;
         return;
     }
+    last_data_ = now;
     highest_ = std::max(highest_, rate);
     next_frame_ = std::max(next_frame_, now - catch_up) + time_for(size, rate);
 }

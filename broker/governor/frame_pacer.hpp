@@ -33,6 +33,8 @@ public:
 
     void pause(TimePoint until) { paused_until_ = until; }
     [[nodiscard]] TimePoint paused_until() const { return paused_until_; }
+    // When the last frame that was no probe went.
+    [[nodiscard]] TimePoint last_data() const { return last_data_; }
     // Data flows again after it had stopped: nothing is to be caught up on.
     void restart(TimePoint now) { next_frame_ = now; }
 
@@ -51,6 +53,8 @@ private:
     TimePoint last_sent_{};
     TimePoint paused_until_{};
     std::size_t probes_ = 0;
+    TimePoint last_probe_{};
+    TimePoint last_data_{};
     ByteRate highest_;  // rate of this round
     ByteRate highest_before_;
 };

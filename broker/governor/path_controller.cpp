@@ -16,6 +16,8 @@ constexpr std::size_t first_probes = 30;
 constexpr std::size_t more_probes = 120;
 constexpr Duration much_jitter = 1ms;
 constexpr unsigned clean_to_resume = 3;
+constexpr Duration idle_for = 2s;          // then nobody knows who has come to use the path meanwhile
+constexpr Bytes packets_at_once(3 * 1514); // of one frame, or one of others between them: no queue yet
 // A path shows its noise, and no queue of ours, when we have sent less than this share of the capacity for so long, or hardly anything.
 constexpr double low = 0.25;
 constexpr Duration low_for = 5s;
@@ -30,7 +32,8 @@ Duration PathController::usual_threshold() const {
     auto const usual = tuning_.threshold(urgency_);
     auto const share = tuning_.of_round_trip * (to_seconds(usual) / to_seconds(tuning_.normal));
     auto const short_way = round_trip_ ? scaled(*round_trip_, share) : usual;
-    return std::max(std::min(usual, short_way), tuning_.least_threshold);
+    auto const packets = capacity_.learned().zero() ? Duration() : time_for(packets_at_once, capacity_.learned());
+    return std::max({std::min(usual, short_way), tuning_.least_threshold, packets});
 }
 
 Duration PathController::threshold() const { return watch_.threshold(usual_threshold()); }
@@ -171,6 +174,12 @@ ByteRate PathController::progress() const {
 }
 
 ByteRate PathController::wanted() const { return phase_ == Phase::yield ? rate() : law_.rate() * (1 + tuning_.most_growth); }
+
+void PathController::sent(Bytes size, TimePoint now) {
+    bool const idle = size > probe_size && phase_ == Phase::cruise && now - pacer_.last_data() > idle_for;
+    if (idle && law_.rate() > capacity_.learned() * tuning_.resume) law_.resume(RateLaw::Stop::short_one, capacity_.learned(), now);
+    pacer_.sent(size, rate(), now);
+}
 
 Turn PathController::turn(TimePoint now) const {
     if (limit_.zero()) return {Turn::Kind::wait, {}, now + tuning_.yield_probe_gap};

@@ -26,7 +26,7 @@ public:
     using Turn = broker::Turn;
     [[nodiscard]] Turn turn(TimePoint now) const;
     // A frame or a probe went out. A probe has no more than `probe_size`.
-    void sent(Bytes size, TimePoint now) { pacer_.sent(size, rate(), now); }
+    void sent(Bytes size, TimePoint now);
     // There was a turn and nothing to send: the round does not tell of the path.
     void starved() { slack_ = true; }
     // Frames that were sent and will never be acknowledged.

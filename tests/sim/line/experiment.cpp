@@ -18,7 +18,11 @@ public:
         std::vector<NodeMachine> machines;
         for (std::size_t i = 0; i < setting.nodes; ++i) {
             auto const drift = i % 2 == 0 ? setting.drift : -setting.drift;
-            machines.push_back({.offset = std::chrono::seconds(1000 * i), .drift = drift, .lateness = setting.lateness, .seed = seed + 1 + i, .own_interface = setting.counters.with_others});
+            machines.push_back({.offset = std::chrono::seconds(1000 * i),
+                                .drift = drift,
+                                .lateness = setting.lateness,
+                                .seed = seed + 1 + i,
+                                .own_interface = setting.counters.with_others});
         }
         auto const add = [&](std::vector<NodeMachine> const& some) {
             broker::PathController controller(sending.tuning, sending.urgency);

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from scenarios import PING
 
 WARM = 2.0      # s after the foreground's start that do not count
-WINDOW = 0.1    # s over which the bulk's rate is taken for "gone" and "back"
+WINDOW = 0.1    # s over which the bulk's rate is taken for "gone" and "back",
+LASTING = 0.5   # and over which it has to stay so
 STEP = 0.02
 GONE, BACK = 0.1, 0.8
 LOST = 30_000.0  # ms, for a request that failed
@@ -71,8 +72,8 @@ class Seen:
     def bulk(self, begin, end):
         return sum(self.counters.between(node, begin, end) for node in self.nodes)
 
-    def bulk_rate(self, begin):
-        return self.bulk(begin, begin + WINDOW) * 8 / WINDOW
+    def bulk_rate(self, begin, length=WINDOW):
+        return self.bulk(begin, begin + length) * 8 / length
 
 
 def read(csv_path, counters_path, nodes, **rest):
@@ -84,11 +85,11 @@ def read(csv_path, counters_path, nodes, **rest):
 
 
 def first_window(seen, begin, end, fits):
-    """The middle of the first window that fits, after `begin`; None if there is none before `end`."""
+    """How long after `begin` the first window is over that fits and stays so on average; None if there is none before `end`."""
     moment = begin
     while moment + WINDOW <= end:
-        if fits(seen.bulk_rate(moment)):
-            return moment + WINDOW / 2 - begin
+        if fits(seen.bulk_rate(moment)) and fits(seen.bulk_rate(moment, min(LASTING, end - moment))):
+            return moment + WINDOW - begin
         moment += STEP
     return None
 

@@ -184,23 +184,29 @@ class Line:
 
     def _classes(self, space, device, limit):
         """The foreground is class 1:10, all others 1:20."""
-        rate = self.shape.rate
-        sizes = ["burst", self.burst(rate), "cburst", self.burst(rate), "quantum", "1514"]
         fair = self.shape.queue == "fair"
-        share = str(rate // 2 if fair else rate // 100)
         self.run(space, "tc", "qdisc", "add", "dev", device, "root", "handle", "1:", "htb", "default", "20")
-        self.run(space, "tc", "class", "add", "dev", device, "parent", "1:", "classid", "1:1", "htb", "rate", str(rate), "ceil", str(rate), *sizes)
-        for number, first in ((10, True), (20, False)):
-            self.run(space, "tc", "class", "add", "dev", device, "parent", "1:1", "classid", f"1:{number}", "htb", "rate", share, "ceil", str(rate),
-                     "prio", "0" if first or fair else "1", *sizes)
+        self._set_classes("add", self.shape.rate)
+        for number in (10, 20):
             self.run(space, "tc", "qdisc", "add", "dev", device, "parent", f"1:{number}", "handle", f"{number}:", "bfifo", "limit",
                      str(int(limit) // 2) if fair else limit)
         to = ["match", "ip", "dst", f"{self.address('client')}/32"]
         self.run(space, "tc", "filter", "add", "dev", device, "parent", "1:", "protocol", "ip", "u32", *to, "flowid", "1:10")
 
+    def _set_classes(self, verb, rate):
+        space, device = self.shaped()
+        sizes = ["burst", self.burst(rate), "cburst", self.burst(rate), "quantum", "1514"]
+        fair = self.shape.queue == "fair"
+        share = rate // 2 if fair else rate // 100
+        for parent, number, least, first in (("1:", 1, rate, True), ("1:1", 10, share, True), ("1:1", 20, share, fair)):
+            self.run(space, "tc", "class", verb, "dev", device, "parent", parent, "classid", f"1:{number}", "htb", "rate", str(least), "ceil",
+                     str(rate), "prio", "0" if first else "1", *sizes)
+
     def change(self, rate):
         """The line has another rate from now on; the buffer keeps its bytes."""
         space, device = self.shaped()
+        if self.shape.queue != "fifo":
+            return self._set_classes("change", rate)
         limit = str(int(self.shape.rate / 8 * self.shape.buffer))
         self.run(space, "tc", "qdisc", "change", "dev", device, "root", "handle", "1:", "tbf", "rate", str(rate), "burst", self.burst(rate),
                  "limit", limit)
@@ -236,6 +242,7 @@ class Line:
 
     def ping(self, count=20):
         """Round trips between client and foreground server, ms."""
+        self.run("client", "ping", "-n", "-c", "2", "-i", "0.2", self.address(self.foreground()))  # the first one asks for hardware addresses
         out = self.run("client", "ping", "-n", "-c", str(count), "-i", "0.02", self.address(self.foreground()))
         least, mean, most, deviation = map(float, out.rsplit("=", 1)[1].split()[0].split("/"))
         return {"least": least, "mean": mean, "most": most, "deviation": deviation}
@@ -246,10 +253,10 @@ class Line:
             return self.start("rb", LINE, "count", "client", *self.nodes(), stdout=file)
 
     def delivered(self):
-        """Bytes that have reached the nodes."""
+        """Bytes that have reached each of the nodes."""
         text = self.run("rb", "cat", "/proc/net/dev")
-        wanted = set(self.nodes())
-        return sum(int(line.split(":")[1].split()[8]) for line in text.splitlines() if ":" in line and line.split(":")[0].strip() in wanted)
+        fields = {line.split(":")[0].strip(): line.split(":")[1].split() for line in text.splitlines() if ":" in line}
+        return {node: int(fields[node][8]) for node in self.nodes()}
 
     def wait_for_bulk(self, enough=60_000, timeout=30):
-        wait_until(lambda: self.delivered() > enough, timeout, "nothing of the bulk transfer came")
+        wait_until(lambda: sum(self.delivered().values()) > enough, timeout, "nothing of the bulk transfer came")

@@ -1,6 +1,7 @@
 #include "bench/quiet/quantities.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <initializer_list>
 #include <optional>
 
@@ -19,7 +20,7 @@ struct Unit {
 std::optional<double> number_with(std::string_view text, std::initializer_list<Unit> units) {
     double value = 0;
     auto const [stop, problem] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-    if (problem != std::errc() || !(value >= 0)) return std::nullopt;
+    if (problem != std::errc() || !std::isfinite(value) || value < 0) return std::nullopt;
     std::string_view rest(stop, static_cast<std::size_t>(text.data() + text.size() - stop));
     if (rest.starts_with(' ')) rest.remove_prefix(1);
     for (auto const& unit : units) {

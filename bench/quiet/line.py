@@ -5,6 +5,7 @@
 Traffic stays inside. Whatever is made here is removed by close()."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from rig import BUILD, wait_until  # noqa: E402
 OURS = os.environ.get("LULL_BENCH_BUILD", BUILD)
 BENCH = os.path.join(OURS, "bench", "lull-bench")
 LINE = os.path.join(OURS, "bench", "bench_quiet_line")
+MEMORY = "/dev/shm"  # data lie there, so that no disk is measured
 PORT = 7800  # of the foreground's server
 REAL_TIME = ["chrt", "--fifo", "10"]  # the foreground is somebody else's machine: our load must not slow it
 
@@ -40,6 +42,30 @@ def run(*command):
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
+
+
+def sweep(own=None):
+    """Removes namespaces and data of a laboratory whose process is `own` or no longer there."""
+    def left(name, prefix):
+        pid = name.removeprefix(prefix).split("-")[0]
+        return name.startswith(prefix) and pid.isdigit() and (int(pid) == own or not os.path.exists(f"/proc/{pid}"))
+
+    for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
+        if left(name, "quiet"):
+            remove_space(name)
+    for name in os.listdir(MEMORY):
+        if left(name, "lull-quiet-"):
+            shutil.rmtree(f"{MEMORY}/{name}", ignore_errors=True)
+
+
+def remove_space(name):
+    """Ends what runs in a namespace, and removes it."""
+    for pid in subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=False).stdout.split():
+        try:
+            os.kill(int(pid), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
 
 class Line:
@@ -95,12 +121,7 @@ class Line:
     def close(self):
         self.stop(self.processes)
         for name in self.spaces:
-            for pid in subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=False).stdout.split():
-                try:
-                    os.kill(int(pid), signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+            remove_space(name)
         self.spaces = []
 
     # ---- making it ----

@@ -7,13 +7,12 @@ import sys
 import tempfile
 import time
 
-from line import run
+from line import MEMORY, run
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from rig import BROKER, LULL, NODE, cpu_seconds, wait_until  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MEMORY = "/dev/shm"  # data lie in memory, so that no disk is measured
 MIB = 1 << 20
 
 
@@ -30,7 +29,7 @@ class Workplace:
     """Directories and data that several runs use; removed at the end."""
 
     def __init__(self):
-        self.directory = tempfile.mkdtemp(prefix="lull-quiet-", dir=MEMORY)
+        self.directory = tempfile.mkdtemp(prefix=f"lull-quiet-{os.getpid()}-", dir=MEMORY)
         self.releases = {}
         self.torrent = None
 

@@ -16,9 +16,10 @@ import time
 import figures
 import peers
 import results
-from line import BENCH, PORT, REAL_TIME, Line
+from line import BENCH, PORT, REAL_TIME, Line, sweep
 from scenarios import SCENARIOS
 
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LEAD = 3.0  # s that the bulk runs before the foreground starts
 USUAL = "priority,cubic,bbr,lull"
 
@@ -39,7 +40,7 @@ def observe(scenario, name, seed, work, options):
         shape = dataclasses.replace(shape, queue="priority")
     most = max([shape.rate, *(rate for _, rate in shape.changes)])
     size = int(most / 8 * (scenario.seconds + LEAD + 4))
-    with tempfile.TemporaryDirectory(prefix="lull-quiet-", dir=peers.MEMORY) as directory, Line(shape) as line:
+    with tempfile.TemporaryDirectory(prefix=f"lull-quiet-{os.getpid()}-", dir=peers.MEMORY) as directory, Line(shape) as line:
         ping = line.ping()
         line.count(f"{directory}/counters")
         peer = peers.make(name, work, line, size, options.broker_options.split())
@@ -102,6 +103,9 @@ def parse():
         for name in given:
             if name not in known:
                 parser.error(f"'{name}' is unknown; known are {', '.join(known)}")
+    for scenario in (SCENARIOS[name] for name in options.names):
+        if options.seconds and options.seconds < max([figures.WARM + 2, *(end for _, end in scenario.busy() if end < scenario.seconds)]):
+            parser.error(f"{scenario.name} needs more than {options.seconds:g} s")
     if not options.names and not options.render:
         parser.error("no scenario is given")
     if os.getuid() != 0 and not options.render:
@@ -109,12 +113,24 @@ def parse():
     return options
 
 
+def end(*_):
+    """So that everything is ended and removed, once."""
+    for one in ENDING:
+        signal.signal(one, signal.SIG_IGN)
+    sys.exit(1)
+
+
 def main():
     options = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is ended and removed
     store = results.Store(options.out)
     if not options.render:
-        measure(options, store)
+        for one in ENDING:
+            signal.signal(one, end)
+        sweep()  # what one before left that was killed
+        try:
+            measure(options, store)
+        finally:
+            sweep(os.getpid())
         print()
     print(results.table(store, options.names or None))
     store.write()

@@ -58,6 +58,7 @@ class Seen:
     ping: dict
     whole: bool            # the bulk lasted to the end
     load: float            # of the machine, at the end
+    governed: bool | None  # lull: whether its broker has a governor that is on
 
     def web(self):
         return [took if outcome == "done" or outcome == "unfinished" else LOST
@@ -163,7 +164,7 @@ def figures(scenario, seen, alone):
             "idle": sum(seen.bulk(*span) for span in quiet) / room if room else None,
             **of_web(seen, alone), **of_steady(scenario, seen, alone), **of_download(scenario, seen, alone), **of_queue(scenario, seen, alone),
             "jain": jain(shares) if len(shares) > 1 else None, "mbit": bulk * 8 / 1e6 / (window[1] - window[0]), "cpu": seen.cpu,
-            "rtt": seen.ping["mean"], "whole": seen.whole, "load": seen.load}
+            "rtt": seen.ping["mean"], "whole": seen.whole, "load": seen.load, "governed": seen.governed}
 
 
 def curves(scenario, seen):

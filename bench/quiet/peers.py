@@ -1,5 +1,6 @@
 """Those who send bulk data: each has begin(), which starts it on a line, and end()."""
 
+import glob
 import os
 import shutil
 import subprocess
@@ -63,6 +64,7 @@ class Peer:
         self.name, self.work, self.line, self.size = name, workplace, line, size
         self.directory = tempfile.mkdtemp(prefix="run-", dir=workplace.directory)
         self.servers, self.clients = [], []
+        self.governed = None  # lull: whether its broker has a governor that is on
 
     def begin(self):
         pass
@@ -92,6 +94,11 @@ class Peer:
 
     def still_running(self):
         return all(client.poll() is None for client in self.clients)
+
+    def keep_logs(self, place):
+        os.makedirs(place, exist_ok=True)
+        for path in glob.glob(f"{self.directory}/*.log"):
+            shutil.copy(path, place)
 
     def end(self):
         self.line.stop(self.clients + self.servers)
@@ -188,7 +195,9 @@ class Lull(Peer):
 
     def start_broker(self, where, home):
         options = list(self.options)
-        if "--governor" in subprocess.run([BROKER, "run", "--help"], capture_output=True, text=True, check=False).stdout:
+        known = "--governor" in subprocess.run([BROKER, "run", "--help"], capture_output=True, text=True, check=False).stdout
+        self.governed = known and self.governor == "on"
+        if known:
             options += ["--governor", self.governor]
         self.serve(where, f"broker-{where}", BROKER, "run", "--data", f"{home}/broker", *options, env=self.environment(home))
         wait_until(lambda: "listening on" in self.said(f"broker-{where}"), 60, "the broker did not start")

@@ -5,6 +5,9 @@ from xml.sax.saxutils import escape
 
 from scenarios import SCENARIOS
 
+LINES = ("step", "mixed", "step-fair", "halves")  # pictures of the line over time
+TIMES = ("web", "own-pfifo-fast")                 # pictures of the requests
+
 INK, GRID, OTHERS, OURS, CAPACITY = "#222", "#e2e2e2", "#c2185b", "#2a6fb0", "#777"
 COLOURS = {"nothing": "#777777", "priority": "#222222", "lull": "#2a6fb0", "lull-urgent": "#5e9bd1", "lull-background": "#123f6b", "lull-off": "#8db4d8",
            "cubic": "#c2185b", "bbr": "#e07b00", "utp": "#3a8f3a", "utp-25": "#7bbf4a", "rsync": "#7b4fa6", "curl-limit": "#a0782c",
@@ -142,8 +145,8 @@ def frontier(store, name):
 def draw(store):
     """Writes those pictures for which there are runs."""
     for name in SCENARIOS:
-        drawn = {"line": over_time(store, name) if name in ("step", "mixed", "step-fair", "halves") else None}
-        if name in ("web", "own-pfifo-fast"):
+        drawn = {"line": over_time(store, name) if name in LINES else None}
+        if name in TIMES:
             drawn |= {"times": distribution(store, name), "pair": frontier(store, name)}
         for kind, image in drawn.items():
             if image:

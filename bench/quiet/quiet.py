@@ -7,7 +7,6 @@ import argparse
 import dataclasses
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -53,14 +52,14 @@ def observe(scenario, name, seed, work, options):
             timers = changes(line, scenario, time.monotonic())
             line.run("client", *REAL_TIME, BENCH, "traffic", "--to", f"{line.address(line.foreground())}:{PORT}", "--seed", str(seed), "--csv",
                      f"{directory}/records", *scenario.load())
-            spent, whole = peer.cpu() - before, peer.still_running()
+            about = {"cpu": peer.cpu() - before, "whole": peer.still_running(), "load": os.getloadavg()[0], "governed": peer.governed}
             for timer in timers:
                 timer.join()
         finally:
             if options.logs and name != "nothing":
-                subprocess.run(["cp", "-r", peer.directory, f"{options.logs}/{scenario.name}-{name}-{seed}"], check=False)
+                peer.keep_logs(f"{options.logs}/{scenario.name}-{name}-{seed}")
             peer.end()
-        return figures.read(f"{directory}/records", f"{directory}/counters", line.nodes(), cpu=spent, ping=ping, whole=whole, load=os.getloadavg()[0])
+        return figures.read(f"{directory}/records", f"{directory}/counters", line.nodes(), ping=ping, **about)
 
 
 def measure(options, store):

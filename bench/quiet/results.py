@@ -4,6 +4,7 @@ import csv
 import json
 import os
 
+import picture
 from figures import middle
 from scenarios import SCENARIOS
 
@@ -11,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 USUAL = os.path.join(os.path.dirname(HERE), "results")
 COLUMNS = ("residual", "idle", "p50", "p50_ratio", "p90", "p90_ratio", "p99", "p99_ratio", "failed", "steady_p50", "steady_p50_ratio", "steady_p99",
            "steady_p99_ratio", "steady_lost", "kept", "gone", "gone_seen", "back", "queue_p50", "queue_p99", "ping_lost", "jain", "mbit", "cpu", "rtt",
-           "whole", "load")
+           "whole", "load", "governed")
 
 
 class Store:
@@ -29,7 +30,8 @@ class Store:
 
     def add(self, scenario, peer, seed, figures, curves):
         self.runs[scenario.name, peer, seed] = {name: value for name, value in figures.items() if value is not None}
-        self.curves[scenario.name, peer] = curves
+        if scenario.name in picture.LINES + picture.TIMES:
+            self.curves[scenario.name, peer] = curves
 
     def of(self, scenario, peer):
         return [figures for (name, who, _), figures in self.runs.items() if (name, who) == (scenario, peer)]
@@ -58,7 +60,6 @@ class Store:
             file.write(document(self))
 
     def draw(self):
-        import picture
         picture.draw(self)
 
 
@@ -81,10 +82,12 @@ def cells(scenario, peer, store):
     row = store.middle(scenario, peer)
     steady = row["steady_p50"] is not None and row["p50"] is None
     p50, p99 = ("steady_p50", "steady_p99") if steady else ("p50", "p99")
-    back = row["back"]
-    gone = number(row["gone"], ".2f") if row["gone"] is not None else ("never" if row["kept"] is not None and peer != "nothing" else "-")
-    return [peer, number(row[p50], ".1f"), ratio(row[f"{p50}_ratio"]), number(row["p90"], ".0f"), number(row[p99], ".0f"), ratio(row[f"{p99}_ratio"]),
-            number(row["residual"], ".0f", 100), number(row["idle"], ".1f", 100), number(row["kept"], ".1f", 100), gone, number(back, ".2f"),
+    gone, back = ("never" if row[what] is None else f"{row[what]:.2f}" for what in ("gone", "back"))
+    if row["kept"] is None or peer == "nothing":
+        gone, back = "-", "-"
+    label = f"{peer} (no governor)" if any(figures.get("governed") is False for figures in store.of(scenario, peer)) else peer
+    return [label, number(row[p50], ".1f"), ratio(row[f"{p50}_ratio"]), number(row["p90"], ".0f"), number(row[p99], ".0f"), ratio(row[f"{p99}_ratio"]),
+            number(row["residual"], ".0f", 100), number(row["idle"], ".1f", 100), number(row["kept"], ".1f", 100), gone, back,
             number(row["queue_p50"], ".1f"), number(row["queue_p99"], ".1f"), number(row["jain"], ".3f"), number(row["cpu"], ".2f")]
 
 

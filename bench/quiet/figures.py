@@ -88,8 +88,8 @@ def read(csv_path, counters_path, nodes, **rest):
 def first_window(seen, begin, end, fits):
     """How long after `begin` the first window is over that fits and stays so on average; None if there is none before `end`."""
     moment = begin
-    while moment + WINDOW <= end:
-        if fits(seen.bulk_rate(moment)) and fits(seen.bulk_rate(moment, min(LASTING, end - moment))):
+    while moment + LASTING <= end:
+        if fits(seen.bulk_rate(moment)) and fits(seen.bulk_rate(moment, LASTING)):
             return moment + WINDOW - begin
         moment += STEP
     return None

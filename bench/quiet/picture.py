@@ -138,7 +138,7 @@ def frontier(store, name):
         while any(abs(label - other) < 13 and abs(px - at) < 110 for other, at in above.items()):
             label += 13
         above[label] = px
-        parts += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" fill="{COLOURS[peer]}"/>', text(px + 9, label + 4, peer)]
+        parts += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" fill="{COLOURS[peer]}"/>', text(px + 9, label + 4, peer, fill=COLOURS[peer])]
     return page(left + width + 130, top + height + 50, parts)
 
 

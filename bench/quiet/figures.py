@@ -3,7 +3,7 @@
 import bisect
 import csv
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scenarios import PING
 
@@ -54,6 +54,7 @@ class Seen:
     records: list          # (kind, at s, took ms, bytes, outcome)
     counters: Counters
     nodes: list
+    changes: tuple         # of the line's rate, as they were: (s, bit/s)
     cpu: float
     ping: dict
     whole: bool            # the bulk lasted to the end
@@ -77,12 +78,13 @@ class Seen:
         return self.bulk(begin, begin + length) * 8 / length
 
 
-def read(csv_path, counters_path, nodes, **rest):
+def read(csv_path, counters_path, nodes, changed, **rest):
     with open(csv_path, encoding="utf-8", newline="") as file:
         start = int(file.readline().split()[2])
         records = [(row["kind"], int(row["at_ns"]) / 1e9, int(row["took_ns"]) / 1e6, int(row["bytes"]), row["outcome"])
                    for row in csv.DictReader(file)]
-    return Seen(records, Counters(counters_path, ["client", *nodes], start), nodes, **rest)
+    changes = tuple(((when - start) / 1e9, rate) for when, rate in changed)
+    return Seen(records, Counters(counters_path, ["client", *nodes], start), nodes, changes, **rest)
 
 
 def first_window(seen, begin, end, fits):
@@ -154,6 +156,7 @@ def of_queue(scenario, seen, alone):
 
 def figures(scenario, seen, alone):
     """One row of the table."""
+    scenario = replace(scenario, shape=replace(scenario.shape, changes=seen.changes))
     window = (WARM, scenario.seconds)
     taken = alone.counters.between("client", *window)
     bulk = seen.bulk(*window)

@@ -23,9 +23,13 @@ LEAD = 3.0  # s that the bulk runs before the foreground starts
 USUAL = "priority,cubic,bbr,lull"
 
 
-def changes(line, scenario, begun):
-    """Changes the line's rate when it is time."""
-    timers = [threading.Timer(max(0, begun + when - time.monotonic()), line.change, (rate,)) for when, rate in scenario.shape.changes]
+def changes(line, scenario, begun, done):
+    """Changes the line's rate when it is time, and notes when that was."""
+    def change(rate):
+        line.change(rate)
+        done.append((time.monotonic_ns(), rate))
+
+    timers = [threading.Timer(max(0, begun + when - time.monotonic()), change, (rate,)) for when, rate in scenario.shape.changes]
     for timer in timers:
         timer.daemon = True
         timer.start()
@@ -49,7 +53,8 @@ def observe(scenario, name, seed, work, options):
                 line.wait_for_bulk()
                 time.sleep(LEAD)
             before = peer.cpu()
-            timers = changes(line, scenario, time.monotonic())
+            changed = []
+            timers = changes(line, scenario, time.monotonic(), changed)
             line.run("client", *REAL_TIME, BENCH, "traffic", "--to", f"{line.address(line.foreground())}:{PORT}", "--seed", str(seed), "--csv",
                      f"{directory}/records", *scenario.load())
             about = {"cpu": peer.cpu() - before, "whole": peer.still_running(), "load": os.getloadavg()[0], "governed": peer.governed}
@@ -59,7 +64,7 @@ def observe(scenario, name, seed, work, options):
             if options.logs and name != "nothing":
                 peer.keep_logs(f"{options.logs}/{scenario.name}-{name}-{seed}")
             peer.end()
-        return figures.read(f"{directory}/records", f"{directory}/counters", line.nodes(), ping=ping, **about)
+        return figures.read(f"{directory}/records", f"{directory}/counters", line.nodes(), changed, ping=ping, **about)
 
 
 def measure(options, store):

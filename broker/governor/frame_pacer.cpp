@@ -8,19 +8,20 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr ByteRate least_pacing(250'000);  // or a probe would be delayed
-constexpr Bytes least_frame(1400);
+// Slower pacing would delay a probe, or the second packet of the smallest frame, by what looks like a queue.
+constexpr ByteRate least_pacing(2'500'000);
 constexpr Bytes usual_frame = KiB(64);
 constexpr Bytes most_frame = KiB(256);
 constexpr Duration first_gap = 3700us;     // of probes that measure: no divisor of the ticks of a radio
 constexpr Duration in_flight_slack = 30ms;
+constexpr std::size_t packets_among = 10;  // probes that measure
 constexpr Duration patience = 1s;          // with probes that nobody answers: then data has to show what the path is like
 constexpr Duration catch_up = 2ms;         // after a timer that was late
 
 // 2 ms of the rate, within 1.4 kB and 64 kB; up to 256 kB where that is a fifth of a millisecond.
 Bytes frame(ByteRate rate) {
     auto const most = std::clamp(flowing(rate, 200us), usual_frame, most_frame);
-    return std::clamp(flowing(rate, 2ms), least_frame, most);
+    return std::clamp(flowing(rate, 2ms), FramePacer::least_frame, most);
 }
 
 Bytes most_in_flight(FramePacer::Flow const& flow) {
@@ -43,7 +44,11 @@ Turn FramePacer::turn(Flow const& flow, TimePoint now) const {
     auto const size = frame(flow.rate);
     if (data && now >= next_frame_ && in_flight_ + size <= most_in_flight(flow)) return {Turn::Kind::data, size, now};
     auto const probe = last_sent_ + probe_gap(flow.mode);
-    if (still && now >= probe && (!measuring || !all_probes)) return {Turn::Kind::probe, probe_size, now};
+    if (still && now >= probe && (!measuring || !all_probes)) {
+        // A whole packet now and then shows how long one takes on a slow line.
+        bool const packet = measuring && probes_ % packets_among == packets_among - 1;
+        return packet ? Turn{Turn::Kind::data, least_frame, now} : Turn{Turn::Kind::probe, probe_size, now};
+    }
     auto again = still ? std::max(probe, now + 100us) : now + in_flight_slack;
     if (data && next_frame_ > now) again = std::min(again, next_frame_);
     if (paused_until_ > now) again = std::min(again, paused_until_);
@@ -53,8 +58,8 @@ Turn FramePacer::turn(Flow const& flow, TimePoint now) const {
 void FramePacer::sent(Bytes size, ByteRate rate, TimePoint now) {
     in_flight_ += size;
     last_sent_ = now;
+    ++probes_;
     if (size <= probe_size) {
-        ++probes_;
         last_probe_ = now;
         return;
     }

@@ -43,6 +43,7 @@ public:
     void begin_round(ByteRate rate);
 
     static constexpr Bytes probe_size{32};
+    static constexpr Bytes least_frame{1400};  // of data: one packet
 
 private:
     [[nodiscard]] Duration probe_gap(Mode mode) const;
@@ -52,7 +53,7 @@ private:
     TimePoint next_frame_{};
     TimePoint last_sent_{};
     TimePoint paused_until_{};
-    std::size_t probes_ = 0;
+    std::size_t probes_ = 0;  // and frames
     TimePoint last_probe_{};
     TimePoint last_data_{};
     ByteRate highest_;  // rate of this round

@@ -31,12 +31,14 @@ ByteRate LineGovernor::capacity() const {
     return std::min(bound, std::max(learned_.learned(), settings_.least_capacity));
 }
 
-// Where the capacity is only the most that was seen so far, there must be room to see more.
+// Where the capacity is only the most that was seen so far, there must be room to see more, unless others use the line: while it is
+// quiet each path finds out for itself what it bears.
 ByteRate LineGovernor::budget(LineLimits const& limits) const {
     constexpr double room = 1.25;
     auto const all = capacity();
     auto const foreign = std::max(traffic_.rate(), limits.foreign_elsewhere);
-    bool const known = filled() || settings_.link_speed || settings_.configured;
+    bool const told = (settings_.link_speed || settings_.configured) && !filled();
+    bool const known = told || (filled() && active_);
     auto const left = all * (known ? settings_.ceiling : room) - foreign;
     auto const flowing = std::max(left, all * settings_.progress);
     return limits.window < 1 ? std::min(flowing, all * limits.window) : flowing;

@@ -17,7 +17,6 @@ constexpr std::size_t more_probes = 120;
 constexpr Duration much_jitter = 1ms;
 constexpr unsigned clean_to_resume = 3;
 constexpr Duration idle_for = 2s;          // then nobody knows who has come to use the path meanwhile
-constexpr Bytes packets_at_once(3 * 1514); // of one frame, or one of others between them: no queue yet
 // A path shows its noise, and no queue of ours, when we have sent less than this share of the capacity for so long, or hardly anything.
 constexpr double low = 0.25;
 constexpr Duration low_for = 5s;
@@ -32,8 +31,7 @@ Duration PathController::usual_threshold() const {
     auto const usual = tuning_.threshold(urgency_);
     auto const share = tuning_.of_round_trip * (to_seconds(usual) / to_seconds(tuning_.normal));
     auto const short_way = round_trip_ ? scaled(*round_trip_, share) : usual;
-    auto const packets = capacity_.learned().zero() ? Duration() : time_for(packets_at_once, capacity_.learned());
-    return std::max({std::min(usual, short_way), tuning_.least_threshold, packets});
+    return std::max({std::min(usual, short_way), tuning_.least_threshold});
 }
 
 Duration PathController::threshold() const { return watch_.threshold(usual_threshold()); }

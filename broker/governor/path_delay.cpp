@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker/governor/frame_pacer.hpp"
+
 namespace lull::broker {
 
 namespace {
@@ -13,23 +15,28 @@ DelayBaseLimits without_drift(DelayBaseLimits limits) {
 
 }  // namespace
 
-PathDelay::PathDelay(DelayBaseLimits limits) : one_way_(limits), round_trip_(without_drift(limits)) {}
+PathDelay::PathDelay(DelayBaseLimits limits)
+    : probes_{DelayBase(limits), DelayBase(without_drift(limits))}, packets_{DelayBase(limits), DelayBase(without_drift(limits))} {}
 
 QueueSample PathDelay::on(PathSample const& sample) {
     auto const round_trip = sample.acknowledged - sample.sent - sample.pacing;
     QueueSample result{sample.sent + sample.pacing, sample.acknowledged, sample.size, round_trip, std::nullopt};
     if (!sample.unsent.zero()) return result;
     auto const one_way = sample.received - sample.sent.time_since_epoch() - sample.pacing;
-    one_way_.add(sample.sent, one_way);
-    round_trip_.add(sample.sent, round_trip);
-    result.queue = std::max(Duration::zero(),
-                            std::min(one_way - one_way_.at(sample.sent), round_trip - round_trip_.at(sample.sent)));
+    bool const packet = sample.size > FramePacer::probe_size && sample.size <= FramePacer::least_frame;
+    auto& bases = packet ? packets_ : probes_;
+    bases.one_way.add(sample.sent, one_way);
+    bases.round_trip.add(sample.sent, round_trip);
+    auto const one_way_queue = one_way - bases.one_way.at(sample.sent);
+    auto const round_trip_queue = round_trip - bases.round_trip.at(sample.sent);
+    result.queue = std::max(Duration::zero(), std::min(one_way_queue, round_trip_queue));
     return result;
 }
 
 std::optional<Duration> PathDelay::least_round_trip(TimePoint now) const {
-    if (round_trip_.empty()) return std::nullopt;
-    return round_trip_.at(now);
+    auto const& bases = probes_.round_trip.empty() ? packets_ : probes_;
+    if (bases.round_trip.empty()) return std::nullopt;
+    return bases.round_trip.at(now);
 }
 
 }  // namespace lull::broker

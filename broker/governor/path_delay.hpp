@@ -29,7 +29,8 @@ struct QueueSample {
 };
 
 // Turns samples of one connection into delays by queueing: the smaller of what the one-way delay and what the round trip is above
-// its base, so that neither a drifting clock nor a queue on the way back looks like congestion.
+// its base, so that neither a drifting clock nor a queue on the way back looks like congestion. Frames of one packet have a base of
+// their own: on a slow line even one takes as long as a queue that somebody would notice.
 class PathDelay {
 public:
     explicit PathDelay(DelayBaseLimits limits = {});
@@ -40,8 +41,12 @@ public:
     [[nodiscard]] std::optional<Duration> least_round_trip(TimePoint now) const;
 
 private:
-    DelayBase one_way_;
-    DelayBase round_trip_;  // of one clock only: no drift
+    struct Bases {
+        DelayBase one_way;
+        DelayBase round_trip;  // of one clock only: no drift
+    };
+    Bases probes_;   // and frames of several packets, which only fast lines get
+    Bases packets_;
 };
 
 }  // namespace lull::broker

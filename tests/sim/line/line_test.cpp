@@ -47,7 +47,7 @@ void check(std::vector<Bounds> const& all, std::uint64_t seeds, Sending const& s
 TEST_CASE("an idle line is used, with hardly a queue") {
     auto const figures = median_of("idle", 2);
     CHECK(figures.residual > 0.96);
-    CHECK(figures.queue_p50 < 1);
+    CHECK(figures.queue_p50 < 1.5);
     CHECK(figures.queue_p99 < 5);
 }
 
@@ -72,7 +72,8 @@ TEST_CASE("clocks that drift and radios that jitter neither starve a transfer no
            {.scenario = "wifi", .most_p50 = 1.14, .most_p99 = 1.6, .least_residual = 0.1},
            {.scenario = "idle-wifi", .least_residual = 0.8},
            {.scenario = "idle-lte", .least_residual = 0.15},
-           {.scenario = "jitter-30", .most_p50 = 1.1, .most_p99 = 1.2, .least_residual = 0.002}},
+           {.scenario = "jitter-30", .most_p50 = 1.4, .most_p99 = 1.6, .least_residual = 0.02},
+           {.scenario = "slow-idle", .least_residual = 0.7}},
           2);
 }
 
@@ -96,7 +97,7 @@ TEST_CASE("two brokers on one line, and twenty nodes behind one, neither collaps
            {.scenario = "20-nodes", .most_p50 = 1.15, .most_p99 = 1.5, .least_residual = 0.3, .least_jain = 0.99},
            {.scenario = "20-nodes-step", .least_residual = 0.85, .least_kept = 0.96, .least_jain = 0.99}},
           2);
-    check({{.scenario = "20-nodes", .most_p50 = 1.2, .most_p99 = 1.9, .least_residual = 0.12, .least_jain = 0.4}}, 2, {.one_for_all = false});
+    check({{.scenario = "20-nodes", .most_p50 = 1.3, .most_p99 = 2.5, .least_residual = 0.12, .least_jain = 0.4}}, 2, {.one_for_all = false});
 }
 
 TEST_CASE("the same seed gives the same run") {

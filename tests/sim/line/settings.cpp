@@ -75,6 +75,7 @@ std::vector<Setting> hard_lines() {
         {.name = "halves", .length = 40s, .rates = {{15s, Mbit(10)}}},
         {.name = "doubles", .length = 60s, .rates = {{15s, Mbit(40)}}},
         {.name = "slow", .line = line(10, 30ms), .others = {web(0s, to_the_end, 10)}, .length = 45s},
+        {.name = "slow-idle", .line = line(2, 30ms), .length = 60s},
         {.name = "ten-gigabit", .line = line(10'000, 1ms), .warm_up = 2s, .length = 4s},
         {.name = "gigabit-idle", .line = line(1000, 1ms), .length = 12s},
         {.name = "loopback", .line = line(10'000, 100us), .warm_up = 2s, .length = 5s},

@@ -84,7 +84,7 @@ class Daemon:
 
 
 class Rig:
-    def __init__(self, on=None, nodes_on=None, network=None):
+    def __init__(self, on=None, nodes_on=None, network=None, broker_options=()):
         """The broker's data go into a new directory in `on`, the nodes' roots into one in `nodes_on`. With a `network` (tests/e2e/network.py)
         broker and operator are at its one end, the nodes at the other."""
         self.at_broker, self.at_nodes = (network.through("b"), network.through("n")) if network else ([], [])
@@ -100,7 +100,7 @@ class Rig:
         self.run(BROKER, "init", "--data", data, "--operator", f"{self.keys}/public.key", *place)
         with open(f"{data}/address", encoding="utf-8") as file:
             self.environment["LULL_BROKER"] = file.read().strip()
-        self.broker = self.start("broker", [*self.at_broker, BROKER, "run", "--data", data])
+        self.broker = self.start("broker", [*self.at_broker, BROKER, "run", "--data", data, *broker_options])
         self.broker.wait_for("listening on")
 
     def __enter__(self):

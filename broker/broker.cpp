@@ -82,10 +82,13 @@ void Broker::on_event(MessageArrived event, Moment now) {
         if (found == sessions_.end()) return out_.push_back(CloseSession{event.session});  // the answer came too late
         found->second.heard = now.point;
         auto const& pong = std::get<Pong>(event.message);
-        return governor_.answered(event.session, pong.nonce, receiver_clock(pong.at), now.point);
+        return governor_.answered(event.session, pong.nonce, {receiver_clock(pong.at), event.round_trip}, now.point);
     }
     auto* session = admit(event, now);
     if (session == nullptr) return;
+    if (auto const* ack = std::get_if<Ack>(&event.message)) {
+        governor_.acknowledged(event.session, ack->received, {receiver_clock(ack->at), event.round_trip}, now.point);
+    }
     if (auto* put = std::get_if<Put>(&event.message)) return append(offers_.put(event.session, *put, std::move(event.payload)));
     std::visit(
         [&](auto& message) {

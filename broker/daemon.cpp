@@ -160,7 +160,11 @@ void Daemon::receive(Received received) {
     auto const type = wire::decode_header(as_view(frames[1]));
     auto message = type ? wire::decode_body(*type, as_view(frames[2])) : Result<Message>(pass(type.error()));
     if (!message) return raise(NonsenseArrived{session, *peer, message.error()});
-    raise(MessageArrived{session, *peer, std::move(*message), frames.size() == 4 ? to_buffer(as_view(frames[3])) : Buffer()});
+    MessageArrived arrived{session, *peer, std::move(*message), frames.size() == 4 ? to_buffer(as_view(frames[3])) : Buffer()};
+    auto const* const connection = lines_.connection(session);
+    bool const tells = std::holds_alternative<Ack>(arrived.message) || std::holds_alternative<Pong>(arrived.message);
+    if (tells && connection != nullptr) arrived.round_trip = connection->round_trip();
+    raise(std::move(arrived));
 }
 
 void Daemon::open_way(SessionId session, Frame const& frame) {

@@ -26,6 +26,7 @@ struct MessageArrived {
     PeerKey peer;  // by the channel (ZAP User-Id), not by the message
     Message message;
     Buffer payload;
+    std::optional<Duration> round_trip{};  // of the connection, as the kernel knows it: no program's delay is in it
 };
 
 // An UPDATE on the ingest socket.

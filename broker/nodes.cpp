@@ -111,7 +111,6 @@ void Broker::on_message(SessionId id, Session&, Fetch const& message, Moment) {
 }
 
 void Broker::on_message(SessionId id, Session&, Ack const& message, Moment now) {
-    governor_.acknowledged(id, message.received, receiver_clock(message.at), now.point);
     if (sender_.acknowledge(id, message.received, now.point)) return;
     refuse(id, Refusal::invalid, "ACK for bytes that were not sent: begin a new session");
     close(id, now);

@@ -101,6 +101,13 @@ std::optional<Bytes> TcpConnection::on_the_wire() const {
     return Bytes(info.tcpi_bytes_sent + info.tcpi_segs_out * packet_headers);
 }
 
+std::optional<Duration> TcpConnection::round_trip() const {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (!alive() || getsockopt(descriptor_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_rtt == 0) return std::nullopt;
+    return std::chrono::microseconds(info.tcpi_rtt);
+}
+
 std::optional<std::string> TcpConnection::peer_address() const {
     if (!alive()) return std::nullopt;
     return address(descriptor_, getpeername);

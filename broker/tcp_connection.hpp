@@ -26,6 +26,9 @@ public:
     // That were sent on the wire, headers and repetitions included, as far as the kernel counts them.
     [[nodiscard]] std::optional<Bytes> on_the_wire() const;
 
+    // Smoothed (RFC 6298), between kernels: however late a program reads, it is not longer for that.
+    [[nodiscard]] std::optional<Duration> round_trip() const;
+
     // Numeric addresses without port.
     [[nodiscard]] std::optional<std::string> peer_address() const;
     [[nodiscard]] std::optional<std::string> local_address() const;

@@ -139,8 +139,9 @@ void Governor::left(FrameLeft const& frame) {
     path->flights.push_back(flight);
 }
 
-void Governor::take_sample(Path& path, Flight const& flight, std::optional<Duration> at, TimePoint now) {
-    PathSample const sample{flight.sent, at.value_or(now.time_since_epoch()), now, flight.size, flight.unsent, flight.pacing};
+void Governor::take_sample(Path& path, Flight const& flight, Arrival const& arrival, TimePoint now) {
+    auto const at = arrival.at.value_or(now.time_since_epoch());
+    PathSample const sample{flight.sent, at, now, flight.size, flight.unsent, flight.pacing, arrival.kernels};
     path.flying -= flight.size;
     auto const seen = path.delay.on(sample);
     path.site->queue = seen.queue.value_or(path.site->queue);
@@ -149,27 +150,27 @@ void Governor::take_sample(Path& path, Flight const& flight, std::optional<Durat
 }
 
 // Each frame is acknowledged for itself; should one acknowledgement stand for several, it tells of the last of them.
-void Governor::acknowledged(SessionId session, Bytes received, std::optional<Duration> at, TimePoint now) {
+void Governor::acknowledged(SessionId session, Bytes received, Arrival const& arrival, TimePoint now) {
     auto* const path = find(session);
     if (path == nullptr) return;
     while (!path->flights.empty() && path->flights.front().end <= received) {
         auto const flight = path->flights.front();
         path->flights.pop_front();
         bool const last = path->flights.empty() || path->flights.front().end > received;
-        if (last) return take_sample(*path, flight, at, now);
+        if (last) return take_sample(*path, flight, arrival, now);
         path->flying -= flight.size;
         path->site->controller.lost(flight.size);
     }
 }
 
-void Governor::answered(SessionId session, std::uint64_t probe, std::optional<Duration> at, TimePoint now) {
+void Governor::answered(SessionId session, std::uint64_t probe, Arrival const& arrival, TimePoint now) {
     auto* const path = find(session);
     if (path == nullptr) return;
     auto const found = path->probes.find(probe);
     if (found == path->probes.end()) return;  // no probe of ours, or one that was given up
     auto const flight = found->second;
     path->probes.erase(found);
-    take_sample(*path, flight, at, now);
+    take_sample(*path, flight, arrival, now);
 }
 
 // ---- lines ----

@@ -53,9 +53,13 @@ public:
     [[nodiscard]] std::optional<ByteRate> repace(SessionId session, Urgency urgency);
 
     void left(FrameLeft const& frame);
-    // `received`: all payload bytes of the session so far; `at`: by the receiver's clock, nothing if it did not say.
-    void acknowledged(SessionId session, Bytes received, std::optional<Duration> at, TimePoint now);
-    void answered(SessionId session, std::uint64_t probe, std::optional<Duration> at, TimePoint now);
+    struct Arrival {
+        std::optional<Duration> at{};       // by the receiver's clock, nothing if it did not say
+        std::optional<Duration> kernels{};  // PathSample::kernels
+    };
+    // `received`: all payload bytes of the session so far.
+    void acknowledged(SessionId session, Bytes received, Arrival const& arrival, TimePoint now);
+    void answered(SessionId session, std::uint64_t probe, Arrival const& arrival, TimePoint now);
 
     // ---- lines ----
 
@@ -125,7 +129,7 @@ private:
     };
 
     [[nodiscard]] Path* find(SessionId session);
-    void take_sample(Path& path, Flight const& flight, std::optional<Duration> at, TimePoint now);
+    void take_sample(Path& path, Flight const& flight, Arrival const& arrival, TimePoint now);
     [[nodiscard]] Duration spread_by_pacing(Path const& path, Bytes size) const;
 
     GovernorSettings settings_;

@@ -16,7 +16,8 @@ DelayBaseLimits without_drift(DelayBaseLimits limits) {
 }  // namespace
 
 PathDelay::PathDelay(DelayBaseLimits limits)
-    : probes_{DelayBase(limits), DelayBase(without_drift(limits))}, packets_{DelayBase(limits), DelayBase(without_drift(limits))} {}
+    : probes_{DelayBase(limits), DelayBase(without_drift(limits))}, packets_{DelayBase(limits), DelayBase(without_drift(limits))},
+      kernels_(without_drift(limits)) {}
 
 QueueSample PathDelay::on(PathSample const& sample) {
     auto const round_trip = sample.acknowledged - sample.sent - sample.pacing;
@@ -30,6 +31,10 @@ QueueSample PathDelay::on(PathSample const& sample) {
     auto const one_way_queue = one_way - bases.one_way.at(sample.sent);
     auto const round_trip_queue = round_trip - bases.round_trip.at(sample.sent);
     result.queue = std::max(Duration::zero(), std::min(one_way_queue, round_trip_queue));
+    if (sample.kernels) {
+        kernels_.add(sample.sent, *sample.kernels);
+        result.queue = std::min(*result.queue, *sample.kernels - kernels_.at(sample.sent));
+    }
     return result;
 }
 

@@ -14,6 +14,7 @@ struct PathSample {
     Bytes size;              // of the frame
     Bytes unsent{};          // of this connection in the kernel when the frame was handed over
     Duration pacing{};       // over which the kernel's pacing spreads the frame
+    std::optional<Duration> kernels{};  // the round trip between the kernels, smoothed, when the acknowledgement came
 };
 
 // The same without the receiver's clock.
@@ -29,7 +30,8 @@ struct QueueSample {
 };
 
 // Turns samples of one connection into delays by queueing: the smaller of what the one-way delay and what the round trip is above
-// its base, so that neither a drifting clock nor a queue on the way back looks like congestion. Frames of one packet have a base of
+// its base, so that neither a drifting clock nor a queue on the way back looks like congestion. What the kernels see of the way counts
+// as well, if that is less: a program that reads late, because its machine is busy, delays nobody on the network. Frames of one packet have a base of
 // their own: on a slow line even one takes as long as a queue that somebody would notice.
 class PathDelay {
 public:
@@ -47,6 +49,7 @@ private:
     };
     Bases probes_;   // and frames of several packets, which only fast lines get
     Bases packets_;
+    DelayBase kernels_;
 };
 
 }  // namespace lull::broker

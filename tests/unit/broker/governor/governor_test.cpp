@@ -26,18 +26,23 @@ struct Bench {
     }
     void acknowledge(SessionId session, Duration queue = {}) {
         auto const at = now.time_since_epoch() + 10ms + queue;
-        governor.acknowledged(session, sent[session], at, now + 20ms + queue);
+        governor.acknowledged(session, sent[session], {at, {}}, now + 20ms + queue);
     }
-    // Thirty probes, as at the beginning of every path.
+    // Thirty probes and packets, as at the beginning of every path.
     void measure(SessionId session) {
-        while (turn(session).kind != PathController::Turn::Kind::data) {
-            if (turn(session).kind == PathController::Turn::Kind::probe) {
+        while (governor.view(session, now)->reason == Reason::measuring) {
+            auto const kind = turn(session).kind;
+            if (kind == PathController::Turn::Kind::data) {
+                send(session, frame);
+                acknowledge(session);
+            } else if (kind == PathController::Turn::Kind::probe) {
                 auto const number = governor.probing(session, now);
                 governor.left({.session = session, .probe = number, .at = now});
-                governor.answered(session, number, now.time_since_epoch() + 10ms, now + 20ms);
+                governor.answered(session, number, {now.time_since_epoch() + 10ms, {}}, now + 20ms);
             }
             now += 1ms;
         }
+        now += 100ms;
     }
 };
 
@@ -122,8 +127,8 @@ TEST_CASE("an acknowledgement that stands for several frames, or for none, harms
     for (int i = 0; i < 3; ++i) bench.send(1, frame);
     bench.acknowledge(1);
     bench.acknowledge(1);
-    bench.governor.acknowledged(1, GiB(5), std::nullopt, bench.now);
-    bench.governor.answered(1, 4711, std::nullopt, bench.now);
+    bench.governor.acknowledged(1, GiB(5), {}, bench.now);
+    bench.governor.answered(1, 4711, {}, bench.now);
     bench.now += 1s;
     CHECK(bench.turn(1).kind == PathController::Turn::Kind::data);
 }

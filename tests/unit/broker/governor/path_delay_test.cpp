@@ -52,3 +52,28 @@ TEST_CASE("differences between arrivals do not depend on the receiver's clock") 
     auto const second = delay.on(sample(start + 1s + 2ms, 4ms));
     CHECK(second.arrived() - first.arrived() == 1ms);
 }
+
+TEST_CASE("what the kernels do not see is no queue of the network") {
+    PathDelay delay;
+    auto const sample = [](Duration at, Duration late, Duration kernels) {
+        auto const sent = start + at;
+        return PathSample{sent, sent.time_since_epoch() + 10ms + late, sent + 20ms + late, Bytes(1400), {}, {}, kernels};
+    };
+    (void)delay.on(sample(0s, 0ms, 20ms));
+    CHECK(delay.on(sample(1s, 50ms, 20ms)).queue == 0ms);   // the receiver's program was late
+    CHECK(delay.on(sample(2s, 50ms, 24ms)).queue == 4ms);
+    CHECK(delay.on(sample(3s, 7ms, 90ms)).queue == 7ms);    // the kernel's mean is of before, or its acknowledgements came late
+}
+
+TEST_CASE("one packet of a slow line is no queue, and a probe is held against probes") {
+    PathDelay delay;
+    auto const sample = [](Duration at, Bytes size, Duration one_way) {
+        auto const sent = start + at;
+        return PathSample{sent, sent.time_since_epoch() + one_way, sent + one_way + 10ms, size, {}, {}, {}};
+    };
+    CHECK(delay.on(sample(0s, Bytes(32), 10ms)).queue == 0ms);
+    CHECK(delay.on(sample(1s, Bytes(1400), 16ms)).queue == 0ms);
+    CHECK(delay.on(sample(2s, Bytes(1400), 19ms)).queue == 3ms);
+    CHECK(delay.on(sample(3s, Bytes(32), 13ms)).queue == 3ms);
+    CHECK(delay.on(sample(4s, Bytes(5000), 12ms)).queue == 2ms);
+}

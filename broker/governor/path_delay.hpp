@@ -31,7 +31,7 @@ struct QueueSample {
 
 // Turns samples of one connection into delays by queueing: the smaller of what the one-way delay and what the round trip is above
 // its base, so that neither a drifting clock nor a queue on the way back looks like congestion. What the kernels see of the way counts
-// as well, if that is less: a program that reads late, because its machine is busy, delays nobody on the network. Frames of one packet have a base of
+// as well, if three times of it are less: a program that reads late, because its machine is busy, delays nobody on the network. Frames of one packet have a base of
 // their own: on a slow line even one takes as long as a queue that somebody would notice.
 class PathDelay {
 public:

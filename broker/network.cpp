@@ -1,7 +1,6 @@
 #include "broker/network.hpp"
 
 #include <arpa/inet.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>

@@ -24,6 +24,7 @@ homes=(
     "boost/*         core/command_line.*"
     "spdlog/*        core/log.*"
     "nlohmann/*      core/json.hpp"
+    "date/*          core/schedule.cpp"
     "fmt/*           core/*"
     "tl/*            core/result.hpp"
     "msgpack*        schema/codec.*"
@@ -34,7 +35,7 @@ homes=(
     "catch2/*        tests/*"
 )
 # Tests look into what we make as others would see it, so they may use these directly.
-homes_of_tests="zmq* lmdb.h zstd* msgpack* openssl/* archive* fmt/* nlohmann/*"
+homes_of_tests="zmq* lmdb.h zstd* msgpack* openssl/* archive* fmt/* nlohmann/* date/*"
 
 # The kernel's and the C library's headers; those of C++ have no dot in their name.
 system_headers="sys/* linux/* arpa/* netinet/* net/* unistd.h fcntl.h poll.h pwd.h grp.h dirent.h signal.h stdlib.h termios.h

@@ -192,7 +192,7 @@ void Broker::log_governor(Moment now) {
     }
 }
 
-void Broker::on_event(WayKnown event, Moment now) { governor_.open(event.session, event.way, now.point); }
+void Broker::on_event(WayKnown event, Moment) { governor_.open(event.session, event.way); }
 
 void Broker::on_event(FrameLeft event, Moment) { governor_.left(event); }
 

@@ -32,50 +32,53 @@ Governor::Path* Governor::find(SessionId session) {
 
 // ---- sessions ----
 
-void Governor::open(SessionId session, Way const& way, TimePoint now) {
-    if (!settings_.on || paths_.contains(session)) return;
-    auto& site = sites_[way.site];
+void Governor::open(SessionId session, Way const& way) {
+    if (settings_.on) ways_.try_emplace(session, way);
+}
+
+// Most sessions are never sent anything: only those that are cost more than their way.
+Governor::Path* Governor::find_or_make(SessionId session, TimePoint now) {
+    if (auto* const path = find(session)) return path;
+    auto const way = ways_.find(session);
+    if (way == ways_.end()) return nullptr;
+    auto& site = sites_[way->second.site];
     if (!site) {
         site = std::make_shared<Site>(settings_.path);
-        site->line = way.line;
-        auto const cap = caps_.find(way.site);
+        site->line = way->second.line;
+        auto const cap = caps_.find(way->second.site);
         if (cap != caps_.end()) site->cap = cap->second;
         site->controller.limit(limits_.caps[site->cap]);
     }
-    ++site->sessions;
+    ++site->paths;
     site->used = now;
-    paths_.emplace(session, Path{.site = site});
+    return &paths_.emplace(session, Path{.site = site}).first->second;
 }
 
 void Governor::close(SessionId session, TimePoint now) {
+    restart(session, now);
+    ways_.erase(session);
+}
+
+void Governor::restart(SessionId session, TimePoint now) {
     auto const found = paths_.find(session);
     if (found == paths_.end()) return;
     auto& site = *found->second.site;
     site.controller.lost(found->second.flying);
     site.again = TimePoint();
-    --site.sessions;
+    --site.paths;
     site.used = now;
     paths_.erase(found);
 }
 
-void Governor::restart(SessionId session, TimePoint now) {
-    auto const* const path = find(session);
-    if (path == nullptr) return;
-    auto const site = path->site;
-    close(session, now);
-    ++site->sessions;
-    paths_.emplace(session, Path{.site = site});
-}
-
 void Governor::forget_idle(TimePoint now) {
-    std::erase_if(sites_, [&](auto const& entry) { return entry.second->sessions == 0 && now - entry.second->used > site_memory; });
+    std::erase_if(sites_, [&](auto const& entry) { return entry.second->paths == 0 && now - entry.second->used > site_memory; });
 }
 
 // ---- sending ----
 
 PathController::Turn Governor::turn(SessionId session, Urgency urgency, TimePoint now) {
     using Kind = PathController::Turn::Kind;
-    auto* const path = find(session);
+    auto* const path = find_or_make(session, now);
     if (path == nullptr || urgency == Urgency::immediate) return {Kind::data, no_bound, now};
     auto& site = *path->site;
     if (now < site.again) return {Kind::wait, {}, site.again};
@@ -128,8 +131,7 @@ void Governor::left(FrameLeft const& frame) {
         flight.size = PathController::probe_size;
         path->probes.emplace(*frame.probe, flight);
         if (path->probes.size() <= most_probes) return;
-        path->flying -= path->probes.begin()->second.size;
-        path->site->controller.lost(path->probes.begin()->second.size);
+        give_up(*path, path->probes.begin()->second);
         path->probes.erase(path->probes.begin());
         return;
     }
@@ -139,10 +141,16 @@ void Governor::left(FrameLeft const& frame) {
     path->flights.push_back(flight);
 }
 
+// What left before the session began anew was not counted in it.
+void Governor::give_up(Path& path, Flight const& flight) {
+    path.flying -= std::min(path.flying, flight.size);
+    path.site->controller.lost(flight.size);
+}
+
 void Governor::take_sample(Path& path, Flight const& flight, Arrival const& arrival, TimePoint now) {
     auto const at = arrival.at.value_or(now.time_since_epoch());
     PathSample const sample{flight.sent, at, now, flight.size, flight.unsent, flight.pacing, arrival.kernels};
-    path.flying -= flight.size;
+    path.flying -= std::min(path.flying, flight.size);
     auto const seen = path.delay.on(sample);
     path.site->queue = seen.queue.value_or(path.site->queue);
     path.site->controller.on(seen, now);
@@ -158,8 +166,7 @@ void Governor::acknowledged(SessionId session, Bytes received, Arrival const& ar
         path->flights.pop_front();
         bool const last = path->flights.empty() || path->flights.front().end > received;
         if (last) return take_sample(*path, flight, arrival, now);
-        path->flying -= flight.size;
-        path->site->controller.lost(flight.size);
+        give_up(*path, flight);
     }
 }
 

@@ -34,7 +34,7 @@ public:
 
     // ---- sessions ----
 
-    void open(SessionId session, Way const& way, TimePoint now);
+    void open(SessionId session, Way const& way);
     void close(SessionId session, TimePoint now);
     // What was in flight is forgotten, and counting begins anew.
     void restart(SessionId session, TimePoint now);
@@ -75,7 +75,7 @@ public:
     // Shares the lines among them; to be called every 20 ms, or when a line was read.
     void divide(std::vector<Wish> const& wishes, Moment now);
 
-    // Forgets sites that nobody has been connected from for long.
+    // Forgets sites to which nothing has been sent for long.
     void forget_idle(TimePoint now);
 
     // ---- for people ----
@@ -103,9 +103,9 @@ private:
         PathController controller;
         std::string line;
         std::size_t cap = 0;
-        std::size_t sessions = 0;
+        std::size_t paths = 0;
         TimePoint again{};          // no turn before this
-        TimePoint used{};           // the last time that somebody was connected
+        TimePoint used{};           // when the last path began or ended
         Reason granted = Reason::none;
         Duration queue{};           // that the last frame met
         std::optional<Urgency> wished{};  // while a line is divided: the most urgent of its sessions
@@ -129,13 +129,16 @@ private:
     };
 
     [[nodiscard]] Path* find(SessionId session);
+    [[nodiscard]] Path* find_or_make(SessionId session, TimePoint now);
+    void give_up(Path& path, Flight const& flight);
     void take_sample(Path& path, Flight const& flight, Arrival const& arrival, TimePoint now);
     [[nodiscard]] Duration spread_by_pacing(Path const& path, Bytes size) const;
 
     GovernorSettings settings_;
     LineLimits limits_;                                    // what rules permit now
     std::map<std::string, std::size_t, std::less<>> caps_;  // of sites: index into limits_.caps, of which the first is for the others
-    std::unordered_map<SessionId, Path> paths_;
+    std::unordered_map<SessionId, Way> ways_;
+    std::unordered_map<SessionId, Path> paths_;  // of those that something was sent on
     std::map<std::string, std::shared_ptr<Site>, std::less<>> sites_;
     std::map<std::string, LineGovernor, std::less<>> lines_;
 };

@@ -425,7 +425,7 @@ TEST_CASE("a session is as urgent as the most urgent that waits in it, until tha
 TEST_CASE("the governor's word holds for every frame, and when it says wait nothing else is asked") {
     Governor governor({});
     Sender sender(limits_of(1'000'000, 10'000'000), governor);
-    governor.open(1, {"a site", {}}, start);
+    governor.open(1, {"a site", {}});
     sender.permit(1, plenty);
     sender.enqueue(1, transfer("a", 100'000));
     auto const first = sender.next(start);

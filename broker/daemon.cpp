@@ -170,7 +170,8 @@ void Daemon::receive(Received received) {
 void Daemon::open_way(SessionId session, Frame const& frame) {
     auto const descriptor = descriptor_of(frame);
     auto const connection = descriptor ? TcpConnection::of(*descriptor) : std::nullopt;
-    if (connection) raise(WayKnown{session, lines_.open(session, *connection)});
+    auto way = connection ? lines_.open(session, *connection) : std::nullopt;
+    if (way) raise(WayKnown{session, std::move(*way)});
 }
 
 void Daemon::serve_ingest() {

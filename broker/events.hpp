@@ -50,7 +50,7 @@ struct SessionGone {
 // Where the bytes of a session flow. Sessions of one site share what lies between this machine and them.
 struct Way {
     std::string site;  // an address, or a network that the operator named
-    std::string line;  // interface of this machine; empty: none that anybody else could use
+    std::string line;  // interface of this machine
 };
 struct WayKnown {
     SessionId session = 0;

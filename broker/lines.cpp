@@ -85,19 +85,19 @@ void Lines::find_interfaces() {
     freeifaddrs(all);
 }
 
-// A peer on this machine is reached by loopback, whatever address it uses.
-std::string Lines::line_of(TcpConnection const& connection) {
+// Nothing for loopback: a peer on this machine is reached by it, whatever address it uses.
+std::optional<std::string> Lines::line_of(TcpConnection const& connection) {
     auto const local = connection.local_address();
     auto const peer = connection.peer_address();
-    if (!local || !peer || *local == *peer) return {};
+    if (!local || !peer || *local == *peer) return std::nullopt;
     if (!interfaces_.contains(*local)) find_interfaces();
     auto const found = interfaces_.find(*local);
-    return found == interfaces_.end() ? std::string() : found->second;
+    if (found == interfaces_.end()) return "unknown";
+    return found->second.empty() ? std::nullopt : std::optional(found->second);
 }
 
 // The first 64 bits of an address of IPv6 are those of a network at one place.
-std::string Lines::site_of(TcpConnection const& connection) const {
-    auto const text = connection.peer_address().value_or("unknown");
+std::string Lines::site_of(std::string const& text) const {
     auto const address = Network::parse(text);
     if (!address) return text;
     for (auto const& site : sites_) {
@@ -106,11 +106,12 @@ std::string Lines::site_of(TcpConnection const& connection) const {
     return address->at_one_place().text();
 }
 
-Way Lines::open(SessionId session, TcpConnection const& connection) {
+std::optional<Way> Lines::open(SessionId session, TcpConnection const& connection) {
+    auto line = line_of(connection);
+    if (!line) return std::nullopt;
     connection.yield_to_others();
-    Way way{site_of(connection), line_of(connection)};
-    connections_.insert_or_assign(session, Connection{way.line, connection});
-    return way;
+    connections_.insert_or_assign(session, Connection{*line, connection});
+    return Way{site_of(connection.peer_address().value_or("unknown")), std::move(*line)};
 }
 
 void Lines::close(SessionId session) {
@@ -130,7 +131,7 @@ TcpConnection const* Lines::connection(SessionId session) const {
 
 void Lines::sent(SessionId session, TimePoint now) {
     auto const found = connections_.find(session);
-    if (found == connections_.end() || found->second.line.empty()) return;
+    if (found == connections_.end()) return;
     auto& connection = found->second;
     if (!connection.sent) active_.push_back(session);
     connection.sent = now;

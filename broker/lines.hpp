@@ -2,7 +2,9 @@
 
 #include <map>
 #include <string>
+#include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "broker/events.hpp"
 #include "broker/network.hpp"
@@ -17,8 +19,9 @@ public:
     // Nodes in one of these networks are one site; any other address is a site of its own, of IPv6 its first 64 bits.
     explicit Lines(std::vector<Network> sites) : sites_(std::move(sites)) {}
 
-    // Where the bytes of a new session will flow. Makes its connection give way to others.
-    [[nodiscard]] Way open(SessionId session, TcpConnection const& connection);
+    // Where the bytes of a new session will flow; nothing for a peer on this machine, whose bytes enter no network. Makes its
+    // connection give way to others.
+    [[nodiscard]] std::optional<Way> open(SessionId session, TcpConnection const& connection);
     void close(SessionId session);
     // Null once it is closed.
     [[nodiscard]] TcpConnection const* connection(SessionId session) const;
@@ -28,6 +31,9 @@ public:
     // One for each line on which anybody was sent anything and whose counters can be read.
     [[nodiscard]] std::vector<LineReading> read(TimePoint now);
 
+    // The site to which a numeric address belongs.
+    [[nodiscard]] std::string site_of(std::string const& address) const;
+
 private:
     struct Connection {
         std::string line;
@@ -36,8 +42,7 @@ private:
         std::optional<TimePoint> sent{};  // it is in active_
     };
     void find_interfaces();
-    [[nodiscard]] std::string line_of(TcpConnection const& connection);
-    [[nodiscard]] std::string site_of(TcpConnection const& connection) const;
+    [[nodiscard]] std::optional<std::string> line_of(TcpConnection const& connection);
     void count(Connection& connection);
 
     std::vector<Network> sites_;

@@ -11,6 +11,8 @@ from network import Network, NoNamespaces
 RATE = 20_000_000 / 8  # bytes a second of the line
 SIZE = 24 << 20
 SECONDS = 6.0
+# Of 20 Mbit/s a download alone gets 0.955: the rest are headers. It gets 0.95 beside the governor, and 0.68 to 0.83 beside a free sender.
+KEPT = 0.89
 
 
 class Quiet(FleetTest):
@@ -43,7 +45,7 @@ class Quiet(FleetTest):
     def test_a_download_of_others_has_the_line(self):
         self.publish()
         share, mark = self.share_of_a_download()
-        self.assertGreater(share, 0.75)
+        self.assertGreater(share, KEPT)
         said = self.node.daemon.wait_for("the broker sends slowly: others use", 30, mark)
         row = self.node.row()
         self.assertIn(row["state"], ("announced", "fetching"), said)
@@ -53,7 +55,7 @@ class Quiet(FleetTest):
         """The control: what the others' share would be."""
         self.publish("--urgency", "immediate")
         share, _ = self.share_of_a_download()
-        self.assertLess(share, 0.75)
+        self.assertLess(share, KEPT)
         self.fleet.checker.check_converged(timeout=120)
 
     def test_a_site_gets_no_more_than_its_cap_and_says_so(self):

@@ -30,20 +30,6 @@ Actions Broker::on(Event event, Moment now) {
     return std::exchange(out_, {});
 }
 
-void Broker::send_what_may_go(Moment now) {
-    auto turn = sender_.next(now.point);
-    for (auto const& probe : turn.probes) out_.push_back(probe);
-    for (auto& frame : turn.frames) {
-        if (auto const rate = governor_.repace(frame.session, sender_.urgency(frame.session))) out_.push_back(SetPacing{frame.session, *rate});
-        out_.push_back(std::move(frame));
-    }
-    wake_ = turn.again;
-    for (auto const id : sender_.overdue(now.point)) {
-        complain(sessions_.at(id).peer, "it takes nothing of what is sent to it: the session ends, and it may begin again");
-        close(id, now);
-    }
-}
-
 Head Broker::head(WallTime now) const {
     auto const spread = state_.peers.nodes().size() * 1000 / settings_.catch_up_rate;
     return {state_.catalogue.epoch(), state_.catalogue.head(), now, spread};
@@ -77,18 +63,15 @@ Broker::Session* Broker::admit(MessageArrived const& event, Moment now) {
 }
 
 void Broker::on_event(MessageArrived event, Moment now) {
+    learn_of_way(event, now);
     if (std::holds_alternative<Pong>(event.message)) {
         auto const found = sessions_.find(event.session);
         if (found == sessions_.end()) return out_.push_back(CloseSession{event.session});  // the answer came too late
         found->second.heard = now.point;
-        auto const& pong = std::get<Pong>(event.message);
-        return governor_.answered(event.session, pong.nonce, {receiver_clock(pong.at), event.round_trip}, now.point);
+        return;
     }
     auto* session = admit(event, now);
     if (session == nullptr) return;
-    if (auto const* ack = std::get_if<Ack>(&event.message)) {
-        governor_.acknowledged(event.session, ack->received, {receiver_clock(ack->at), event.round_trip}, now.point);
-    }
     if (auto* put = std::get_if<Put>(&event.message)) return append(offers_.put(event.session, *put, std::move(event.payload)));
     std::visit(
         [&](auto& message) {

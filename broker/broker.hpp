@@ -40,9 +40,6 @@ struct BrokerState {
     Sightings sightings;
 };
 
-// The time of an ACK or PONG by the clock of its sender; nothing if it did not say, or said what cannot be.
-[[nodiscard]] std::optional<Duration> receiver_clock(std::optional<std::uint64_t> micros);
-
 // The heart of the broker, free of I/O: it is told events and says what to do. State on disk always lags behind nothing that was
 // acknowledged: what depends on a batch happens only after BatchDone.
 class Broker {
@@ -53,10 +50,6 @@ public:
 
     // When it wants a TurnDue, if nothing happens before.
     [[nodiscard]] std::optional<TimePoint> wake() const { return wake_; }
-    // By the operator's own reading: bytes a second of others on our line.
-    void foreign_elsewhere(ByteRate rate) { governor_.foreign_elsewhere(rate); }
-    // Somebody fetches: it wants readings of the lines.
-    [[nodiscard]] bool sending() const { return !sender_.idle(); }
 
     // What a new subscriber must be told before anything else.
     [[nodiscard]] Head head(WallTime now) const;
@@ -73,7 +66,11 @@ private:
         TimePoint pinged;
         Seq heard_of{};                         // nodes: the cursor of this log that they came with
         std::optional<TimePoint> reannounce{};  // when to look at what they lack
-        std::optional<Grant> granted{};         // what they were told last
+        struct Told {
+            Reason reason = Reason::none;
+            TimePoint when;
+        };
+        std::optional<Told> granted{};          // what GRANT said last
     };
     // Asked for a patch that is being made.
     struct WaitingPlan {
@@ -97,6 +94,7 @@ private:
     void on_event(WayKnown event, Moment now);
     void on_event(FrameLeft event, Moment now);
     void on_event(LineReading event, Moment now);
+    void on_event(ForeignMeasured event, Moment now);
     void on_event(TurnDue event, Moment now);
     void on_event(Tick event, Moment now);
 
@@ -130,6 +128,7 @@ private:
     void append(Actions actions);
     void persist(store::Batch batch, Continuation then);
     void send_what_may_go(Moment now);
+    void learn_of_way(MessageArrived const& event, Moment now);
     void tell_queue();
     void tell_grants(Moment now);
     void log_governor(Moment now);

@@ -90,11 +90,34 @@ Result<SiteOption> parse_site(std::string const& text) {
     return SiteOption{*network, *cap};
 }
 
-Result<GovernorSettings> governor_of(Arguments const& arguments) {
+Result<std::vector<SiteOption>> sites_of(Arguments const& arguments) {
+    std::vector<SiteOption> sites;
+    for (auto const& text : arguments.all("site")) {
+        auto const site = parse_site(text);
+        if (!site) return pass(site.error());
+        sites.push_back(*site);
+    }
+    return sites;
+}
+
+// Whoever gives one of these expects that it has an effect.
+Status check_governor_is_on(Arguments const& arguments) {
+    for (auto const* option : {"line", "site", "window", "foreign"}) {
+        if (arguments.all(option).empty()) continue;
+        return fail(Fault::usage, "--{} has no effect with --governor off; leave one of them out", option);
+    }
+    if (arguments.flag("only-quiet")) return fail(Fault::usage, "--only-quiet has no effect with --governor off; leave one of them out");
+    return {};
+}
+
+Result<GovernorSettings> governor_of(Arguments const& arguments, std::vector<SiteOption> const& sites) {
     GovernorSettings governor;
     auto const word = arguments.text("governor");
     if (word != "on" && word != "off") return fail(Fault::usage, "--governor is '{}', and has to be on or off", word);
     governor.on = word == "on";
+    if (!governor.on) {
+        if (auto status = check_governor_is_on(arguments); !status) return pass(status.error());
+    }
     if (auto const line = arguments.text("line"); !line.empty()) {
         auto const rate = parse_bit_rate(line);
         if (!rate) return fail(Fault::usage, "--line: {}", rate.error().message);
@@ -106,25 +129,13 @@ Result<GovernorSettings> governor_of(Arguments const& arguments) {
         governor.schedule = std::move(*schedule);
     }
     if (arguments.flag("only-quiet")) governor.line.progress = governor.path.progress = 0;
-    for (auto const& text : arguments.all("site")) {
-        auto const site = parse_site(text);
-        if (!site) return pass(site.error());
-        if (site->cap) governor.caps.emplace(site->network.text(), *site->cap);
+    for (auto const& site : sites) {
+        if (site.cap) governor.caps.emplace(site.network.text(), *site.cap);
     }
     return governor;
 }
 
-Result<std::vector<Network>> sites_of(Arguments const& arguments) {
-    std::vector<Network> sites;
-    for (auto const& text : arguments.all("site")) {
-        auto const site = parse_site(text);
-        if (!site) return pass(site.error());
-        sites.push_back(site->network);
-    }
-    return sites;
-}
-
-Result<BrokerSettings> settings_of(Arguments const& arguments) {
+Result<BrokerSettings> settings_of(Arguments const& arguments, std::vector<SiteOption> const& sites) {
     BrokerSettings settings;
     auto const beacon = number_between(arguments, "beacon", 1, 3600);
     if (!beacon) return pass(beacon.error());
@@ -143,7 +154,7 @@ Result<BrokerSettings> settings_of(Arguments const& arguments) {
     if (!patch_wait) return pass(patch_wait.error());
     auto const scrub = number_between(arguments, "scrub", 0, 3650);
     if (!scrub) return pass(scrub.error());
-    auto governor = governor_of(arguments);
+    auto governor = governor_of(arguments, sites);
     if (!governor) return pass(governor.error());
     governor->line.transfers = *transfers;
     settings.governor = std::move(*governor);
@@ -169,10 +180,10 @@ Status run(Arguments const& arguments) {
     DataDirectory const directory(arguments.text("data"));
     auto const level = parse_log_level(arguments.text("log-level"));
     if (!level) return pass(level.error());
-    auto const settings = settings_of(arguments);
-    if (!settings) return pass(settings.error());
     auto const sites = sites_of(arguments);
     if (!sites) return pass(sites.error());
+    auto const settings = settings_of(arguments, *sites);
+    if (!settings) return pass(settings.error());
     if (auto listen = parse_listen(arguments.text("listen"), PeerKey()); !listen) return pass(listen.error());
     auto const keys = directory.load_keys();
     if (!keys) return pass(keys.error());
@@ -187,7 +198,9 @@ Status run(Arguments const& arguments) {
         log.info("stopping on {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
         loop.stop();
     });
-    auto const daemon = Daemon::open({directory, *listen, *settings, *sites, arguments.text("foreign")}, loop, log);
+    std::vector<Network> networks;
+    for (auto const& site : *sites) networks.push_back(site.network);
+    auto const daemon = Daemon::open({directory, *listen, *settings, std::move(networks), arguments.text("foreign")}, loop, log);
     if (!daemon) return pass(daemon.error());
     if (auto status = directory.save_address(*address); !status) return status;
     return (*daemon)->run();

@@ -1,7 +1,5 @@
 #include "broker/daemon.hpp"
 
-#include <charconv>
-
 #include "broker/stored_manifest.hpp"
 #include "schema/wire.hpp"
 
@@ -68,8 +66,8 @@ Daemon::Daemon(Opened opened, DaemonSettings const& settings, EventLoop& loop, L
       objects_(packs_),
       broker_(std::move(opened.state), objects_, settings.broker),
       connections_(most_connections),
+      governed_(settings.broker.governor.on),
       lines_(settings.sites),
-      foreign_(settings.foreign),
       gatekeeper_(broker_.state().peers, log),
       gate_(context_, [this](CurveKey const& key, std::string_view address) {
           return gatekeeper_.decide(key, address, clock_.now());
@@ -81,7 +79,9 @@ Daemon::Daemon(Opened opened, DaemonSettings const& settings, EventLoop& loop, L
       sweeper_(hashing_, packs_, writer_, keeper_, log),
       quick_patch_maker_(loop, packs_, keeper_, Effort::quick),
       thorough_patch_maker_(loop, packs_, keeper_, Effort::thorough),
-      scrubber_(loop, packs_, writer_, keeper_, log, std::move(opened.scrubs)) {}
+      scrubber_(loop, packs_, writer_, keeper_, log, std::move(opened.scrubs)) {
+    if (!settings.foreign.empty()) foreign_.emplace(settings.foreign, log);
+}
 
 Status Daemon::open_ports(BrokerAddress const& listen) {
     auto ports = Ports::open(context_, keys_, listen, wire::encode_announcement(broker_.head(clock_.wall())));
@@ -123,7 +123,7 @@ void Daemon::begin() {
 }
 
 void Daemon::tick() {
-    read_foreign();
+    if (foreign_) raise(ForeignMeasured{foreign_->read()});
     raise(Tick{});
     told_full_ = false;
     if (++ticks_ % check_readers_every == 0) database_.drop_stale_readers();
@@ -168,6 +168,7 @@ void Daemon::receive(Received received) {
 }
 
 void Daemon::open_way(SessionId session, Frame const& frame) {
+    if (!governed_) return;
     auto const descriptor = descriptor_of(frame);
     auto const connection = descriptor ? TcpConnection::of(*descriptor) : std::nullopt;
     auto way = connection ? lines_.open(session, *connection) : std::nullopt;
@@ -210,7 +211,6 @@ void Daemon::raise(Event event) {
     }
     deciding_ = false;
     arm_turn();
-    if (broker_.sending() && !reading_lines_) read_lines();
 }
 
 // One timer, for the next turn to send.
@@ -229,22 +229,9 @@ void Daemon::arm_turn() {
 
 // While anybody is sent anything.
 void Daemon::read_lines() {
-    reading_lines_ = broker_.sending();
-    if (!reading_lines_) return;
-    loop_.after(between_readings, [this] { read_lines(); });
     for (auto& reading : lines_.read(loop_.now())) raise(std::move(reading));
-}
-
-// A file that cannot be read says nothing about others: then the interface's own counters decide alone.
-void Daemon::read_foreign() {
-    if (foreign_.empty()) return;
-    auto const text = read_file(foreign_, KiB(4));
-    double bits = 0;
-    auto const end = text ? as_text(*text).data() + text->size() : nullptr;
-    bool const sound = text && std::from_chars(as_text(*text).data(), end, bits).ec == std::errc() && bits >= 0;
-    if (!sound && foreign_is_read_) log_.warn("{} holds no number of bits a second: it counts as none", foreign_.string());
-    foreign_is_read_ = sound;
-    broker_.foreign_elsewhere(ByteRate(sound ? bits / 8 : 0));
+    reading_lines_ = lines_.busy();
+    if (reading_lines_) loop_.after(between_readings, [this] { read_lines(); });
 }
 
 Daemon::Sent Daemon::send(SessionId session, Message const& message, std::optional<Frame> payload) {
@@ -288,11 +275,12 @@ void Daemon::perform(SendFrame const& action) {
 
 void Daemon::send_data(SendFrame const& action, Frame frame) {
     auto const* const connection = lines_.connection(action.session);
-    auto const unsent = connection == nullptr ? Bytes() : connection->unsent();
-    auto const now = loop_.now();
-    if (send(action.session, Data{action.place.shape, action.offset}, std::move(frame)) == Sent::no) return;
-    lines_.sent(action.session, now);
-    raise(FrameLeft{action.session, std::nullopt, action.length, now, unsent});
+    FrameLeft left{action.session, std::nullopt, action.length, loop_.now(), connection == nullptr ? Bytes() : connection->unsent()};
+    bool const sent = send(action.session, Data{action.place.shape, action.offset}, std::move(frame)) == Sent::yes;
+    if (!sent || connection == nullptr) return;
+    lines_.sent(action.session, left.at);
+    raise(std::move(left));
+    if (!reading_lines_) read_lines();
 }
 
 void Daemon::perform(CloseSession const& action) {

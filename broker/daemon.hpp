@@ -6,6 +6,7 @@
 #include "broker/broker.hpp"
 #include "broker/connections.hpp"
 #include "broker/data_directory.hpp"
+#include "broker/foreign_file.hpp"
 #include "broker/frame_reader.hpp"
 #include "broker/gatekeeper.hpp"
 #include "broker/keeper.hpp"
@@ -23,7 +24,7 @@ struct DaemonSettings {
     BrokerAddress listen;
     BrokerSettings broker;
     std::vector<Network> sites{};  // networks whose nodes share a line
-    fs::path foreign{};            // the operator's own reading of others' traffic: bits a second, as text; empty: none
+    fs::path foreign{};            // ForeignFile; empty: none
 };
 
 // The shell around the broker's decision code: makes events of what sockets, workers and the writer say, and performs the actions.
@@ -90,7 +91,6 @@ private:
     void send_data(SendFrame const& action, Frame frame);
     void arm_turn();
     void read_lines();
-    void read_foreign();
 
     EventLoop& loop_;
     Log& log_;
@@ -102,12 +102,12 @@ private:
     StoredObjects objects_;
     Broker broker_;
     Connections connections_;
-    Lines lines_;
+    bool governed_;
+    Lines lines_;  // of those sessions that are
     std::optional<EventLoop::TimerId> turn_timer_;
     TimePoint turn_due_{};
     bool reading_lines_ = false;
-    fs::path foreign_;
-    bool foreign_is_read_ = true;
+    std::optional<ForeignFile> foreign_;
     std::deque<Event> events_;
     bool deciding_ = false;
     unsigned ticks_ = 0;

@@ -156,6 +156,11 @@ struct Scrubbed {
     std::vector<Digest> damaged;  // are not here any more
 };
 
+// What others send on our line, by the operator's own reading from elsewhere; comes about once a second if there is one.
+struct ForeignMeasured {
+    ByteRate rate;
+};
+
 // The time that Broker::wake() asked for has come.
 struct TurnDue {};
 
@@ -163,6 +168,7 @@ struct TurnDue {};
 struct Tick {};
 
 using Event = std::variant<MessageArrived, UpdateArrived, NonsenseArrived, SessionGone, BatchDone, ObjectKept, ManifestOpened,
-                           NeededListed, OthersRemoved, PatchMade, Scrubbed, WayKnown, FrameLeft, LineReading, TurnDue, Tick>;
+                           NeededListed, OthersRemoved, PatchMade, Scrubbed, WayKnown, FrameLeft, LineReading,
+                           ForeignMeasured, TurnDue, Tick>;
 
 }  // namespace lull::broker

@@ -135,21 +135,22 @@ void Lines::sent(SessionId session, TimePoint now) {
     auto& connection = found->second;
     if (!connection.sent) active_.push_back(session);
     connection.sent = now;
-    ours_.try_emplace(connection.line);
+    if (!lines_.contains(connection.line)) lines_.emplace(connection.line, Line{.speed = link_speed(connection.line)});
 }
 
 void Lines::count(Connection& connection) {
     auto const now = connection.kernel.on_the_wire();
     if (!now || *now <= connection.counted) return;
-    ours_[connection.line] += *now - connection.counted;
+    lines_.at(connection.line).ours += *now - connection.counted;
     connection.counted = *now;
 }
 
+// The interface's counter first: what leaves between the two readings must not be taken for others'.
 std::vector<LineReading> Lines::read(TimePoint now) {
     std::map<std::string, Bytes> all;
-    for (auto const& [line, ours] : ours_) {
-        auto const sent = read_number(directory_of(line) / "statistics" / "tx_bytes");
-        if (sent && *sent >= 0) all.emplace(line, Bytes(static_cast<std::uint64_t>(*sent)));
+    for (auto const& [name, line] : lines_) {
+        auto const sent = read_number(directory_of(name) / "statistics" / "tx_bytes");
+        if (sent && *sent >= 0) all.emplace(name, Bytes(static_cast<std::uint64_t>(*sent)));
     }
     std::erase_if(active_, [&](SessionId session) {
         auto& connection = connections_.at(session);
@@ -159,7 +160,10 @@ std::vector<LineReading> Lines::read(TimePoint now) {
         return still;
     });
     std::vector<LineReading> readings;
-    for (auto const& [line, sent] : all) readings.push_back({line, {now, sent, ours_[line]}, link_speed(line)});
+    for (auto const& [name, sent] : all) {
+        auto const& line = lines_.at(name);
+        readings.push_back({name, {now, sent, line.ours}, line.speed});
+    }
     return readings;
 }
 

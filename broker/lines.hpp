@@ -1,8 +1,8 @@
 #pragma once
 
 #include <map>
-#include <string>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -30,6 +30,8 @@ public:
     void sent(SessionId session, TimePoint now);
     // One for each line on which anybody was sent anything and whose counters can be read.
     [[nodiscard]] std::vector<LineReading> read(TimePoint now);
+    // Bytes of somebody are being counted: reading is worth it.
+    [[nodiscard]] bool busy() const { return !active_.empty(); }
 
     // The site to which a numeric address belongs.
     [[nodiscard]] std::string site_of(std::string const& address) const;
@@ -49,7 +51,11 @@ private:
     std::map<std::string, std::string, std::less<>> interfaces_;  // by address
     std::unordered_map<SessionId, Connection> connections_;
     std::vector<SessionId> active_;
-    std::map<std::string, Bytes> ours_;  // by line
+    struct Line {
+        Bytes ours{};  // sent by it so far
+        std::optional<ByteRate> speed;
+    };
+    std::map<std::string, Line> lines_;
 };
 
 }  // namespace lull::broker

@@ -12,9 +12,6 @@ constexpr Bytes log_page = KiB(512);
 constexpr std::size_t most_reannounced = 64;  // a session; the next one brings the rest
 constexpr Duration reannounce_after = std::chrono::seconds(10);
 
-// Later than any machine runs: no clock that is worth looking at.
-constexpr std::uint64_t most_micros = std::uint64_t{1} << 50;
-
 // An epoch that nobody else chooses: it depends on what only this log and this witness have.
 Epoch epoch_after(Epoch old, LogEntry const& witness) {
     Buffer bytes = store::key_of(old.value);
@@ -24,11 +21,6 @@ Epoch epoch_after(Epoch old, LogEntry const& witness) {
 }
 
 }  // namespace
-
-std::optional<Duration> receiver_clock(std::optional<std::uint64_t> micros) {
-    if (!micros || *micros > most_micros) return std::nullopt;
-    return std::chrono::microseconds(*micros);
-}
 
 void Broker::on_message(SessionId id, Session& session, Hello message, Moment now) {
     if (auto const older = node_sessions_.find(session.peer); older != node_sessions_.end() && older->second != id) {
@@ -155,52 +147,5 @@ void Broker::tell_queue() {
     std::uint64_t position = 0;
     for (auto const id : sender_.waiting()) send(id, Queued{++position, std::string(to_text(Reason::place_in_queue))});
 }
-
-// Those that are served hear when the reason changes, and every minute; not oftener than every five seconds.
-void Broker::tell_grants(Moment now) {
-    constexpr Duration often = std::chrono::seconds(5);
-    if (now.point < next_grants_) return;
-    next_grants_ = now.point + often;
-    for (auto const& wish : sender_.wishes()) {
-        auto const view = governor_.view(wish.session, now.point);
-        auto& told = sessions_.at(wish.session).granted;
-        if (!view) continue;
-        Grant grant{static_cast<std::uint64_t>(view->rate.per_second()), {}};
-        if (view->reason != Reason::none) grant.reason = to_text(view->reason);
-        if (told && told->reason == grant.reason) continue;
-        told = grant;
-        send(wish.session, std::move(grant));
-    }
-}
-
-// ---- the governor ----
-
-// Every second, for whoever wants to know why bytes do not flow.
-void Broker::log_governor(Moment now) {
-    auto const wishes = sender_.wishes();
-    if (wishes.empty()) return;
-    for (auto const& [name, line] : governor_.lines()) {
-        say(LogLevel::debug, fmt::format("line {}: capacity {}, others {}, ours at most {}", name, to_text(line.capacity),
-                                         to_text(line.foreign), to_text(line.budget)));
-    }
-    for (auto const& wish : wishes) {
-        auto const view = governor_.view(wish.session, now.point);
-        if (!view) continue;
-        auto const micros = [](Duration duration) { return std::chrono::duration_cast<std::chrono::microseconds>(duration).count(); };
-        say(LogLevel::debug, fmt::format("session {}: {} of {}, queue {} of {} us: {}", wish.session, to_text(view->rate),
-                                         to_text(view->capacity), micros(view->queue), micros(view->threshold), to_text(view->reason)));
-    }
-}
-
-void Broker::on_event(WayKnown event, Moment) { governor_.open(event.session, event.way); }
-
-void Broker::on_event(FrameLeft event, Moment) { governor_.left(event); }
-
-void Broker::on_event(LineReading event, Moment now) {
-    governor_.on(event);
-    governor_.divide(sender_.wishes(), now);
-}
-
-void Broker::on_event(TurnDue, Moment) {}
 
 }  // namespace lull::broker

@@ -171,32 +171,33 @@ std::vector<SessionId> Sender::in_turn() const {
     return order;
 }
 
-Sender::Turn Sender::next(TimePoint now) {
+Sender::Outgoing Sender::next(TimePoint now) {
     set_aside_the_blocked(now);
-    Turn turn;
+    Outgoing outgoing;
     bool any = true;
     while (any) {
         any = false;
         for (auto const session : in_turn()) {
             auto& queue = queues_.at(session);
-            if (queue.standing == Standing::served) any |= serve(session, queue, turn, now);
+            if (queue.standing == Standing::served) any |= serve(session, queue, outgoing, now);
         }
     }
-    return turn;
+    return outgoing;
 }
 
 // One frame or probe of a session that is being served; false if there is none.
-bool Sender::serve(SessionId session, Queue& queue, Turn& turn, TimePoint now) {
+bool Sender::serve(SessionId session, Queue& queue, Outgoing& outgoing, TimePoint now) {
     if (!ready(session, queue, now)) return false;
-    auto const permitted = governor_.turn(session, queue.urgency(), now);
-    switch (permitted.kind) {
-        case PathController::Turn::Kind::wait:
-            turn.again = std::min(turn.again.value_or(permitted.again), permitted.again);
+    auto const turn = governor_.turn(session, queue.urgency(), now);
+    switch (turn.kind) {
+        case Turn::Kind::wait:
+            outgoing.again = std::min(outgoing.again.value_or(turn.again), turn.again);
             return false;
-        case PathController::Turn::Kind::probe: turn.probes.push_back({session, governor_.probing(session, now)}); return true;
-        case PathController::Turn::Kind::data: break;
+        case Turn::Kind::probe: outgoing.probes.push_back({session, governor_.probing(session, now)}); return true;
+        case Turn::Kind::data: break;
     }
-    turn.frames.push_back(take_frame(session, queue, std::min(next_length(queue), permitted.size), now));
+    if (auto const rate = governor_.repace(session, queue.urgency())) outgoing.pacing.push_back({session, *rate});
+    outgoing.frames.push_back(take_frame(session, queue, std::min(next_length(queue), turn.size), now));
     std::erase(served_, session);
     served_.push_back(session);
     if (queue.transfers.empty()) leave_service(session, queue);

@@ -50,12 +50,13 @@ public:
     // Drops a session and what it had in flight.
     void drop(SessionId session);
 
-    struct Turn {
+    struct Outgoing {
         std::vector<SendFrame> frames;   // that may go now
+        std::vector<SetPacing> pacing;   // before they do
         std::vector<SendProbe> probes;
         std::optional<TimePoint> again;  // when the governor may permit more, if nothing happens before
     };
-    [[nodiscard]] Turn next(TimePoint now);
+    [[nodiscard]] Outgoing next(TimePoint now);
 
     // Sessions to end, because another one cannot be set aside before their bytes are gone: the longest set aside first.
     [[nodiscard]] std::vector<SessionId> overdue(TimePoint now) const;
@@ -66,7 +67,6 @@ public:
     [[nodiscard]] std::deque<SessionId> const& waiting() const { return waiting_; }
     // Who is served, and how urgent what they get is.
     [[nodiscard]] std::vector<Governor::Wish> wishes() const;
-    [[nodiscard]] Urgency urgency(SessionId session) const { return queues_.at(session).urgency(); }
     // Bytes sent for this software in this session so far.
     [[nodiscard]] std::optional<Bytes> sent_for(SessionId session, SoftwareName const& software) const;
     // Nobody is being served or waits for it.
@@ -100,7 +100,7 @@ private:
     void set_aside(SessionId session, Queue& queue, TimePoint now);
     void take_back(SessionId session, Queue& queue);
     [[nodiscard]] std::vector<SessionId> in_turn() const;
-    [[nodiscard]] bool serve(SessionId session, Queue& queue, Turn& turn, TimePoint now);
+    [[nodiscard]] bool serve(SessionId session, Queue& queue, Outgoing& outgoing, TimePoint now);
     [[nodiscard]] bool ready(SessionId session, Queue& queue, TimePoint now);
     [[nodiscard]] SendFrame take_frame(SessionId session, Queue& queue, Bytes length, TimePoint now);
     [[nodiscard]] bool make_room_for(Urgency urgency);

@@ -340,7 +340,7 @@ struct Queued {
     bool operator==(Queued const&) const = default;
 };
 
-// How fast bytes flow to this node now, and why not faster. For people: nothing depends on it.
+// How fast bytes flow to this node now, and why not faster. For people; rate 0 also says that waiting is right.
 struct Grant {
     static constexpr MessageType type = MessageType::grant;
     std::uint64_t rate = 0;  // bytes a second

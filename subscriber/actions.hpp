@@ -111,13 +111,18 @@ struct ScanTrees {
     bool read_all = false;                  // else files that look as they did when they were read last are not read
 };
 
+// Let people see what the broker said of our bytes: its queue, or the rate and why it is no higher. Until CloseExchange.
+struct ShowFlow {
+    std::string text;
+};
+
 struct Say {
     LogLevel level = LogLevel::info;
     std::string text;
 };
 
 using Action = std::variant<OpenExchange, CloseExchange, Send, Persist, StoreFrame, DropObjects, MakePlan, StageRelease, ProbeUse,
-                            WatchUse, LetGo, TellHolders, SwitchCurrent, RemoveVersions, PointBack, ScanTrees, Say>;
+                            WatchUse, LetGo, TellHolders, SwitchCurrent, RemoveVersions, PointBack, ScanTrees, ShowFlow, Say>;
 using Actions = std::vector<Action>;
 
 }  // namespace lull::subscriber

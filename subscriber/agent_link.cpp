@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/byte_rate.hpp"
 #include "subscriber/agent.hpp"
 
 // The agent's talk with the broker: the session, objects, reports. What a release goes through is in agent.cpp, the log in
@@ -62,11 +63,16 @@ void Agent::on_message(Welcome const& message, Moment now) {
 void Agent::on_message(Queued const& message, Moment now) {
     link_.moved(now.point);
     say(LogLevel::info, fmt::format("waiting for the broker: number {} in the queue, {}", message.position, message.reason));
+    out_.push_back(ShowFlow{fmt::format("number {} in the broker's queue: {}", message.position, message.reason)});
 }
 
+// Only where nothing is to flow is it right that nothing comes.
 void Agent::on_message(Grant const& message, Moment now) {
-    link_.moved(now.point);
-    if (!message.reason.empty()) say(LogLevel::info, fmt::format("the broker sends slowly: {}", message.reason));
+    if (message.rate == 0) link_.moved(now.point);
+    auto const rate = to_text(ByteRate(static_cast<double>(message.rate)));
+    if (message.reason.empty()) return out_.push_back(ShowFlow{rate});
+    say(LogLevel::info, fmt::format("the broker sends slowly: {}", message.reason));
+    out_.push_back(ShowFlow{fmt::format("{}: {}", rate, message.reason)});
 }
 
 void Agent::on_message(Busy const& message, Moment now) {

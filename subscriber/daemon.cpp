@@ -85,7 +85,6 @@ Daemon::Daemon(DaemonSettings settings, store::Environment journal, Agent agent,
                  [this](Message message, Frame payload, TimePoint came) {
                      Bytes const size(payload.size());
                      payload_ = std::move(payload);
-                     note_flow(message);
                      raise(MessageHeard{std::move(message), size, came});
                  }}),
       writer_(journal_, loop),
@@ -149,17 +148,9 @@ void Daemon::note_link(bool connected, std::string detail) {
     save_link_state(settings_.layout, *link_);
 }
 
-// What the broker says about our bytes; nothing else tells a person why they do not come.
-void Daemon::note_flow(Message const& message) {
-    std::string flow;
-    if (auto const* queued = std::get_if<Queued>(&message)) {
-        flow = fmt::format("number {} in the broker's queue: {}", queued->position, queued->reason);
-    } else if (auto const* grant = std::get_if<Grant>(&message)) {
-        flow = fmt::format("{}/s{}{}", to_text(Bytes(grant->rate)), grant->reason.empty() ? "" : ": ", grant->reason);
-    } else {
-        return;
-    }
-    link_->flow = std::move(flow);
+void Daemon::show_flow(std::string text) {
+    if (link_->flow == text) return;
+    link_->flow = std::move(text);
     save_link_state(settings_.layout, *link_);
 }
 
@@ -170,10 +161,7 @@ void Daemon::perform(OpenExchange const&) { exchange_.open(); }
 // An idle node gives back what a transfer needed: malloc(3) would keep it.
 void Daemon::perform(CloseExchange const&) {
     exchange_.close();
-    if (!link_->flow.empty()) {
-        link_->flow.clear();
-        save_link_state(settings_.layout, *link_);
-    }
+    show_flow({});
     malloc_trim(0);
 }
 

@@ -46,7 +46,6 @@ private:
     void settle(Actions actions);
     void arm();
     void note_link(bool connected, std::string detail);
-    void note_flow(Message const& message);
 
     void perform(OpenExchange const& action);
     void perform(CloseExchange const& action);
@@ -64,6 +63,8 @@ private:
     void perform(RemoveVersions const& action);
     void perform(PointBack const& action);
     void perform(ScanTrees const& action);
+    void show_flow(std::string text);
+    void perform(ShowFlow const& action) { show_flow(action.text); }
     void perform(Say const& action);
 
     EventLoop& loop_;

@@ -11,8 +11,8 @@ constexpr Bytes no_bound(std::uint64_t{1} << 40);
 constexpr std::size_t most_probes = 16;            // unanswered, a session
 constexpr Duration site_memory = std::chrono::minutes(30);  // what was learned of a site
 constexpr double worth_telling = 0.1;              // a smaller change of the pacing rate is not worth a system call
-// The kernel paces bursts of about a millisecond, of two packets at least: tcp(7), tso autosizing.
 constexpr ByteRate unpaced(1e12);
+// The kernel paces bursts of about a millisecond, of two packets at least: tcp(7), tso autosizing.
 constexpr Bytes least_burst(2 * 1448);
 constexpr Duration burst = std::chrono::microseconds(977);
 
@@ -41,17 +41,17 @@ Governor::Path* Governor::find_or_make(SessionId session, TimePoint now) {
     if (auto* const path = find(session)) return path;
     auto const way = ways_.find(session);
     if (way == ways_.end()) return nullptr;
-    auto& site = sites_[way->second.site];
-    if (!site) {
-        site = std::make_shared<Site>(settings_.path);
-        site->line = way->second.line;
+    auto const [entry, fresh] = sites_.try_emplace(way->second.site, settings_.path);
+    auto& site = entry->second;
+    if (fresh) {
+        site.line = way->second.line;
         auto const cap = caps_.find(way->second.site);
-        if (cap != caps_.end()) site->cap = cap->second;
-        site->controller.limit(limits_.caps[site->cap]);
+        if (cap != caps_.end()) site.cap = cap->second;
+        site.controller.limit(limits_.caps[site.cap]);
     }
-    ++site->paths;
-    site->used = now;
-    return &paths_.emplace(session, Path{.site = site}).first->second;
+    ++site.paths;
+    site.used = now;
+    return &paths_.emplace(session, Path{.site = &site}).first->second;
 }
 
 void Governor::close(SessionId session, TimePoint now) {
@@ -71,13 +71,13 @@ void Governor::restart(SessionId session, TimePoint now) {
 }
 
 void Governor::forget_idle(TimePoint now) {
-    std::erase_if(sites_, [&](auto const& entry) { return entry.second->paths == 0 && now - entry.second->used > site_memory; });
+    std::erase_if(sites_, [&](auto const& entry) { return entry.second.paths == 0 && now - entry.second.used > site_memory; });
 }
 
 // ---- sending ----
 
-PathController::Turn Governor::turn(SessionId session, Urgency urgency, TimePoint now) {
-    using Kind = PathController::Turn::Kind;
+Turn Governor::turn(SessionId session, Urgency urgency, TimePoint now) {
+    using Kind = Turn::Kind;
     auto* const path = find_or_make(session, now);
     if (path == nullptr || urgency == Urgency::immediate) return {Kind::data, no_bound, now};
     auto& site = *path->site;

@@ -2,7 +2,6 @@
 
 #include <deque>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -42,7 +41,7 @@ public:
     // ---- sending ----
 
     // What this session may send now; bytes of an urgency `immediate` ask nobody.
-    [[nodiscard]] PathController::Turn turn(SessionId session, Urgency urgency, TimePoint now);
+    [[nodiscard]] Turn turn(SessionId session, Urgency urgency, TimePoint now);
     // A frame is on its way to the kernel.
     void decided(SessionId session, Bytes size, Urgency urgency, TimePoint now);
     // The same for a probe; its number.
@@ -118,7 +117,7 @@ private:
         Duration pacing;
     };
     struct Path {
-        std::shared_ptr<Site> site;
+        Site* site = nullptr;                    // in sites_, which keeps it while it has paths
         PathDelay delay{};
         std::deque<Flight> flights{};            // what the kernel has and the node has not acknowledged
         std::map<std::uint64_t, Flight> probes{};
@@ -139,7 +138,7 @@ private:
     std::map<std::string, std::size_t, std::less<>> caps_;  // of sites: index into limits_.caps, of which the first is for the others
     std::unordered_map<SessionId, Way> ways_;
     std::unordered_map<SessionId, Path> paths_;  // of those that something was sent on
-    std::map<std::string, std::shared_ptr<Site>, std::less<>> sites_;
+    std::map<std::string, Site, std::less<>> sites_;
     std::map<std::string, LineGovernor, std::less<>> lines_;
 };
 

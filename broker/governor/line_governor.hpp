@@ -40,6 +40,7 @@ struct LineLimits {
     ByteRate foreign_elsewhere{};  // others' traffic by the operator's own reading, from a router
 };
 
+// What a path gets of it.
 struct LineShare {
     PathId path = 0;
     ByteRate rate;              // zero: it waits
@@ -58,7 +59,7 @@ public:
     // Frames of a path met a queue. If the line carried about as much as ever at that time, then that is its capacity.
     void path_congested(TimePoint now);
 
-    // One grant for each claim, in their order, which is the order of the queue among equals: the urgent are served first.
+    // One share for each claim, in their order, which is the order of the queue among equals: the urgent are served first.
     [[nodiscard]] std::vector<LineShare> divide(std::vector<PathClaim> const& claims, LineLimits const& limits) const;
 
     // The least of what is known: link speed, configuration, and, where the line was filled lately or nothing else is known, the most

@@ -106,6 +106,7 @@ private:
     void perform(subscriber::RemoveVersions const& action);
     void perform(subscriber::PointBack const& action);
     void perform(subscriber::ScanTrees const& action);
+    void perform(subscriber::ShowFlow const&) {}
     void perform(subscriber::Say const& action) { world_.trace("{}: {}", name_, action.text); }
 
     [[nodiscard]] Result<subscriber::Plan> plan(subscriber::MakePlan const& order) const;

@@ -176,3 +176,61 @@ TEST_CASE("a node that left before its report was durable has reported all the s
     CHECK(all<Send>(world.finish(writing)).empty());
     CHECK(world.broker.state().ledger.durable_revision(software("app"), World::node_key(0)) == 1);
 }
+
+namespace {
+
+// A node that wants bytes over a line, and what it is told about them.
+struct Fetching {
+    World world;
+
+    explicit Fetching(BrokerSettings settings = {}) : world(std::move(settings)) {
+        world.publish(make_release("app", "1", {{"a", 100'000}}));
+        world.hello(0);
+        world.on(WayKnown{World::at_node(0), {"a site", "eth0"}});
+        world.from_node(0, Credit{MiB(1)});
+        world.from_node(0, Fetch{software("app"), Seq{1}, {{digest_of("a"), Bytes()}}});  // nobody answers the probes
+    }
+
+    std::vector<Grant> told(Duration time) {
+        std::vector<Grant> grants;
+        for (auto const end = world.now.point + time; world.now.point < end; world.pass(std::chrono::seconds(1))) {
+            for (auto const& grant : sent<Grant>(world.on(Tick{}), World::at_node(0))) grants.push_back(grant);
+        }
+        return grants;
+    }
+
+    // Others send so much for some seconds.
+    void others_send(ByteRate rate) {
+        constexpr Duration step = std::chrono::milliseconds(20);
+        Bytes all;
+        for (int i = 0; i < 200; ++i) {
+            world.on(LineReading{"eth0", {world.now.point, all, Bytes()}});
+            all += flowing(rate, step);
+            world.pass(step);
+        }
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a node that is served hears once why its bytes are slow: if they do not come at all it must find out") {
+    Fetching node;
+    auto const first = node.told(std::chrono::seconds(55));
+    REQUIRE(first.size() == 1);
+    CHECK(first.front().reason == to_text(Reason::measuring));
+    CHECK(first.front().rate > 0);
+    CHECK(node.told(std::chrono::seconds(55)).empty());
+}
+
+TEST_CASE("a node to which nothing may flow hears so every minute") {
+    BrokerSettings settings;
+    settings.governor.line.configured = Mbit(10);
+    settings.governor.line.progress = settings.governor.path.progress = 0;
+    Fetching node(settings);
+    node.others_send(Mbit(10));
+    auto const first = node.told(std::chrono::seconds(55));
+    REQUIRE(first.size() == 1);
+    CHECK(first.front().rate == 0);
+    CHECK(node.told(std::chrono::seconds(10)).size() == 1);
+    CHECK(node.told(std::chrono::seconds(45)).empty());
+}

@@ -112,22 +112,12 @@ public:
             if (auto const* refused = std::get_if<Refused>(&message); refused != nullptr && M::type != MessageType::refused) {
                 throw std::runtime_error("refused: " + refused->text);
             }
-            answer_if_ping(message);
             if (auto* concrete = std::get_if<M>(&message)) {
                 if (payload != nullptr && received->frames.size() == 3) *payload = to_buffer(as_view(received->frames[2]));
                 return std::move(*concrete);
             }
         }
         throw std::runtime_error(fmt::format("no {} came", to_text(M::type)));
-    }
-
-    // Answers the PINGs that are here, without waiting for any; other messages are passed over.
-    void answer_pings() {
-        while (auto received = socket_.receive()) {
-            if (received->frames.size() != 2) continue;
-            auto const type = wire::decode_header(as_view(received->frames[0])).value();
-            answer_if_ping(wire::decode_body(type, as_view(received->frames[1])).value());
-        }
     }
 
     // Whether the link is trusted by both sides within this time.
@@ -144,10 +134,6 @@ public:
     }
 
 private:
-    void answer_if_ping(Message const& message) {
-        if (auto const* ping = std::get_if<Ping>(&message)) send(Pong{ping->nonce});
-    }
-
     MessagingContext context_;
     Socket socket_;
     LinkMonitor monitor_;

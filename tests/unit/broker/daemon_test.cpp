@@ -274,8 +274,7 @@ TEST_CASE("a broker whose frame cannot be read drops that session and serves on"
     node.send(Fetch{software("app"), Seq{1}, {{release.segment.shape.object, Bytes()}}});
     Admin nodes;
     nodes.verb = AdminVerb::nodes;
-    for (int tries = 0; tries < 20'000; ++tries) {
-        node.answer_pings();
+    for (int tries = 0; tries < 200; ++tries) {
         operator_.send(nodes);
         if (!operator_.expect<Answer>().nodes.at(0).connected) return;
     }

@@ -842,6 +842,22 @@ TEST_CASE("whoever is in the queue waits as long as the broker says so") {
     }
 }
 
+TEST_CASE("whoever is told that nothing may flow waits; whoever is promised bytes and gets none does not") {
+    auto const rate = GENERATE(std::uint64_t{0}, std::uint64_t{1000});
+    Bench bench;
+    bench.check_in();
+    auto const report = last_report(bench.record(1));
+    bench.hear(Noted{software(), report.revision});
+    bench.all_durable();
+    bool left = false;
+    for (int i = 0; i < 60 && !left; ++i) {
+        auto const actions = bench.hear(Grant{rate, "others use the way to this node"});
+        CHECK(any<ShowFlow>(actions));
+        left = any<CloseExchange>(bench.idle(59s));
+    }
+    CHECK(left == (rate > 0));
+}
+
 TEST_CASE("a broken peer is left") {
     Bench bench;
     bench.check_in();

@@ -15,8 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-from rig import BUILD, LULL, Rig, cpu_seconds, machine
-from transfer import MIB, fill
+from rig import BUILD, LULL, MIB, Rig, cpu_seconds, fill, machine
 
 RECEIVERS = os.path.join(BUILD, "bench", "bench_receivers")
 BARE = os.path.join(BUILD, "bench", "bench_bare_router")

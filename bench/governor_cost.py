@@ -9,8 +9,7 @@ import statistics
 import sys
 import tempfile
 
-from rig import REPOSITORY, Rig, cpu_seconds, machine
-from transfer import MIB, fill
+from rig import MIB, REPOSITORY, Rig, cpu_seconds, fill, machine
 
 sys.path.insert(0, os.path.join(REPOSITORY, "tests", "e2e"))
 from network import Network  # noqa: E402

@@ -16,8 +16,8 @@ import sys
 import tempfile
 import time
 
-from rig import NODE, REPOSITORY, Rig, machine, percentile
-from transfer import MIB, make_tree
+from rig import MIB, NODE, REPOSITORY, Rig, machine, percentile
+from transfer import make_tree
 
 sys.path.insert(0, os.path.join(REPOSITORY, "tests", "e2e"))
 from network import Network  # noqa: E402  (tests/e2e is not a package)

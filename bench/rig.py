@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 
+MIB = 1 << 20
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get("LULL_BUILD", os.path.join(REPOSITORY, "build", "release"))
 BROKER = os.path.join(BUILD, "broker", "lull-broker")
@@ -39,6 +40,15 @@ def wait_until(condition, timeout, what, every=0.05):
             raise RuntimeError(f"{what}: not within {timeout} s")
         time.sleep(every)
     return found
+
+
+def fill(path, size):
+    """Incompressible bytes."""
+    with open(path, "wb") as file:
+        while size > 0:
+            block = os.urandom(min(size, 8 * MIB))
+            file.write(block)
+            size -= len(block)
 
 
 class Daemon:

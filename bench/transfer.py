@@ -16,18 +16,9 @@ import sys
 import tempfile
 import time
 
-from rig import BARE, LULL, MemorySampler, Rig, cpu_by_thread, forget_peak, machine, memory_of, sync_speed, wait_until
+from rig import BARE, LULL, MIB, MemorySampler, Rig, cpu_by_thread, fill, forget_peak, machine, memory_of, sync_speed, wait_until
 
-MIB = 1 << 20
 BARE_SOURCES = ("copy", "zero-copy", "file")
-
-
-def fill(path, size):
-    with open(path, "wb") as file:
-        while size > 0:
-            block = os.urandom(min(size, 8 * MIB))
-            file.write(block)
-            size -= len(block)
 
 
 def make_tree(directory, size):

@@ -11,19 +11,9 @@ import time
 from line import MEMORY, run
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from rig import BROKER, LULL, NODE, cpu_seconds, wait_until  # noqa: E402
+from rig import BROKER, LULL, MIB, NODE, cpu_seconds, fill, wait_until  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MIB = 1 << 20
-
-
-def fill(path, size):
-    """Incompressible bytes."""
-    with open(path, "wb") as file:
-        while size > 0:
-            block = os.urandom(min(size, 8 * MIB))
-            file.write(block)
-            size -= len(block)
 
 
 class Workplace:

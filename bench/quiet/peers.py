@@ -11,8 +11,9 @@ import time
 from line import MEMORY, run
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from rig import BROKER, LULL, MIB, NODE, cpu_seconds, fill, wait_until  # noqa: E402
+from rig import BROKER, BUILD, LULL, MIB, NODE, cpu_seconds, fill, wait_until  # noqa: E402
 
+FAULTS = os.path.join(BUILD, "tests", "fault", "liblull_fault.so")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -165,9 +166,9 @@ class Utp(Peer):
 class Lull(Peer):
     """The real broker and real nodes. The release is published once; each run has new nodes."""
 
-    def __init__(self, *arguments, urgency="normal", governor="on", options=()):
+    def __init__(self, *arguments, urgency="normal", governor="on", drift=0, options=()):
         super().__init__(*arguments)
-        self.urgency, self.governor, self.options = urgency, governor, list(options)
+        self.urgency, self.governor, self.drift, self.options = urgency, governor, drift, list(options)
 
     def environment(self, home):
         return {**os.environ, "LULL_KEYS": f"{home}/keys", "HOME": home, "LC_ALL": "C.UTF-8"}
@@ -228,8 +229,9 @@ class Lull(Peer):
             self.command(where, homes[where], LULL, "nodes", "new", name, "--out", bundle)
             self.command(node, homes[where], NODE, "join", bundle, "--root", f"{self.directory}/{node}")
             daemons.append((node, NODE, "daemon", "--root", f"{self.directory}/{node}"))
+        clock = {"LD_PRELOAD": FAULTS, "LULL_FAULT_DRIFT": str(self.drift)} if self.drift else {}
         for node, *command in daemons:
-            self.fetch(node, node, *command)
+            self.fetch(node, node, *command, env={**os.environ, **clock})
 
     def still_running(self):
         published = min(size for (_, urgency), (size, _) in self.work.releases.items() if urgency == self.urgency)
@@ -249,6 +251,7 @@ KINDS = {
     "lull": (Lull, {}),
     "lull-urgent": (Lull, {"urgency": "urgent"}),
     "lull-background": (Lull, {"urgency": "background"}),
+    "lull-drift": (Lull, {"drift": 200}),  # the nodes' clocks are fast by 200 millionths
     "lull-off": (Lull, {"governor": "off"}),
 }
 

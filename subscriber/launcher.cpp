@@ -1,12 +1,9 @@
 #include "subscriber/launcher.hpp"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-
 #include "subscriber/manifest_files.hpp"
+#include "subscriber/tree_program.hpp"
 
 namespace lull::subscriber {
 
@@ -45,25 +42,6 @@ Result<LockedVersion> lock_current(Layout const& layout, SoftwareName const& sof
     }
     return fail(Fault::failed, "cannot run {}: its current version was switched {} times meanwhile; try again",
                 software.text(), most_tries);
-}
-
-// Where a program of the tree lies, if it is a regular file in there that we may execute. Links of the release are
-// followed, but what they lead to has to be in the same tree.
-Result<fs::path> find_program(fs::path const& tree, fs::path const& relative) {
-    auto const path = tree / relative;
-    std::error_code problem;
-    auto const real = fs::canonical(path, problem);
-    auto const real_tree = problem ? fs::path() : fs::canonical(tree, problem);
-    if (problem) return fail(Fault::not_found, "cannot run {}: {}", path.string(), problem.message());
-    auto const directory = open_file(real_tree, O_PATH | O_DIRECTORY);
-    if (!directory) return pass(directory.error());
-    auto const file = open_beneath(directory->get(), real.lexically_relative(real_tree), O_PATH);
-    if (!file) return pass(file.error());
-    struct stat status {};
-    if (fstat(file->get(), &status) != 0) return fail_errno("run", path);
-    if (!S_ISREG(status.st_mode)) return fail(Fault::refused, "cannot run {}: it is not a program", path.string());
-    if (faccessat(AT_FDCWD, real.c_str(), X_OK, AT_EACCESS) != 0) return fail_errno("run", path);
-    return path;
 }
 
 // What could be given as --program, for people.
@@ -121,14 +99,6 @@ std::vector<std::string> environment_of(Launch const& launch) {
     }
     for (auto const& [name, value] : ours) variables.push_back(name + value);
     return variables;
-}
-
-// The form that execve(2) takes; valid as long as the strings are.
-std::vector<char*> pointers_to(std::vector<std::string>& texts) {
-    std::vector<char*> pointers;
-    for (auto& text : texts) pointers.push_back(text.data());
-    pointers.push_back(nullptr);
-    return pointers;
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace lull::subscriber {
 struct ProcessStat {
     dev_t terminal = 0;       // controlling terminal; 0: none
     WallTime started;         // to 10 ms; with the pid it tells a process from a later one of the same pid
+    bool kernel_thread = false;
 };
 
 // Nothing if the process is gone.

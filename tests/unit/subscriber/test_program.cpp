@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -21,6 +22,12 @@ int wait_for_end() {
     while (read(STDIN_FILENO, &letter, 1) > 0) {
     }
     return 0;
+}
+
+// Does not end when it is asked to.
+int be_deaf() {
+    std::signal(SIGTERM, SIG_IGN);
+    return wait_for_end();
 }
 
 // Maps a file and closes it again.
@@ -81,6 +88,7 @@ int main(int argc, char** argv) {
     if (argc < 2) return wait_for_end();
     auto const& what = words[1];
     if (what == "wait") return wait_for_end();
+    if (what == "deaf") return be_deaf();
     if (what == "show") return show(words);
     if (what == "launch") return run_launcher(words);
     if (argc < 3) return 2;

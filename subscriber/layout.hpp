@@ -20,6 +20,7 @@
 //   ROOT/SOFTWARE/releases/SEQ-VERSION.seen            what its files looked like when they were read last, 0644
 //   ROOT/SOFTWARE/locks/SEQ-VERSION                    lock file, 0644; there as long as the version is
 //   ROOT/SOFTWARE/current -> versions/SEQ-VERSION
+//   ROOT/SOFTWARE/restarting                           processes that are being ended for an update, 0644
 //   ROOT/.lull/                                        0700: journal/, incoming/, node.json
 
 namespace lull::subscriber {
@@ -55,6 +56,8 @@ public:
     [[nodiscard]] fs::path releases(SoftwareName const& name) const { return software(name) / "releases"; }
     [[nodiscard]] fs::path locks(SoftwareName const& name) const { return software(name) / "locks"; }
     [[nodiscard]] fs::path current_link(SoftwareName const& name) const { return software(name) / "current"; }
+
+    [[nodiscard]] fs::path restarting(SoftwareName const& name) const { return software(name) / "restarting"; }
 
     [[nodiscard]] fs::path tree(ReleaseId const& release) const;
     [[nodiscard]] fs::path staging(ReleaseId const& release) const;

@@ -10,6 +10,7 @@
 #include "subscriber/manifest_files.hpp"
 #include "subscriber/membership.hpp"
 #include "subscriber/status_view.hpp"
+#include "subscriber/supervisor.hpp"
 #include "subscriber/tree_check.hpp"
 
 namespace lull::subscriber {
@@ -134,7 +135,8 @@ Status run(Arguments const& arguments) {
     if (!software) return pass(software.error());
     LaunchRequest request{*software, std::nullopt, arguments.rest()};
     if (arguments.has("program")) request.program = arguments.text("program");
-    return pass(launch(Layout(arguments.text("root")), request));
+    Layout const layout(arguments.text("root"));
+    return pass(arguments.flag("supervise") ? supervise(layout, request) : launch(layout, request));
 }
 
 Command run_command() {
@@ -142,7 +144,9 @@ Command run_command() {
             .summary = "start a piece of software; it is not replaced while it runs",
             .positional = {"NAME"},
             .options = {root_option(),
-                        {.name = "program", .help = "another program of the release than the one that it names", .placeholder = "PATH"}},
+                        {.name = "program", .help = "another program of the release than the one that it names", .placeholder = "PATH"},
+                        {.name = "supervise",
+                         .help = "stay, and start it again when it was ended for an update; a crash ends this too, for systemd (Restart=) to see"}},
             .example = "lull-node run kiosk-browser -- --fullscreen",
             .run = run};
 }

@@ -189,6 +189,7 @@ public:
         while (read(output_.get(), &letter, 1) == 1) text += letter;
         return text;
     }
+    [[nodiscard]] int output_descriptor() const { return output_.get(); }
     void end_input() { input_.reset(); }
     // Ends it, unless it ends by itself, and gives its exit status.
     int finish() {

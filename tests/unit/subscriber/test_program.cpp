@@ -6,10 +6,11 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
-#include "subscriber/launcher.hpp"
+#include "subscriber/supervisor.hpp"
 
 // Holds a version in the way that the first argument names, says 'r' on standard output, and ends when standard
 // input does.
@@ -68,6 +69,32 @@ int run_launcher(std::vector<std::string> words) {
     return 99;
 }
 
+// "supervise ROOT NAME MILLISECONDS ARGUMENTS...": what lull-node run --supervise does.
+int run_supervisor(std::vector<std::string> words) {
+    auto const software = lull::SoftwareName::parse(words.at(3));
+    if (!software) return 2;
+    std::chrono::milliseconds const mark_wait(std::stoul(words.at(4)));
+    lull::subscriber::LaunchRequest request{*software, std::nullopt, {words.begin() + 5, words.end()}};
+    auto const error = lull::subscriber::supervise(lull::subscriber::Layout(words.at(2)), request, mark_wait);
+    std::fprintf(stderr, "%s\n", error.message.c_str());
+    return 99;
+}
+
+// Writes the letter of each signal that it gets, and ends with 42 at SIGTERM.
+int tell_signals() {
+    std::map<int, char> const letters = {{SIGTERM, 't'}, {SIGINT, 'i'}, {SIGHUP, 'h'}, {SIGQUIT, 'q'}, {SIGUSR1, '1'}, {SIGUSR2, '2'}, {SIGCONT, 'c'}};
+    sigset_t set;
+    sigemptyset(&set);
+    for (auto const& [signal, letter] : letters) sigaddset(&set, signal);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    if (write(STDOUT_FILENO, "r", 1) != 1) return 1;
+    for (int signal = 0; sigwait(&set, &signal) == 0;) {
+        if (write(STDOUT_FILENO, &letters.at(signal), 1) != 1) return 1;
+        if (signal == SIGTERM) return 42;
+    }
+    return 2;
+}
+
 // What a started program sees: version, tree, its own path, its arguments.
 int show(std::vector<std::string> const& words) {
     auto const variable = [](char const* name) {
@@ -91,7 +118,10 @@ int main(int argc, char** argv) {
     if (what == "deaf") return be_deaf();
     if (what == "show") return show(words);
     if (what == "launch") return run_launcher(words);
+    if (what == "supervise") return run_supervisor(words);
+    if (what == "signals") return tell_signals();
     if (argc < 3) return 2;
+    if (what == "raise") return std::raise(std::stoi(words[2]));
     if (what == "map") return hold_mapping(argv[2]);
     if (what == "open") return hold_open(argv[2]);
     if (what == "lock") return hold_lock(argv[2]);

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "subscriber/program_runs.hpp"
+
+namespace lull::subscriber {
+
+// Where systemd is.
+struct SystemdPlaces {
+    fs::path systemctl = "/usr/bin/systemctl";
+    fs::path running = "/run/systemd/system";  // there as long as systemd runs the machine (sd_booted(3))
+};
+
+// Stops and starts services by `systemctl`. Belongs to the thread that ends the process.
+class ServiceUnits {
+public:
+    // Runs on the loop, once, never within stop() or start(): done, or why not. May destroy the object.
+    using Done = std::function<void(Status)>;
+
+    explicit ServiceUnits(EventLoop& loop, SystemdPlaces places = {}) : places_(std::move(places)), runs_(loop) {}
+
+    // All of them at once; `done` after they have stopped or started. What takes longer than `time_limit` is an error, and may happen
+    // yet. Fault::usage for a name that is none; Fault::unreachable where systemd does not run.
+    void stop(std::vector<std::string> const& units, Duration time_limit, Done done);
+    void start(std::vector<std::string> const& units, Duration time_limit, Done done);
+
+private:
+    void order(std::string const& verb, std::vector<std::string> const& units, Duration time_limit, Done done);
+    [[nodiscard]] Result<ProgramStart> prepare(std::string const& verb, std::vector<std::string> const& units) const;
+
+    SystemdPlaces places_;
+    ProgramRuns runs_;
+};
+
+// The rule for the name of a service: letters, digits and ":_.@-", at most 128 bytes, ".service" at its end or no type at all, and no
+// "-" at its front.
+[[nodiscard]] Status validate_unit(std::string_view name);
+
+}  // namespace lull::subscriber

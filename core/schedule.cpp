@@ -106,6 +106,17 @@ Result<Schedule> Schedule::parse(std::string_view text) {
     return schedule;
 }
 
+Result<Schedule> Schedule::parse_times(std::string_view text) {
+    std::string with_shares;
+    for (auto const part : split(text, ',')) {
+        if (split(part, ' ').size() != 2) {
+            return fail(Fault::usage, "'{}' is no time window; one has times and a time zone, like: 22:00-05:00 Europe/Berlin", part);
+        }
+        with_shares += fmt::format("{} 100%, ", part);
+    }
+    return parse(with_shares + "else 0%");
+}
+
 bool Schedule::holds(Window const& window, WallTime now) {
     auto const* const zone = find_zone(window.zone);
     if (zone == nullptr) return false;  // it was there when this was parsed
@@ -121,6 +132,18 @@ double Schedule::share_at(WallTime now) const {
         if (holds(window, now)) return window.share;
     }
     return windows_.empty() ? 1 : otherwise_;
+}
+
+WallTime Schedule::next_change(WallTime now) const {
+    constexpr std::int64_t minute = 60'000'000;
+    constexpr int longest = 25 * 60;  // a day on which clocks go back
+    auto const share = share_at(now);
+    WallTime when{now.micros - now.micros % minute};
+    for (int i = 0; i < longest; ++i) {
+        when.micros += minute;
+        if (share_at(when) != share) return when;
+    }
+    return when;
 }
 
 }  // namespace lull

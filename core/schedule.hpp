@@ -20,7 +20,12 @@ public:
     // Fault::usage with what is wrong and what it should look like.
     [[nodiscard]] static Result<Schedule> parse(std::string_view text);
 
+    // The same without shares: everything at these times, nothing at others ("22:00-05:00 Europe/Berlin, 12:00-13:00 UTC").
+    [[nodiscard]] static Result<Schedule> parse_times(std::string_view text);
+
     [[nodiscard]] double share_at(WallTime now) const;
+    // The next full minute at which that is another one; a day later if it never is.
+    [[nodiscard]] WallTime next_change(WallTime now) const;
 
 private:
     struct Window {

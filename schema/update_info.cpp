@@ -32,7 +32,10 @@ Status validate(UpdateInfo const& info) {
             return fail(Fault::refused, "{} has two builds for {}", release, build->architecture.text());
         }
     }
-    return {};
+    if (!info.activation) return {};
+    auto const activation = validate(*info.activation);
+    if (activation) return {};
+    return fail(Fault::refused, "{}: {}", release, activation.error().message);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "schema/activation.hpp"
 #include "schema/envelope.hpp"
 
 namespace lull {
@@ -10,7 +11,8 @@ namespace lull {
 enum class Urgency : std::uint8_t { background, normal, urgent, immediate };
 constexpr Urgency enum_last(Urgency) { return Urgency::immediate; }
 
-// What happens while a release is in use on a node.
+// What happens while a release is in use on a node: it waits until nobody uses it; or who uses it is asked to end, and ended; or it is
+// switched at once, and who uses it keeps its files.
 enum class Policy : std::uint8_t { wait, restart, now };
 constexpr Policy enum_last(Policy) { return Policy::now; }
 
@@ -40,6 +42,7 @@ struct UpdateInfo {
     std::vector<GroupName> groups;  // empty: every node
     Urgency urgency = Urgency::normal;
     Policy policy = Policy::wait;
+    std::optional<Activation> activation{};  // none: that of a release whose publisher says nothing of it
 
     static void describe(auto& self, auto& visit) {
         visit("n", self.software);
@@ -49,6 +52,7 @@ struct UpdateInfo {
         visit("g", self.groups);
         visit("u", self.urgency);
         visit("p", self.policy);
+        visit("c", self.activation);
     }
     bool operator==(UpdateInfo const&) const = default;
 

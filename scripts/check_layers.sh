@@ -25,6 +25,7 @@ homes=(
     "spdlog/*        core/log.*"
     "nlohmann/*      core/json.hpp"
     "date/*          core/schedule.cpp"
+    "httplib.h       core/http.cpp"
     "fmt/*           core/*"
     "tl/*            core/result.hpp"
     "msgpack*        schema/codec.*"

@@ -4,7 +4,7 @@ set -eu
 
 build="g++ cmake ninja-build ccache pkg-config git ca-certificates
     libzmq3-dev cppzmq-dev libmsgpack-cxx-dev liblmdb-dev libboost-program-options-dev libssl-dev libzstd-dev libdivsufsort-dev libspdlog-dev
-    libfmt-dev libexpected-dev nlohmann-json3-dev libarchive-dev libhowardhinnant-date-dev tzdata"
+    libfmt-dev libexpected-dev nlohmann-json3-dev libarchive-dev libhowardhinnant-date-dev libcpp-httplib-dev tzdata"
 tests="catch2 python3 strace iproute2 nftables util-linux mount e2fsprogs procps"
 
 missing=

@@ -45,3 +45,21 @@ TEST_CASE("what is no schedule is refused with what is wrong") {
     REQUIRE_FALSE(schedule.has_value());
     CHECK(schedule.error().fault == Fault::usage);
 }
+
+TEST_CASE("times alone permit everything within them and nothing else, and tell when that changes") {
+    auto const schedule = Schedule::parse_times("13:00-14:30 UTC, 22:00-05:00 UTC");
+    REQUIRE(schedule.has_value());
+    CHECK(schedule->share_at(at(january_noon_utc)) == 0);
+    CHECK(schedule->next_change(at(january_noon_utc + 17)) == at(january_noon_utc + hour));
+    CHECK(schedule->share_at(at(january_noon_utc + hour)) == 1);
+    CHECK(schedule->next_change(at(january_noon_utc + hour)) == at(january_noon_utc + 5 * hour / 2));
+    CHECK(schedule->next_change(at(january_noon_utc + 10 * hour)) == at(january_noon_utc + 17 * hour));
+    CHECK(Schedule().next_change(at(january_noon_utc)) == at(january_noon_utc + 25 * hour));
+}
+
+TEST_CASE("times that cannot be understood are refused with what they should look like") {
+    auto const text = GENERATE("", "22:00-05:00", "22:00-05:00 UTC 50%", "22:00-05:00 UTC, else 10%", "22:00-05:00 Nowhere/City");
+    auto const schedule = Schedule::parse_times(text);
+    REQUIRE_FALSE(schedule.has_value());
+    CHECK(schedule.error().fault == Fault::usage);
+}

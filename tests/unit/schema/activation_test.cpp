@@ -1,0 +1,81 @@
+#include "schema/activation.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/schema/samples.hpp"
+
+using namespace lull;
+using namespace lull::test;
+
+namespace {
+
+Activation sample() {
+    Activation activation;
+    activation.deadline = 86'400;
+    activation.windows = "22:00-05:00 Europe/Berlin";
+    activation.health = HealthCheck{"bin/check", {"--quick"}};
+    activation.units = {"kiosk.service", "getty@tty1"};
+    return activation;
+}
+
+void check_refused(Activation const& activation, std::string const& reason) {
+    auto info = update_info();
+    info.activation = activation;
+    auto const decoded = decode_update_info(encode(info));
+    REQUIRE_FALSE(decoded.has_value());
+    CHECK(decoded.error().fault == Fault::refused);
+    CHECK(decoded.error().message.find(reason) != std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("how a release becomes live is announced with it, and may be left out") {
+    auto info = update_info();
+    CHECK(decode_update_info(encode(info)) == info);
+    info.activation = sample();
+    CHECK(decode_update_info(encode(info)) == info);
+}
+
+TEST_CASE("a health check is a program of the tree, within bounds") {
+    auto activation = sample();
+    activation.health->program = "../check";
+    check_refused(activation, "..");
+    activation.health->program = "/bin/true";
+    check_refused(activation, "/bin/true");
+    activation = sample();
+    activation.health->time_limit = 0;
+    check_refused(activation, "time limit");
+    activation = sample();
+    activation.health->tries = limits::health_tries + 1;
+    check_refused(activation, "tries");
+    activation = sample();
+    activation.health->pause = limits::health_seconds + 1;
+    check_refused(activation, "pause");
+    activation = sample();
+    activation.health->arguments.assign(limits::start_words, "x");
+    check_refused(activation, "arguments");
+    activation.health->arguments = {std::string("a\0b", 3)};
+    check_refused(activation, "zero byte");
+}
+
+TEST_CASE("a unit is the name of a service and nothing that systemctl takes for something else") {
+    auto const unit = GENERATE("", "--force.service", ".service", "a b.service", "a/b.service", "kiosk.target", "k;id.service", "*.service", "a.socket");
+    auto activation = sample();
+    activation.units = {unit};
+    check_refused(activation, "service");
+}
+
+TEST_CASE("times of grace and deadline, and the number of units, have bounds") {
+    auto activation = sample();
+    activation.grace = limits::grace_seconds + 1;
+    check_refused(activation, "grace");
+    activation = sample();
+    activation.deadline = limits::deadline_seconds + 1;
+    check_refused(activation, "deadline");
+    activation = sample();
+    activation.units.assign(limits::units_per_release + 1, "kiosk.service");
+    check_refused(activation, "17 services");
+    activation = sample();
+    activation.windows = std::string(limits::text + 1, 'x');
+    check_refused(activation, "time windows");
+}

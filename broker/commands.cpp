@@ -238,9 +238,9 @@ Command run_command(std::optional<std::string> config) {
                         {.name = "window", .help = "share of this machine's line by the time of day, like: 22:00-05:00 Europe/Berlin "
                                                     "100%, else 10%",
                          .placeholder = "TIMES"},
-                        {.name = "foreign", .help = "file with the bits a second that others send on this machine's line, measured "
+                        {.name = "foreign", .help = "file or http:// address of the bits a second that others send on this machine's line, measured "
                                                      "elsewhere (at a router); read every second",
-                         .placeholder = "FILE"},
+                         .placeholder = "FILE|URL"},
                         {.name = "only-quiet", .help = "nothing at all flows while others use a line; usually 0.5 % of it does"},
                         {.name = "keep", .help = "newest releases of each software that stay; older ones go when no node has them",
                          .placeholder = "N", .fallback = "10"},

@@ -80,7 +80,7 @@ Daemon::Daemon(Opened opened, DaemonSettings const& settings, EventLoop& loop, L
       quick_patch_maker_(loop, packs_, keeper_, Effort::quick),
       thorough_patch_maker_(loop, packs_, keeper_, Effort::thorough),
       scrubber_(loop, packs_, writer_, keeper_, log, std::move(opened.scrubs)) {
-    if (!settings.foreign.empty()) foreign_.emplace(settings.foreign, log);
+    if (!settings.foreign.empty()) foreign_.emplace(loop, settings.foreign, log);
 }
 
 Status Daemon::open_ports(BrokerAddress const& listen) {
@@ -123,7 +123,10 @@ void Daemon::begin() {
 }
 
 void Daemon::tick() {
-    if (foreign_) raise(ForeignMeasured{foreign_->read()});
+    if (foreign_) {
+        raise(ForeignMeasured{foreign_->latest()});
+        foreign_->refresh();
+    }
     raise(Tick{});
     told_full_ = false;
     if (++ticks_ % check_readers_every == 0) database_.drop_stale_readers();

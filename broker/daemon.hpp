@@ -6,7 +6,7 @@
 #include "broker/broker.hpp"
 #include "broker/connections.hpp"
 #include "broker/data_directory.hpp"
-#include "broker/foreign_file.hpp"
+#include "broker/foreign_reading.hpp"
 #include "broker/frame_reader.hpp"
 #include "broker/gatekeeper.hpp"
 #include "broker/keeper.hpp"
@@ -24,7 +24,7 @@ struct DaemonSettings {
     BrokerAddress listen;
     BrokerSettings broker;
     std::vector<Network> sites{};  // networks whose nodes share a line
-    fs::path foreign{};            // ForeignFile; empty: none
+    std::string foreign{};         // ForeignReading; empty: none
 };
 
 // The shell around the broker's decision code: makes events of what sockets, workers and the writer say, and performs the actions.
@@ -107,7 +107,7 @@ private:
     std::optional<EventLoop::TimerId> turn_timer_;
     TimePoint turn_due_{};
     bool reading_lines_ = false;
-    std::optional<ForeignFile> foreign_;
+    std::optional<ForeignReading> foreign_;
     std::deque<Event> events_;
     bool deciding_ = false;
     unsigned ticks_ = 0;

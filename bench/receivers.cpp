@@ -28,6 +28,12 @@ struct Order {
     Bytes each{};  // stored bytes of the objects together
 };
 
+// As a node says when something came.
+std::uint64_t micros() {
+    auto const since = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(since).count());
+}
+
 // One node: its connection and what has come over it.
 class Session {
 public:
@@ -58,13 +64,13 @@ public:
         LULL_INVARIANT(type.has_value());
         if (*type == MessageType::data) {
             came_ += Bytes(frames.at(2).size());
-            LULL_INVARIANT(send(Ack{came_}) == Socket::Sent::yes);
+            LULL_INVARIANT(send(Ack{came_, micros()}) == Socket::Sent::yes);
         } else if (*type == MessageType::welcome) {
             welcome_ = true;
         } else if (*type == MessageType::ping) {
             auto const ping = wire::decode_body(*type, as_view(frames[1]));
             LULL_INVARIANT(ping.has_value());
-            (void)send(Pong{std::get<Ping>(*ping).nonce});
+            (void)send(Pong{std::get<Ping>(*ping).nonce, micros()});
         } else if (*type == MessageType::refused || *type == MessageType::busy || *type == MessageType::absent) {
             std::cerr << node_.text() << " was answered " << to_text(*type) << std::endl;
             std::exit(1);

@@ -85,6 +85,27 @@ struct TellHolders {
     std::vector<Holder> holders;
 };
 
+// Ask these to end, end them after the grace, and stop these services; tell UseEnded. What `lull-node run --supervise` had started
+// starts again at StartUse.
+struct EndUse {
+    ReleaseId active;
+    std::vector<Holder> holders;
+    Duration grace{};
+    std::vector<std::string> units;
+};
+
+// Start again what EndUse has ended; tell UseStarted.
+struct StartUse {
+    SoftwareName software;
+    std::vector<std::string> units;
+};
+
+// Run the health check of this release, as often as it may try; tell HealthFound.
+struct CheckHealth {
+    ReleaseId release;
+    HealthCheck check;
+};
+
 // Point `current` to this release; tell SwitchEnded. Ends watch and lock.
 struct SwitchCurrent {
     ReleaseId release;
@@ -122,7 +143,7 @@ struct Say {
 };
 
 using Action = std::variant<OpenExchange, CloseExchange, Send, Persist, StoreFrame, DropObjects, MakePlan, StageRelease, ProbeUse,
-                            WatchUse, LetGo, TellHolders, SwitchCurrent, RemoveVersions, PointBack, ScanTrees, ShowFlow, Say>;
+                            WatchUse, LetGo, TellHolders, EndUse, StartUse, CheckHealth, SwitchCurrent, RemoveVersions, PointBack, ScanTrees, ShowFlow, Say>;
 using Actions = std::vector<Action>;
 
 }  // namespace lull::subscriber

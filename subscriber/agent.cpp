@@ -4,9 +4,26 @@
 
 namespace lull::subscriber {
 
-Agent::Agent(AgentSettings settings, JournalState state, std::map<SoftwareName, ReleaseId> installed)
+namespace {
+
+// Whoever was ended for a switch starts again: nothing is switched in these phases, or not soon.
+bool rests(Phase phase) {
+    switch (phase) {
+        case Phase::staged:
+        case Phase::waiting:
+        case Phase::switching:
+        case Phase::probation:
+        case Phase::rolling_back: return false;
+        default: return true;
+    }
+}
+
+}  // namespace
+
+Agent::Agent(AgentSettings settings, JournalState state, std::map<SoftwareName, ReleaseId> installed, Holds holds)
     : settings_(std::move(settings)),
       state_(std::move(state)),
+      rules_(settings_.rules, std::move(holds)),
       fetcher_(settings_.fetch),
       link_(settings_.link, settings_.seed),
       recorded_(state_.cursor),
@@ -34,6 +51,7 @@ Actions Agent::start(Moment now) {
         if (record.phase == Phase::active && record.active != ReleaseRef{record.entry.seq, work_[software].info.version}) {
             record.phase = Phase::announced;  // `current` points elsewhere: install again
         }
+        if (record.phase == Phase::probation && active_of(software) != target_of(software)) record.phase = Phase::announced;
         // The lock of the last look is gone with the process that had it: look again, unless all is done but the record of it.
         if (record.phase == Phase::switching && active_of(software) != target_of(software)) record.phase = Phase::staged;
         if (record.phase == Phase::failed) work_.at(software).retry = now.point;  // whoever starts it anew wants to see it tried
@@ -50,6 +68,7 @@ Actions Agent::on(Event event, Moment now) {
     std::visit([&](auto& concrete) { on_event(std::move(concrete), now); }, event);
     retry_failed(now);
     end_waiting(now);
+    look_again(now);
     scan_due(now);
     keep_exchange_going(now);
     return std::exchange(out_, {});
@@ -123,13 +142,18 @@ void Agent::pursue(SoftwareName const& software, Moment now) {
     auto& record = state_.software.at(software);
     auto& work = work_.at(software);
     if (work.busy || !work.recorded) return;
+    if (record.ended.value_or(false) && rests(record.phase)) return start_use(software);
     switch (record.phase) {
         case Phase::announced: return pursue_plan(software, now);
         case Phase::fetching: return pursue_objects(software, now);
-        case Phase::staged: return probe(software, now);
-        case Phase::waiting: return probe(software, now);
-        case Phase::switching: return start_switch(software);
-        case Phase::active: return;
+        case Phase::staged:
+        case Phase::waiting:
+        case Phase::held: return pursue_activation(software, now);
+        case Phase::switching: return start_switch(target_of(software));
+        case Phase::probation: return pursue_trial(software, now);
+        case Phase::rolling_back: return pursue_way_back(software, now);
+        case Phase::active:
+        case Phase::rolled_back: return;
         case Phase::failed: {
             auto const doubled = settings_.first_retry * (std::int64_t{1} << std::min<std::uint64_t>(record.failures, 16));
             auto const longest = work.fault == Fault::no_space ? settings_.longest_without_room : settings_.longest_retry;
@@ -137,27 +161,6 @@ void Agent::pursue(SoftwareName const& software, Moment now) {
             return;
         }
     }
-}
-
-void Agent::probe(SoftwareName const& software, Moment now) {
-    auto const active = active_of(software);
-    auto& work = work_.at(software);
-    work.busy = true;
-    work.busy_with = target_of(software).seq;
-    if (active) {
-        out_.push_back(ProbeUse{*active});
-        return;
-    }
-    // The first installation: nobody can use what is not there.
-    work.busy = false;
-    if (move(software, Happening::found_free, "", now)) save(software, [this, software](Moment then) { pursue(software, then); });
-}
-
-void Agent::start_switch(SoftwareName const& software) {
-    auto& work = work_.at(software);
-    work.busy = true;
-    work.busy_with = target_of(software).seq;
-    out_.push_back(SwitchCurrent{target_of(software)});
 }
 
 void Agent::give_up(SoftwareName const& software, Error const& error, Moment now) {
@@ -193,79 +196,13 @@ void Agent::drop(std::vector<Digest> const& objects, Continuation then) {
     });
 }
 
-void Agent::on_event(UseFound event, Moment now) {
-    auto const& software = event.software;
-    auto& work = work_.at(software);
-    auto& record = state_.software.at(software);
-    work.busy = false;
-    if (work.busy_with != record.entry.seq || (record.phase != Phase::staged && record.phase != Phase::waiting)) {
-        out_.push_back(LetGo{software});
-        return pursue(software, now);
-    }
-    // Whoever uses the old version keeps its files: only what starts from now on gets the new one.
-    bool const free = event.answer == UseAnswer::free;
-    if (free || work.info.policy == Policy::now) {
-        if (!move(software, Happening::found_free, free ? "" : "in use, and this release does not wait", now)) return;
-        return save(software, [this, software](Moment then) { pursue(software, then); });
-    }
-    auto const active = *active_of(software);
-    out_.push_back(WatchUse{active, event.holders});
-    if (event.holders.size() > limits::holders_per_report) event.holders.resize(limits::holders_per_report);
-    // Told once: a holder that was told before keeps the time at which it was.
-    for (auto& holder : event.holders) {
-        auto const before = std::find_if(record.holders.begin(), record.holders.end(),
-                                         [&](Holder const& h) { return h.pid == holder.pid && h.since == holder.since; });
-        if (before != record.holders.end()) holder.told = before->told;
-    }
-    auto why = event.answer == UseAnswer::unknown ? fmt::format("cannot tell whether it is in use: {}", event.why) : event.why;
-    if (record.phase == Phase::waiting && record.why == why && record.holders == event.holders) return;
-    if (!move(software, Happening::found_in_use, std::move(why), now)) return;
-    record.holders = std::move(event.holders);
-    save(software, [](Moment) {});
-    out_.push_back(TellHolders{active, target_of(software), record.holders});
-}
-
-void Agent::on_event(HoldersTold event, Moment) {
-    auto& record = state_.software.at(event.software);
-    if (record.phase != Phase::waiting || record.holders == event.holders) return;
-    record.holders = std::move(event.holders);
-    save(event.software, [](Moment) {});
-}
-
-void Agent::on_event(UseMayHaveEnded event, Moment now) {
-    if (state_.software.at(event.software).phase == Phase::waiting) pursue(event.software, now);
-}
-
-void Agent::on_event(SwitchEnded event, Moment now) {
-    auto const& software = event.release.software;
-    auto& record = state_.software.at(software);
-    work_.at(software).busy = false;
-    if (event.status) {
-        ReleaseRef const now_active{event.release.seq, event.release.version};
-        if (record.active && *record.active != now_active) record.previous = record.active;
-        record.active = now_active;
-        if (auto const scan = state_.scans.find(software); scan != state_.scans.end()) {  // that was about the release before
-            scan->second.changed = {};
-            scan->second.what.clear();
-        }
-    }
-    if (!is_target(event.release)) {  // a newer one was announced in this instant
-        return save(software, [this, software](Moment then) { pursue(software, then); });
-    }
-    if (!event.status) {
-        if (event.status.error().fault != Fault::not_found) return give_up(software, event.status.error(), now);
-        if (!move(software, Happening::tree_lost, event.status.error().message, now)) return;
-        return save(software, [this, software](Moment then) { pursue(software, then); });
-    }
-    if (!move(software, Happening::switched, "", now)) return;
-    save(software, [this, software](Moment) { clean_up(software); });
-}
-
 void Agent::clean_up(SoftwareName const& software) {
     auto const& record = state_.software.at(software);
     std::vector<ReleaseId> keep;
-    for (auto const& kept : {record.active, record.previous}) {
-        if (kept) keep.push_back({software, kept->seq, kept->version});
+    for (auto const& kept : {record.active, record.previous, record.proven}) {
+        if (!kept) continue;
+        ReleaseId release{software, kept->seq, kept->version};
+        if (std::find(keep.begin(), keep.end(), release) == keep.end()) keep.push_back(std::move(release));
     }
     if (active_of(software) != target_of(software)) keep.push_back(target_of(software));  // it may be staged by now
     out_.push_back(RemoveVersions{software, std::move(keep)});
@@ -320,6 +257,7 @@ std::optional<TimePoint> Agent::wake() const {
     for (auto const& [software, work] : work_) {
         if (work.retry) when = std::min(when, *work.retry);
         if (work.patch.until) when = std::min(when, *work.patch.until);
+        if (work.look_again) when = std::min(when, *work.look_again);
     }
     return when;
 }

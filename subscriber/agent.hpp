@@ -8,6 +8,7 @@
 
 #include "core/clock.hpp"
 #include "subscriber/actions.hpp"
+#include "subscriber/activation_rules.hpp"
 #include "subscriber/fetcher.hpp"
 #include "subscriber/link.hpp"
 #include "subscriber/records.hpp"
@@ -28,6 +29,10 @@ struct AgentSettings {
     Duration longest_without_room = std::chrono::minutes(5);  // the same where the disk is full: somebody makes room
     Duration scan = std::chrono::minutes(10);            // between looks at what is installed (jittered)
     Duration read_all = std::chrono::hours(24);          // between looks that read every byte
+    NodeRules rules{};
+    Duration remind = std::chrono::hours(24);            // after which whoever keeps a release waiting is told again
+    Duration end_again = std::chrono::minutes(5);        // between tries to end users who stay
+    std::uint64_t most_trials = 3;                       // of a release whose health check the daemon does not survive
 };
 
 // The heart of a node, free of I/O: it is told events and says what to do. Whatever it has acknowledged or announced to others
@@ -35,7 +40,7 @@ struct AgentSettings {
 class Agent {
 public:
     // `installed`: what `current` points to, on disk, now. It outranks what the journal remembers.
-    Agent(AgentSettings settings, JournalState state, std::map<SoftwareName, ReleaseId> installed);
+    Agent(AgentSettings settings, JournalState state, std::map<SoftwareName, ReleaseId> installed, Holds holds = {});
 
     // What to do first, also after a crash: every release goes on from the phase that the journal has.
     [[nodiscard]] Actions start(Moment now);
@@ -61,7 +66,7 @@ private:
     struct Work {
         UpdateInfo info;                     // of the newest release
         bool recorded = true;                // the announcement is durable
-        bool busy = false;                   // a plan, tree, probe or switch is being made
+        bool busy = false;                   // a plan, tree, probe, end of users, switch or health check is being made
         Seq busy_with;
         PatchSearch patch;
         std::optional<std::vector<Segment>> plan;  // objects to fetch
@@ -73,6 +78,10 @@ private:
         Fault fault = Fault::failed;         // of the last failure
         bool scanning = false;
         bool mending = false;                // bytes are fetched for the active tree
+        bool asked_to_end = false;           // users were ended for the look that comes next
+        std::string ended;                   // what became of them
+        std::optional<TimePoint> look_again{};  // whether the release may become live
+        std::optional<TimePoint> end_again{};   // not before that
     };
     // The cursor moves only with the last page, to where the log was when the first page was made.
     struct TakingSnapshot {
@@ -95,6 +104,10 @@ private:
     void on_event(UseFound event, Moment now);
     void on_event(UseMayHaveEnded event, Moment now);
     void on_event(HoldersTold event, Moment now);
+    void on_event(UseEnded event, Moment now);
+    void on_event(UseStarted event, Moment now);
+    void on_event(HealthFound event, Moment now);
+    void on_event(HoldsRead event, Moment now);
     void on_event(SwitchEnded event, Moment now);
     void on_event(TreesScanned event, Moment now);
     void on_event(Tick event, Moment now);
@@ -148,8 +161,6 @@ private:
     void want_plan(SoftwareName const& software, Moment now);
     void fetch_again(SoftwareName const& software, std::vector<Segment> const& segments, Moment now);
     void say_fetched(SoftwareName const& software, Moment now);
-    void probe(SoftwareName const& software, Moment now);
-    void start_switch(SoftwareName const& software);
     bool move(SoftwareName const& software, Happening what, std::string why, Moment now);
     void retry_failed(Moment now);
     void give_up(SoftwareName const& software, Error const& error, Moment now);
@@ -162,6 +173,25 @@ private:
     [[nodiscard]] bool is_target(ReleaseId const& release) const;
     [[nodiscard]] ReleaseId target_of(SoftwareName const& software) const;
     [[nodiscard]] std::optional<ReleaseId> active_of(SoftwareName const& software) const;
+
+    // From a staged tree to a release that works, or back.
+    void pursue_activation(SoftwareName const& software, Moment now);
+    void hold_back(SoftwareName const& software, Gate const& gate, Moment now);
+    void probe(SoftwareName const& software, Moment now);
+    void take_turn(SoftwareName const& software, std::string why, Moment now);
+    [[nodiscard]] bool should_end(SoftwareName const& software, UseFound const& found, Moment now) const;
+    void end_use(SoftwareName const& software, std::vector<Holder> holders, Moment now);
+    void wait_for_holders(UseFound event, Moment now);
+    void start_switch(ReleaseId const& release);
+    void switch_ended_well(SoftwareName const& software, Moment now);
+    void pursue_trial(SoftwareName const& software, Moment now);
+    void end_trial(SoftwareName const& software, Status const& healthy, Moment now);
+    void pursue_way_back(SoftwareName const& software, Moment now);
+    void way_back_ended(SwitchEnded const& event, Moment now);
+    void start_use(SoftwareName const& software);
+    void look_again(Moment now);
+    [[nodiscard]] std::optional<Gate> closed_gate(SoftwareName const& software, Moment now) const;
+    [[nodiscard]] std::optional<ReleaseId> way_back_of(SoftwareName const& software) const;
 
     // Looking after what is installed.
     void scan_due(Moment now);
@@ -185,6 +215,7 @@ private:
 
     AgentSettings settings_;
     JournalState state_;
+    ActivationRules rules_;
     std::map<SoftwareName, Work> work_;
     Fetcher fetcher_;
     Link link_;

@@ -198,6 +198,8 @@ void Agent::record_entry(LogEntry const& entry, Taken& taken, Moment now) {
     record.why.clear();
     record.holders.clear();
     record.failures = 0;
+    record.staged.reset();
+    record.trials.reset();
     auto& work = work_[software];
     work.info = std::move(*info);
     work.recorded = false;
@@ -205,6 +207,9 @@ void Agent::record_entry(LogEntry const& entry, Taken& taken, Moment now) {
     work.plan.reset();
     work.retry.reset();
     work.mending = false;
+    work.asked_to_end = false;
+    work.look_again.reset();
+    work.end_again.reset();
     fetcher_.unwant(software);
     taken.fresh[software] = entry.seq;
 }

@@ -215,7 +215,8 @@ void Agent::on_event(StageEnded event, Moment now) {
     auto& record = state_.software.at(software);
     if (!is_target(event.release) || record.phase != Phase::fetching) return pursue(software, now);
     if (event.status) {
-        record.failures = 0;
+        if (!record.trials) record.failures = 0;  // else it is known not to work, and tried less and less often
+        if (!record.staged) record.staged = now.wall;
         fetcher_.unwant(software);
         if (move(software, Happening::tree_staged, "", now)) {
             save(software, [this, software](Moment then) { pursue(software, then); });

@@ -15,6 +15,11 @@ std::string text_of(ScanRecord const& record) {
     return fmt::format("had changed on the disk and was put right at {}: {}", to_text(record.changed), record.what);
 }
 
+// Staged, and not yet live.
+bool is_ready(Phase phase) { return phase == Phase::staged || phase == Phase::waiting || phase == Phase::held; }
+
+bool is_switching(Phase phase) { return phase == Phase::switching || phase == Phase::rolling_back; }
+
 }  // namespace
 
 // Between three quarters and five quarters of the interval, so that a fleet does not read its disks at one moment.
@@ -34,14 +39,14 @@ void Agent::scan_due(Moment now) {
 void Agent::scan(SoftwareName const& software, Moment now) {
     auto const& record = state_.software.at(software);
     auto& work = work_.at(software);
-    if (work.busy || work.scanning || !work.recorded || record.phase == Phase::switching) return;
+    if (work.busy || work.scanning || !work.recorded || is_switching(record.phase)) return;
     std::vector<ReleaseId> releases;
     auto const active = active_of(software);
     if (active) releases.push_back(*active);
     if (auto const& previous = record.previous; previous && previous != record.active) {
         releases.push_back({software, previous->seq, previous->version});
     }
-    if (record.phase == Phase::staged || record.phase == Phase::waiting) releases.push_back(target_of(software));
+    if (is_ready(record.phase)) releases.push_back(target_of(software));
     if (releases.empty()) return;
     auto const& last = state_.scans[software];
     // A clock that was set back must not put it off for years.
@@ -59,7 +64,7 @@ void Agent::on_event(TreesScanned event, Moment now) {
     record.looked = now.wall;
     if (event.read_all) record.read = now.wall;
     record.left = 0;
-    if (event.astray && event.astray == active_of(software) && state_.software.at(software).phase != Phase::switching) {
+    if (event.astray && event.astray == active_of(software) && !is_switching(state_.software.at(software).phase)) {
         ++record.mended;
         record.changed = now.wall;
         record.what = "current pointed elsewhere";
@@ -95,7 +100,7 @@ void Agent::take_findings(SoftwareName const& software, TreeFindings const& find
     if (is_active && phase == Phase::active && is_target(release) && !lost && !findings.lacking.empty()) {
         return mend_active(software, findings, now);
     }
-    bool const is_needed = is_target(release) && (phase == Phase::active || phase == Phase::staged || phase == Phase::waiting);
+    bool const is_needed = is_target(release) && (phase == Phase::active || is_ready(phase));
     if (is_needed && (lost || !findings.lacking.empty())) tree_is_lost(software, findings, now);
 }
 

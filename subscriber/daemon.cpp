@@ -47,6 +47,7 @@ AgentSettings agent_settings(DaemonSettings const& settings) {
     agent.trusted = TrustedKeys(settings.bundle.trusted);
     agent.seed = random_u64();
     agent.scan = settings.scan;
+    agent.rules = settings.rules;
     return agent;
 }
 
@@ -62,9 +63,11 @@ Result<std::unique_ptr<Daemon>> Daemon::open(DaemonSettings settings, EventLoop&
     if (auto ordered = reconcile(*state, *journal, settings.layout, boot_id()); !ordered) return pass(ordered.error());
     auto installed = installed_releases(settings.layout, log);
     if (!installed) return pass(installed.error());
+    auto holds = load_holds(settings.layout);
+    if (!holds) return pass(holds.error());
     log.info("node {}: {} software known, log recorded up to release {}", settings.bundle.node.text(), state->software.size(),
              state->cursor.seq.value);
-    Agent agent(agent_settings(settings), std::move(*state), std::move(*installed));
+    Agent agent(agent_settings(settings), std::move(*state), std::move(*installed), std::move(*holds));
     auto daemon = std::unique_ptr<Daemon>(new Daemon(std::move(settings), std::move(*journal), std::move(agent), loop, log));
     if (auto connected = daemon->announcements_.connect(daemon->settings_.bundle.broker); !connected) return pass(connected.error());
     return daemon;
@@ -93,11 +96,24 @@ Daemon::Daemon(DaemonSettings settings, store::Environment journal, Agent agent,
                  [this](Event event) { raise(std::move(event)); }),
       scanner_(loop, settings_.layout, {TrustedKeys(settings_.bundle.trusted), settings_.reserve}, trees_,
                [this](Event event) { raise(std::move(event)); }),
-      guard_(loop, settings_.layout, clock_, [this](Event event) { raise(std::move(event)); }) {}
+      guard_(loop, settings_.layout, clock_, [this](Event event) { raise(std::move(event)); }),
+      control_(loop, settings_.layout, log_, [this](Event event) { raise(std::move(event)); }),
+      health_(loop, settings_.layout, settings_.check_user, [this](Event event) { raise(std::move(event)); }) {}
+
+// One that cannot be read leaves all as it was: what is held stays held.
+void Daemon::read_holds() {
+    auto holds = load_holds(settings_.layout);
+    if (!holds) return log_.error("{}; until then the holds before it count", holds.error().message);
+    raise(HoldsRead{std::move(*holds)});
+}
 
 Status Daemon::run() {
+    auto watch = HoldWatch::open(loop_, settings_.layout, [this] { read_holds(); });
+    if (!watch) return pass(watch.error());
+    hold_watch_ = std::move(*watch);
     note_link(false, "connecting");
     settle(agent_.start(clock_.moment()));
+    read_holds();  // one may have come between the first look and the watch
     loop_.run();
     return outcome_;
 }
@@ -198,6 +214,12 @@ void Daemon::perform(TellHolders const& action) {
     }
     guard_.tell_holders(action);
 }
+
+void Daemon::perform(EndUse const& action) { control_.end(action); }
+
+void Daemon::perform(StartUse const& action) { control_.start(action); }
+
+void Daemon::perform(CheckHealth const& action) { health_.check(action); }
 
 void Daemon::perform(SwitchCurrent const& action) {
     installer_.switch_to(action, [this, software = action.release.software] { guard_.let_go(software); });

@@ -9,10 +9,12 @@
 #include "subscriber/agent.hpp"
 #include "subscriber/announcements.hpp"
 #include "subscriber/exchange.hpp"
+#include "subscriber/health_checks.hpp"
 #include "subscriber/incoming.hpp"
 #include "subscriber/installer.hpp"
 #include "subscriber/link_state.hpp"
 #include "subscriber/scanner.hpp"
+#include "subscriber/use_control.hpp"
 #include "subscriber/use_guard.hpp"
 
 namespace lull::subscriber {
@@ -24,6 +26,8 @@ struct DaemonSettings {
     Bytes reserve = MiB(16);
     Duration scan = std::chrono::minutes(10);
     Bytes memory = MiB(64);  // of this process, when it applies a delta
+    NodeRules rules{};
+    std::string check_user = "nobody";  // whom health checks become where we are root
 };
 
 // The shell around the agent: makes events of what sockets, workers and the writer say, and performs the actions. The agent is
@@ -59,11 +63,15 @@ private:
     void perform(WatchUse const& action);
     void perform(LetGo const& action);
     void perform(TellHolders const& action);
+    void perform(EndUse const& action);
+    void perform(StartUse const& action);
+    void perform(CheckHealth const& action);
     void perform(SwitchCurrent const& action);
     void perform(RemoveVersions const& action);
     void perform(PointBack const& action);
     void perform(ScanTrees const& action);
     void show_flow(std::string text);
+    void read_holds();
     void perform(ShowFlow const& action) { show_flow(action.text); }
     void perform(Say const& action);
 
@@ -91,6 +99,9 @@ private:
     Installer installer_;
     Scanner scanner_;
     UseGuard guard_;
+    UseControl control_;
+    HealthChecks health_;
+    std::unique_ptr<HoldWatch> hold_watch_;
 };
 
 }  // namespace lull::subscriber

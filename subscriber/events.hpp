@@ -5,6 +5,7 @@
 
 #include "schema/manifest.hpp"
 #include "schema/messages.hpp"
+#include "subscriber/holds.hpp"
 #include "subscriber/layout.hpp"
 
 // What the agent's decision code is told. The shell (daemon.hpp) makes these from sockets, workers and the writer.
@@ -95,6 +96,28 @@ struct HoldersTold {
     std::vector<Holder> holders;
 };
 
+// What became of those who were to end: "pid 4242 (kiosk) ended after 1.2 s".
+struct UseEnded {
+    SoftwareName software;
+    std::string what;
+};
+
+struct UseStarted {
+    SoftwareName software;
+    Status status;
+};
+
+// Whether the release works, by its own health check.
+struct HealthFound {
+    ReleaseId release;
+    Status status;
+};
+
+// All holds that are set on this node.
+struct HoldsRead {
+    Holds holds;
+};
+
 struct SwitchEnded {
     ReleaseId release;
     Status status;
@@ -122,6 +145,6 @@ struct TreesScanned {
 struct Tick {};
 
 using Event = std::variant<AnnouncementHeard, ExchangeReady, ExchangeLost, MessageHeard, BatchDone, ObjectSynced, ObjectFinished,
-                           ObjectUnwritten, PlanMade, StageEnded, UseFound, UseMayHaveEnded, HoldersTold, SwitchEnded, TreesScanned, Tick>;
+                           ObjectUnwritten, PlanMade, StageEnded, UseFound, UseMayHaveEnded, HoldersTold, UseEnded, UseStarted, HealthFound, HoldsRead, SwitchEnded, TreesScanned, Tick>;
 
 }  // namespace lull::subscriber

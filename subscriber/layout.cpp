@@ -62,7 +62,7 @@ Status Layout::prepare() const {
     if (auto status = make_directories(root_); !status) return status;
     if (auto status = make_directories(secret(), 0700); !status) return status;
     if (auto status = require_private(secret()); !status) return status;
-    for (auto const& directory : {journal(), incoming()}) {
+    for (auto const& directory : {journal(), incoming(), holds()}) {
         if (auto status = make_directories(directory, 0700); !status) return status;
     }
     sync_directory_or_die(secret());

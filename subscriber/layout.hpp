@@ -21,7 +21,7 @@
 //   ROOT/SOFTWARE/locks/SEQ-VERSION                    lock file, 0644; there as long as the version is
 //   ROOT/SOFTWARE/current -> versions/SEQ-VERSION
 //   ROOT/SOFTWARE/restarting                           processes that are being ended for an update, 0644
-//   ROOT/.lull/                                        0700: journal/, incoming/, node.json
+//   ROOT/.lull/                                        0700: journal/, incoming/, holds/, node.json
 
 namespace lull::subscriber {
 
@@ -49,6 +49,7 @@ public:
     [[nodiscard]] fs::path secret() const { return root_ / ".lull"; }
     [[nodiscard]] fs::path journal() const { return secret() / "journal"; }
     [[nodiscard]] fs::path incoming() const { return secret() / "incoming"; }
+    [[nodiscard]] fs::path holds() const { return secret() / "holds"; }
     [[nodiscard]] fs::path join_bundle() const { return secret() / "node.json"; }
 
     [[nodiscard]] fs::path software(SoftwareName const& name) const { return root_ / name.text(); }
@@ -67,7 +68,7 @@ public:
     [[nodiscard]] fs::path marks(ReleaseId const& release) const;
     [[nodiscard]] fs::path lock(ReleaseId const& release) const;
 
-    // Makes ROOT (0755) and ROOT/.lull (0700) with journal/ and incoming/; Fault::refused if .lull is open to others.
+    // Makes ROOT (0755) and ROOT/.lull (0700) with journal/, incoming/ and holds/; Fault::refused if .lull is open to others.
     [[nodiscard]] Status prepare() const;
     // Makes the directories of one software (0755), durably.
     [[nodiscard]] Status prepare(SoftwareName const& name) const;

@@ -14,21 +14,32 @@ struct Transition {
 
 // clang-format off
 constexpr std::array table{
-    Transition{Phase::announced, Happening::plan_made,    Phase::fetching},
-    Transition{Phase::fetching,  Happening::tree_staged,  Phase::staged},
-    Transition{Phase::staged,    Happening::found_in_use, Phase::waiting},
-    Transition{Phase::waiting,   Happening::found_in_use, Phase::waiting},
-    Transition{Phase::staged,    Happening::found_free,   Phase::switching},
-    Transition{Phase::waiting,   Happening::found_free,   Phase::switching},
-    Transition{Phase::switching, Happening::switched,     Phase::active},
-    Transition{Phase::staged,    Happening::tree_lost,    Phase::announced},
-    Transition{Phase::waiting,   Happening::tree_lost,    Phase::announced},
-    Transition{Phase::switching, Happening::tree_lost,    Phase::announced},
-    Transition{Phase::active,    Happening::tree_lost,    Phase::announced},
-    Transition{Phase::announced, Happening::given_up,     Phase::failed},
-    Transition{Phase::fetching,  Happening::given_up,     Phase::failed},
-    Transition{Phase::switching, Happening::given_up,     Phase::failed},
-    Transition{Phase::failed,    Happening::try_again,    Phase::announced},
+    Transition{Phase::announced,    Happening::plan_made,         Phase::fetching},
+    Transition{Phase::fetching,     Happening::tree_staged,       Phase::staged},
+    Transition{Phase::staged,       Happening::held_back,         Phase::held},
+    Transition{Phase::waiting,      Happening::held_back,         Phase::held},
+    Transition{Phase::held,         Happening::held_back,         Phase::held},
+    Transition{Phase::held,         Happening::let_through,       Phase::staged},
+    Transition{Phase::staged,       Happening::found_in_use,      Phase::waiting},
+    Transition{Phase::waiting,      Happening::found_in_use,      Phase::waiting},
+    Transition{Phase::staged,       Happening::found_free,        Phase::switching},
+    Transition{Phase::waiting,      Happening::found_free,        Phase::switching},
+    Transition{Phase::switching,    Happening::switched,          Phase::active},
+    Transition{Phase::switching,    Happening::switched_on_trial, Phase::probation},
+    Transition{Phase::probation,    Happening::found_healthy,     Phase::active},
+    Transition{Phase::probation,    Happening::found_unhealthy,   Phase::rolling_back},
+    Transition{Phase::rolling_back, Happening::switched,          Phase::rolled_back},
+    Transition{Phase::staged,       Happening::tree_lost,         Phase::announced},
+    Transition{Phase::waiting,      Happening::tree_lost,         Phase::announced},
+    Transition{Phase::held,         Happening::tree_lost,         Phase::announced},
+    Transition{Phase::switching,    Happening::tree_lost,         Phase::announced},
+    Transition{Phase::active,       Happening::tree_lost,         Phase::announced},
+    Transition{Phase::announced,    Happening::given_up,          Phase::failed},
+    Transition{Phase::fetching,     Happening::given_up,          Phase::failed},
+    Transition{Phase::switching,    Happening::given_up,          Phase::failed},
+    Transition{Phase::probation,    Happening::given_up,          Phase::failed},
+    Transition{Phase::rolling_back, Happening::given_up,          Phase::failed},
+    Transition{Phase::failed,       Happening::try_again,         Phase::announced},
 };
 // clang-format on
 
@@ -50,6 +61,10 @@ std::string_view to_text(Phase phase) {
         case Phase::switching: return "switching";
         case Phase::active: return "active";
         case Phase::failed: return "failed";
+        case Phase::held: return "held";
+        case Phase::probation: return "on trial";
+        case Phase::rolling_back: return "rolling back";
+        case Phase::rolled_back: return "rolled back";
     }
     return "?";
 }
@@ -58,9 +73,14 @@ std::string_view to_text(Happening happening) {
     switch (happening) {
         case Happening::plan_made: return "plan made";
         case Happening::tree_staged: return "tree staged";
+        case Happening::held_back: return "held back";
+        case Happening::let_through: return "let through";
         case Happening::found_in_use: return "found in use";
         case Happening::found_free: return "found free";
         case Happening::switched: return "switched";
+        case Happening::switched_on_trial: return "switched on trial";
+        case Happening::found_healthy: return "found healthy";
+        case Happening::found_unhealthy: return "found unhealthy";
         case Happening::tree_lost: return "tree lost";
         case Happening::given_up: return "given up";
         case Happening::try_again: return "try again";
@@ -73,10 +93,14 @@ NodeState ledger_state(Phase phase) {
         case Phase::announced: return NodeState::announced;
         case Phase::fetching: return NodeState::downloading;
         case Phase::staged:
-        case Phase::switching: return NodeState::distributed;
+        case Phase::switching:
+        case Phase::probation: return NodeState::distributed;
+        case Phase::held: return NodeState::held;
         case Phase::waiting: return NodeState::waiting;
         case Phase::active: return NodeState::active;
-        case Phase::failed: return NodeState::failed;
+        case Phase::failed:
+        case Phase::rolling_back: return NodeState::failed;
+        case Phase::rolled_back: return NodeState::rolled_back;
     }
     return NodeState::failed;
 }

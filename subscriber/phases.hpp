@@ -9,12 +9,38 @@
 namespace lull::subscriber {
 
 // How far a release has come on this node; durable.
-enum class Phase : std::uint8_t { announced, fetching, staged, waiting, switching, active, failed };
-constexpr Phase enum_last(Phase) { return Phase::failed; }
+enum class Phase : std::uint8_t {
+    announced,
+    fetching,
+    staged,
+    waiting,       // for those who use the release before it
+    switching,
+    active,
+    failed,
+    held,          // staged, and nobody may switch to it now: a hold, or outside of its time windows
+    probation,     // live, and not yet shown to work
+    rolling_back,  // live, and shown not to work
+    rolled_back,   // the release before it is live again; a newer one is waited for
+};
+constexpr Phase enum_last(Phase) { return Phase::rolled_back; }
 [[nodiscard]] std::string_view to_text(Phase phase);
 
 // What can happen to a release.
-enum class Happening : std::uint8_t { plan_made, tree_staged, found_in_use, found_free, switched, tree_lost, given_up, try_again };
+enum class Happening : std::uint8_t {
+    plan_made,
+    tree_staged,
+    held_back,
+    let_through,
+    found_in_use,
+    found_free,
+    switched,
+    switched_on_trial,
+    found_healthy,
+    found_unhealthy,
+    tree_lost,
+    given_up,
+    try_again,
+};
 [[nodiscard]] std::string_view to_text(Happening happening);
 
 // The table of transitions; nothing: this cannot happen in that phase. A newer release replaces the target in any

@@ -47,6 +47,10 @@ struct SoftwareRecord {
     std::optional<ReleaseRef> active;    // what `current` points to
     std::optional<ReleaseRef> previous;  // what it pointed to before
     std::uint64_t revision = 0;          // of the last report; never falls
+    std::optional<WallTime> staged{};    // when the newest release was staged first
+    std::optional<ReleaseRef> proven{};  // the last one that was shown to work here
+    std::optional<bool> ended{};         // its users, or services, were ended for the switch and not yet started again
+    std::optional<std::uint64_t> trials{};  // of the newest release: how often it was looked at whether it works
 
     static void describe(auto& self, auto& visit) {
         visit("e", self.entry);
@@ -58,6 +62,10 @@ struct SoftwareRecord {
         visit("a", self.active);
         visit("b", self.previous);
         visit("r", self.revision);
+        visit("s", self.staged);
+        visit("k", self.proven);
+        visit("u", self.ended);
+        visit("t", self.trials);
     }
 };
 

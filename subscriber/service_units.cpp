@@ -1,26 +1,13 @@
 #include "subscriber/service_units.hpp"
 
-#include <array>
-
-#include "core/text.hpp"
+#include "schema/activation.hpp"
 
 namespace lull::subscriber {
 
 namespace {
 
 constexpr std::size_t most_units = 32;
-constexpr std::size_t most_name = 128;
 constexpr Bytes most_output = KiB(4);
-
-constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.@-";
-
-// The other types of units that systemd knows (systemd.unit(5)); a name that ends in none of them is that of a service.
-constexpr std::array<std::string_view, 10> other_types = {".socket", ".device", ".mount",  ".automount", ".swap",
-                                                          ".target", ".path",   ".timer", ".slice",     ".scope"};
-
-tl::unexpected<Error> bad_name(std::string_view name, std::string_view why) {
-    return fail(Fault::usage, "{} is not the name of a service: {}", quoted(name), why);
-}
 
 Status status_of(Result<ProgramResult> const& result, std::string const& call) {
     if (!result) return pass(result.error());
@@ -29,17 +16,6 @@ Status status_of(Result<ProgramResult> const& result, std::string const& call) {
 }
 
 }  // namespace
-
-Status validate_unit(std::string_view name) {
-    if (name.empty() || name == ".service") return bad_name(name, "it is empty");
-    if (name.size() > most_name) return bad_name(name, fmt::format("it is longer than {} bytes", most_name));
-    if (name.front() == '-') return bad_name(name, "it begins with '-'");
-    if (name.find_first_not_of(letters) != std::string_view::npos) return bad_name(name, "it holds more than letters, digits and :_.@-");
-    for (auto const type : other_types) {
-        if (name.ends_with(type)) return bad_name(name, fmt::format("it ends in {}; only services can be stopped for an update", type));
-    }
-    return {};
-}
 
 Result<ProgramStart> ServiceUnits::prepare(std::string const& verb, std::vector<std::string> const& units) const {
     if (units.empty() || units.size() > most_units) {

@@ -24,7 +24,7 @@ public:
     explicit ServiceUnits(EventLoop& loop, SystemdPlaces places = {}) : places_(std::move(places)), runs_(loop) {}
 
     // All of them at once; `done` after they have stopped or started. What takes longer than `time_limit` is an error, and may happen
-    // yet. Fault::usage for a name that is none; Fault::unreachable where systemd does not run.
+    // yet. Fault::refused for a name that is none; Fault::unreachable where systemd does not run.
     void stop(std::vector<std::string> const& units, Duration time_limit, Done done);
     void start(std::vector<std::string> const& units, Duration time_limit, Done done);
 
@@ -35,9 +35,5 @@ private:
     SystemdPlaces places_;
     ProgramRuns runs_;
 };
-
-// The rule for the name of a service: letters, digits and ":_.@-", at most 128 bytes, ".service" at its end or no type at all, and no
-// "-" at its front.
-[[nodiscard]] Status validate_unit(std::string_view name);
 
 }  // namespace lull::subscriber

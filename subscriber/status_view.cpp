@@ -14,7 +14,10 @@ std::string release_text(ReleaseRef const& release) { return fmt::format("{} ({}
 Colour colour_of(Phase phase) {
     switch (phase) {
         case Phase::active: return Colour::green;
-        case Phase::failed: return Colour::red;
+        case Phase::failed:
+        case Phase::rolling_back:
+        case Phase::rolled_back: return Colour::red;
+        case Phase::held:
         case Phase::waiting: return Colour::yellow;
         default: return Colour::cyan;
     }

@@ -47,10 +47,12 @@ std::vector<M> sent(Actions const& actions) {
 // An agent and what it is surrounded by, moved by hand. Batches become durable only when a test says so.
 class Bench {
 public:
-    explicit Bench(JournalState state = {}, std::map<SoftwareName, ReleaseId> installed = {}, SigningKey publisher = signing_key())
-        : key(std::move(publisher)), agent(settings(key), std::move(state), std::move(installed)) {}
+    explicit Bench(JournalState state = {}, std::map<SoftwareName, ReleaseId> installed = {}, SigningKey publisher = signing_key(), NodeRules rules = {},
+                   Holds holds = {})
+        : key(std::move(publisher)), agent(settings(key, std::move(rules)), std::move(state), std::move(installed), std::move(holds)) {}
 
     Policy policy = Policy::wait;  // of releases
+    std::optional<Activation> activation;
     SigningKey key;
     Agent agent;
     Moment now{TimePoint(std::chrono::seconds(1000)), WallTime{1'750'000'000'000'000}};
@@ -108,11 +110,12 @@ public:
     }
 
     // A signed release with a manifest of 100 bytes.
-    [[nodiscard]] LogEntry release(std::uint64_t seq, std::string_view name = "kiosk") const { return release_by(key, seq, name, policy); }
+    [[nodiscard]] LogEntry release(std::uint64_t seq, std::string_view name = "kiosk") const { return release_by(key, seq, name, policy, activation); }
     [[nodiscard]] static LogEntry release_by(SigningKey const& by, std::uint64_t seq, std::string_view name = "kiosk",
-                                             Policy policy = Policy::wait) {
+                                             Policy policy = Policy::wait, std::optional<Activation> activation = {}) {
         UpdateInfo info{software(name), version(seq), {}, {{*ArchitectureName::parse("any"), manifest(seq), Bytes(100), Bytes(50), 1}}, {}};
         info.policy = policy;
+        info.activation = std::move(activation);
         return {Seq{seq}, Seq{seq - 1}, {}, seal(encode(info), domain::update_info, by)};
     }
     [[nodiscard]] static VersionName version(std::uint64_t seq) { return *VersionName::parse(fmt::format("1.{}", seq)); }
@@ -172,8 +175,9 @@ public:
 
 private:
     static SigningKey signing_key() { return SigningKey::generate(); }
-    static AgentSettings settings(SigningKey const& key) {
+    static AgentSettings settings(SigningKey const& key, NodeRules rules) {
         AgentSettings settings;
+        settings.rules = std::move(rules);
         settings.node = *NodeName::parse("till-17");
         settings.architecture = *ArchitectureName::parse("amd64");
         settings.trusted = TrustedKeys({key.public_key()});

@@ -7,22 +7,31 @@ using namespace lull::subscriber;
 
 namespace {
 
-constexpr Phase phases[] = {Phase::announced, Phase::fetching, Phase::staged, Phase::waiting, Phase::switching, Phase::active, Phase::failed};
-constexpr Happening happenings[] = {Happening::plan_made,  Happening::tree_staged, Happening::found_in_use, Happening::found_free,
-                                    Happening::switched,   Happening::tree_lost,   Happening::given_up,     Happening::try_again};
+constexpr Phase phases[] = {Phase::announced, Phase::fetching, Phase::staged,    Phase::waiting,      Phase::switching,  Phase::active,
+                            Phase::failed,    Phase::held,     Phase::probation, Phase::rolling_back, Phase::rolled_back};
+constexpr Happening happenings[] = {Happening::plan_made,   Happening::tree_staged, Happening::held_back,         Happening::let_through,
+                                    Happening::found_in_use, Happening::found_free, Happening::switched,          Happening::switched_on_trial,
+                                    Happening::found_healthy, Happening::found_unhealthy, Happening::tree_lost,   Happening::given_up,
+                                    Happening::try_again};
 constexpr char const* none = "";
 
-// What each happening (column, in the order above) makes of each phase (row). Written from DESIGN.md section 5.
-constexpr char const* expected[7][8] = {
-    //             plan made   tree staged  in use     free         switched  tree lost    given up  try again
-    /* announced */ {"fetching", none,       none,      none,        none,     none,        "failed", none},
-    /* fetching  */ {none,       "staged",   none,      none,        none,     none,        "failed", none},
-    /* staged    */ {none,       none,       "waiting", "switching", none,     "announced", none,     none},
-    /* waiting   */ {none,       none,       "waiting", "switching", none,     "announced", none,     none},
-    /* switching */ {none,       none,       none,      none,        "active", "announced", "failed", none},
-    /* active    */ {none,       none,       none,      none,        none,     "announced", none,     none},
-    /* failed    */ {none,       none,       none,      none,        none,     none,        none,     "announced"},
+// What each happening (column, in the order above) makes of each phase (row). Written from DESIGN.md sections 5 and 7.
+// clang-format off
+constexpr char const* expected[11][13] = {
+    //                  plan made   staged    held back  let through  in use     free         switched       on trial    healthy   unhealthy       tree lost    given up  try again
+    /* announced    */ {"fetching", none,     none,      none,        none,      none,        none,          none,       none,     none,           none,        "failed", none},
+    /* fetching     */ {none,       "staged", none,      none,        none,      none,        none,          none,       none,     none,           none,        "failed", none},
+    /* staged       */ {none,       none,     "held",    none,        "waiting", "switching", none,          none,       none,     none,           "announced", none,     none},
+    /* waiting      */ {none,       none,     "held",    none,        "waiting", "switching", none,          none,       none,     none,           "announced", none,     none},
+    /* switching    */ {none,       none,     none,      none,        none,      none,        "active",      "on trial", none,     none,           "announced", "failed", none},
+    /* active       */ {none,       none,     none,      none,        none,      none,        none,          none,       none,     none,           "announced", none,     none},
+    /* failed       */ {none,       none,     none,      none,        none,      none,        none,          none,       none,     none,           none,        none,     "announced"},
+    /* held         */ {none,       none,     "held",    "staged",    none,      none,        none,          none,       none,     none,           "announced", none,     none},
+    /* probation    */ {none,       none,     none,      none,        none,      none,        none,          none,       "active", "rolling back", none,        "failed", none},
+    /* rolling back */ {none,       none,     none,      none,        none,      none,        "rolled back", none,       none,     none,           none,        "failed", none},
+    /* rolled back  */ {none,       none,     none,      none,        none,      none,        none,          none,       none,     none,           none,        none,     none},
 };
+// clang-format on
 
 }  // namespace
 
@@ -45,4 +54,8 @@ TEST_CASE("the ledger hears of each phase in its own words") {
     CHECK(ledger_state(Phase::switching) == NodeState::distributed);
     CHECK(ledger_state(Phase::active) == NodeState::active);
     CHECK(ledger_state(Phase::failed) == NodeState::failed);
+    CHECK(ledger_state(Phase::held) == NodeState::held);
+    CHECK(ledger_state(Phase::probation) == NodeState::distributed);
+    CHECK(ledger_state(Phase::rolling_back) == NodeState::failed);
+    CHECK(ledger_state(Phase::rolled_back) == NodeState::rolled_back);
 }

@@ -87,8 +87,8 @@ TEST_CASE("what is not the name of a service is refused, and nothing is called")
                                             ".service",  "user.slice",  std::string("a\0b", 3), std::string(129, 'a')};
     for (auto const& name : wrong) {
         CAPTURE(name);
-        CHECK(validate_unit(name).error().fault == Fault::usage);
-        CHECK(systemd.order(Systemd::Verb::stop, {"good.service", name}).error().fault == Fault::usage);
+        CHECK(validate_unit(name).error().fault == Fault::refused);
+        CHECK(systemd.order(Systemd::Verb::stop, {"good.service", name}).error().fault == Fault::refused);
     }
     CHECK_FALSE(systemd.order(Systemd::Verb::stop, {}));
     CHECK_FALSE(systemd.order(Systemd::Verb::stop, std::vector<std::string>(33, "a")));

@@ -1,0 +1,326 @@
+#include <algorithm>
+
+#include "subscriber/agent.hpp"
+
+// From a staged tree to a release that is live and works, or back to the one before: holds and time windows, who uses it, the switch,
+// the trial.
+
+namespace lull::subscriber {
+
+namespace {
+
+constexpr Duration longest_look_ahead = std::chrono::minutes(10);  // a wall clock may be set meanwhile
+
+}  // namespace
+
+// ---- may it, and is it free? ----
+
+void Agent::pursue_activation(SoftwareName const& software, Moment now) {
+    auto const& record = state_.software.at(software);
+    work_.at(software).look_again.reset();
+    if (auto const gate = closed_gate(software, now)) return hold_back(software, *gate, now);
+    if (record.phase != Phase::held) return probe(software, now);
+    if (!move(software, Happening::let_through, "", now)) return;
+    save(software, [this, software](Moment then) { pursue(software, then); });
+}
+
+std::optional<Gate> Agent::closed_gate(SoftwareName const& software, Moment now) const {
+    auto const installs = active_of(software) ? ActivationRules::Installs::replaces : ActivationRules::Installs::first;
+    return rules_.gate(work_.at(software).info, installs, now.wall);
+}
+
+void Agent::hold_back(SoftwareName const& software, Gate const& gate, Moment now) {
+    auto& record = state_.software.at(software);
+    if (gate.until) {
+        auto const wait = std::chrono::microseconds(std::max<std::int64_t>(0, gate.until->micros - now.wall.micros));
+        work_.at(software).look_again = now.point + std::min<Duration>(wait, longest_look_ahead);
+    }
+    if (record.phase == Phase::held && record.why == gate.why) return;
+    if (record.phase == Phase::waiting) out_.push_back(LetGo{software});
+    work_.at(software).asked_to_end = false;
+    if (!move(software, Happening::held_back, gate.why, now)) return;
+    save(software, [this, software](Moment then) { pursue(software, then); });
+}
+
+void Agent::look_again(Moment now) {
+    for (auto& [software, work] : work_) {
+        if (!work.look_again || now.point < *work.look_again) continue;
+        work.look_again.reset();
+        pursue(software, now);
+    }
+}
+
+void Agent::on_event(HoldsRead event, Moment now) {
+    rules_.set(std::move(event.holds));
+    for (auto const& [software, record] : state_.software) {
+        if (record.phase == Phase::held || record.phase == Phase::waiting || record.phase == Phase::staged) pursue(software, now);
+    }
+}
+
+void Agent::probe(SoftwareName const& software, Moment now) {
+    auto const active = active_of(software);
+    // The first installation: nobody can use what is not there.
+    if (!active) return take_turn(software, "", now);
+    auto& work = work_.at(software);
+    work.busy = true;
+    work.busy_with = target_of(software).seq;
+    out_.push_back(ProbeUse{*active});
+}
+
+void Agent::take_turn(SoftwareName const& software, std::string why, Moment now) {
+    work_.at(software).asked_to_end = false;
+    if (move(software, Happening::found_free, std::move(why), now)) save(software, [this, software](Moment then) { pursue(software, then); });
+}
+
+void Agent::on_event(UseFound event, Moment now) {
+    auto const software = event.software;
+    auto& work = work_.at(software);
+    auto& record = state_.software.at(software);
+    work.busy = false;
+    bool const ready = record.phase == Phase::staged || record.phase == Phase::waiting;
+    if (work.busy_with != record.entry.seq || !(ready || record.phase == Phase::rolling_back)) {
+        out_.push_back(LetGo{software});
+        return pursue(software, now);
+    }
+    if (auto const gate = ready ? closed_gate(software, now) : std::nullopt) {
+        out_.push_back(LetGo{software});
+        return hold_back(software, *gate, now);
+    }
+    if (should_end(software, event, now)) return end_use(software, std::move(event.holders), now);
+    if (record.phase == Phase::rolling_back) return start_switch(*way_back_of(software));
+    // Whoever uses the old version keeps its files: only what starts from now on gets the new one.
+    bool const free = event.answer == UseAnswer::free;
+    auto const policy = rules_.policy(work.info, record.staged.value_or(now.wall), now.wall);
+    if (free || policy == Policy::now) {
+        return take_turn(software, free ? std::exchange(work.ended, {}) : "in use, and this release does not wait", now);
+    }
+    wait_for_holders(std::move(event), now);
+}
+
+void Agent::wait_for_holders(UseFound event, Moment now) {
+    auto const& software = event.software;
+    auto& work = work_.at(software);
+    auto& record = state_.software.at(software);
+    auto const active = *active_of(software);
+    if (work.end_again && now.point >= *work.end_again) work.end_again.reset();
+    if (std::exchange(work.asked_to_end, false)) work.end_again = now.point + settings_.end_again;
+    work.look_again = work.end_again;
+    if (auto const end = rules_.deadline(work.info, record.staged.value_or(now.wall)); end && now.wall < *end && !work.end_again) {
+        work.look_again = now.point + std::chrono::microseconds(end->micros - now.wall.micros);
+    }
+    out_.push_back(WatchUse{active, event.holders});
+    if (event.holders.size() > limits::holders_per_report) event.holders.resize(limits::holders_per_report);
+    // Told now and then: a holder that was told lately keeps the time at which it was.
+    for (auto& holder : event.holders) {
+        auto const before = std::find_if(record.holders.begin(), record.holders.end(),
+                                         [&](Holder const& h) { return h.pid == holder.pid && h.since == holder.since; });
+        if (before == record.holders.end() || !before->told) continue;
+        auto const age = std::chrono::microseconds(now.wall.micros - before->told->micros);
+        if (age < settings_.remind) holder.told = before->told;
+    }
+    auto why = event.answer == UseAnswer::unknown ? fmt::format("cannot tell whether it is in use: {}", event.why) : event.why;
+    if (!work.ended.empty()) why += (why.empty() ? "" : "; ") + std::exchange(work.ended, {});
+    if (record.ended.value_or(false)) start_use(software);  // some have ended and others stay: these must not do without it meanwhile
+    if (record.phase == Phase::waiting && record.why == why && record.holders == event.holders) return;
+    if (!move(software, Happening::found_in_use, std::move(why), now)) return;
+    record.holders = std::move(event.holders);
+    save(software, [](Moment) {});
+    out_.push_back(TellHolders{active, target_of(software), record.holders});
+}
+
+void Agent::on_event(HoldersTold event, Moment) {
+    auto& record = state_.software.at(event.software);
+    if (record.phase != Phase::waiting || record.holders == event.holders) return;
+    record.holders = std::move(event.holders);
+    save(event.software, [](Moment) {});
+}
+
+void Agent::on_event(UseMayHaveEnded event, Moment now) {
+    if (state_.software.at(event.software).phase == Phase::waiting) pursue(event.software, now);
+}
+
+// ---- users that are to end ----
+
+// Once for each look that finds them, and not again and again if they stay. Services also if nobody was seen: what an interpreter has read
+// and closed is not seen everywhere.
+bool Agent::should_end(SoftwareName const& software, UseFound const& found, Moment now) const {
+    auto const& work = work_.at(software);
+    auto const& record = state_.software.at(software);
+    if (work.asked_to_end || (work.end_again && now.point < *work.end_again)) return false;
+    if (rules_.policy(work.info, record.staged.value_or(now.wall), now.wall) != Policy::restart) return false;
+    return !found.holders.empty() || !activation_of(work.info).units.empty();
+}
+
+// That it was ordered is durable first: whoever was ended must be started again, whatever happens.
+void Agent::end_use(SoftwareName const& software, std::vector<Holder> holders, Moment now) {
+    auto& work = work_.at(software);
+    auto& record = state_.software.at(software);
+    out_.push_back(LetGo{software});
+    work.busy = true;
+    work.asked_to_end = true;
+    work.end_again.reset();
+    record.ended = true;
+    auto const how = activation_of(work.info);
+    auto const active = active_of(software);
+    auto shown = holders;
+    if (shown.size() > limits::holders_per_report) shown.resize(limits::holders_per_report);
+    if (record.phase != Phase::rolling_back) {
+        if (!move(software, Happening::found_in_use, fmt::format("its users are asked to end, and are ended after {} s", how.grace), now)) return;
+        record.holders = std::move(shown);
+    }
+    save(software, [this, active = *active, holders = std::move(holders), how](Moment) {
+        out_.push_back(EndUse{active, holders, std::chrono::seconds(how.grace), how.units});
+    });
+}
+
+void Agent::on_event(UseEnded event, Moment now) {
+    auto& work = work_.at(event.software);
+    work.busy = false;
+    if (!event.what.empty()) say(LogLevel::info, fmt::format("{}: {}", event.software.text(), event.what));
+    work.ended = std::move(event.what);
+    pursue(event.software, now);
+}
+
+// Also where the switch did not happen: they start again with what is current.
+void Agent::start_use(SoftwareName const& software) {
+    auto& work = work_.at(software);
+    work.busy = true;
+    work.busy_with = target_of(software).seq;
+    out_.push_back(StartUse{software, activation_of(work.info).units});
+}
+
+void Agent::on_event(UseStarted event, Moment now) {
+    auto const& software = event.software;
+    auto& record = state_.software.at(software);
+    work_.at(software).busy = false;
+    record.ended = false;
+    if (!event.status) say(LogLevel::error, fmt::format("{}: {}", software.text(), event.status.error().message));
+    if (!event.status && record.phase == Phase::probation) return end_trial(software, event.status, now);
+    save(software, [this, software](Moment then) { pursue(software, then); });
+}
+
+// ---- the switch ----
+
+void Agent::start_switch(ReleaseId const& release) {
+    auto& work = work_.at(release.software);
+    work.busy = true;
+    work.busy_with = target_of(release.software).seq;
+    out_.push_back(SwitchCurrent{release});
+}
+
+void Agent::on_event(SwitchEnded event, Moment now) {
+    auto const software = event.release.software;
+    auto& record = state_.software.at(software);
+    work_.at(software).busy = false;
+    if (event.status) {
+        ReleaseRef const now_active{event.release.seq, event.release.version};
+        if (record.active && *record.active != now_active) record.previous = record.active;
+        record.active = now_active;
+        if (auto const scan = state_.scans.find(software); scan != state_.scans.end()) {  // that was about the release before
+            scan->second.changed = {};
+            scan->second.what.clear();
+        }
+    }
+    if (record.phase == Phase::rolling_back) return way_back_ended(event, now);
+    if (!is_target(event.release)) {  // a newer one was announced in this instant
+        return save(software, [this, software](Moment then) { pursue(software, then); });
+    }
+    if (event.status) return switch_ended_well(software, now);
+    if (event.status.error().fault != Fault::not_found) return give_up(software, event.status.error(), now);
+    if (!move(software, Happening::tree_lost, event.status.error().message, now)) return;
+    save(software, [this, software](Moment then) { pursue(software, then); });
+}
+
+void Agent::switch_ended_well(SoftwareName const& software, Moment now) {
+    auto& record = state_.software.at(software);
+    auto const how = activation_of(work_.at(software).info);
+    bool const on_trial = how.health.has_value() || (record.ended.value_or(false) && !how.units.empty());
+    if (on_trial) {
+        if (!move(software, Happening::switched_on_trial, "", now)) return;
+        return save(software, [this, software](Moment then) { pursue(software, then); });
+    }
+    if (!move(software, Happening::switched, "", now)) return;
+    record.proven = record.active;
+    save(software, [this, software](Moment then) {
+        clean_up(software);
+        pursue(software, then);
+    });
+}
+
+// ---- the trial ----
+
+// A release that takes the daemon or the machine down with it must not do so for ever: each trial counts before it begins.
+void Agent::pursue_trial(SoftwareName const& software, Moment now) {
+    auto& record = state_.software.at(software);
+    auto& work = work_.at(software);
+    if (record.ended.value_or(false)) return start_use(software);
+    auto const how = activation_of(work.info);
+    if (!how.health) return end_trial(software, {}, now);
+    auto const trials = record.trials.value_or(0);
+    if (trials >= settings_.most_trials) {
+        return end_trial(software, fail(Fault::failed, "{} health checks were begun and none came to an end", trials), now);
+    }
+    record.trials = trials + 1;
+    work.busy = true;
+    work.busy_with = target_of(software).seq;
+    save(software, [this, target = target_of(software), check = *how.health](Moment) { out_.push_back(CheckHealth{target, check}); });
+}
+
+void Agent::on_event(HealthFound event, Moment now) {
+    auto const& software = event.release.software;
+    work_.at(software).busy = false;
+    auto& record = state_.software.at(software);
+    if (!is_target(event.release) || record.phase != Phase::probation) return pursue(software, now);
+    record.trials = 0;
+    end_trial(software, event.status, now);
+}
+
+void Agent::end_trial(SoftwareName const& software, Status const& healthy, Moment now) {
+    auto& record = state_.software.at(software);
+    if (healthy) {
+        if (!move(software, Happening::found_healthy, "", now)) return;
+        record.proven = record.active;
+        record.failures = 0;
+        return save(software, [this, software](Moment then) {
+            clean_up(software);
+            pursue(software, then);
+        });
+    }
+    if (!way_back_of(software)) {
+        record.active = ReleaseRef{record.entry.seq, work_.at(software).info.version};
+        return give_up(software, {Fault::failed, healthy.error().message + "; there is no release to go back to"}, now);
+    }
+    if (!move(software, Happening::found_unhealthy, healthy.error().message, now)) return;
+    save(software, [this, software](Moment then) { pursue(software, then); });
+}
+
+// The last release that was shown to work here, or at least the one before.
+std::optional<ReleaseId> Agent::way_back_of(SoftwareName const& software) const {
+    auto const& record = state_.software.at(software);
+    auto const& back = record.proven ? record.proven : record.previous;
+    if (!back || back->seq == record.entry.seq) return std::nullopt;
+    return ReleaseId{software, back->seq, back->version};
+}
+
+// Nobody is waited for: who runs what does not work keeps its files, or ends, as the policy says.
+void Agent::pursue_way_back(SoftwareName const& software, Moment now) {
+    auto const back = way_back_of(software);
+    if (!back) return give_up(software, {Fault::failed, "there is no release to go back to"}, now);
+    if (active_of(software) == target_of(software)) return probe(software, now);
+    start_switch(*back);  // the last process may have ended in the middle of it
+}
+
+void Agent::way_back_ended(SwitchEnded const& event, Moment now) {
+    auto const software = event.release.software;
+    auto& record = state_.software.at(software);
+    work_.at(software).asked_to_end = false;
+    if (!event.status) return give_up(software, {Fault::failed, fmt::format("{}; and there is no way back: {}", record.why, event.status.error().message)}, now);
+    auto why = fmt::format("{} is live again: {}", event.release.version.text(), record.why);
+    if (!move(software, Happening::switched, std::move(why), now)) return;
+    save(software, [this, software](Moment then) {
+        clean_up(software);
+        pursue(software, then);
+    });
+}
+
+}  // namespace lull::subscriber

@@ -232,6 +232,7 @@ Envelope seal_update_info(Release const& release, Distribution const& distributi
     info.groups = distribution.groups;
     info.urgency = distribution.urgency;
     info.policy = distribution.policy;
+    info.activation = distribution.activation;
     return seal(encode(info), domain::update_info, key);
 }
 

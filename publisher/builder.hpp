@@ -61,6 +61,7 @@ struct Distribution {
     std::vector<GroupName> groups;  // none: every node
     Urgency urgency = Urgency::normal;
     Policy policy = Policy::wait;
+    std::optional<Activation> activation{};
 };
 
 // The signed update-info of a release with this one build.

@@ -1,7 +1,10 @@
+#include <algorithm>
 #include <array>
 #include <span>
 
 #include "core/clock.hpp"
+#include "core/duration.hpp"
+#include "core/schedule.hpp"
 #include "publisher/commands.hpp"
 #include "publisher/forecast.hpp"
 #include "publisher/progress.hpp"
@@ -52,6 +55,51 @@ Result<BuildRequest> build_request(Arguments const& arguments) {
     return request;
 }
 
+Result<std::uint64_t> seconds_of(Arguments const& arguments, std::string const& option) {
+    auto const duration = parse_duration(arguments.text(option));
+    if (!duration) return fail(Fault::usage, "--{}: {}", option, duration.error().message);
+    return static_cast<std::uint64_t>(duration->count());
+}
+
+Result<HealthCheck> health_of(Arguments const& arguments) {
+    auto words = split_words(arguments.text("health"));
+    if (!words) return pass(words.error());
+    if (words->empty()) return fail(Fault::usage, "--health names no program");
+    HealthCheck health{words->front(), {words->begin() + 1, words->end()}};
+    auto const limit = seconds_of(arguments, "health-time");
+    if (!limit) return pass(limit.error());
+    health.time_limit = *limit;
+    auto const tries = arguments.number("health-tries");
+    if (!tries) return pass(tries.error());
+    health.tries = *tries;
+    return health;
+}
+
+Result<Activation> activation_of(Arguments const& arguments) {
+    Activation activation;
+    auto const grace = seconds_of(arguments, "grace");
+    if (!grace) return pass(grace.error());
+    activation.grace = *grace;
+    if (arguments.has("deadline")) {
+        auto const deadline = seconds_of(arguments, "deadline");
+        if (!deadline) return pass(deadline.error());
+        activation.deadline = *deadline;
+    }
+    if (arguments.has("activate-at")) {
+        auto const windows = Schedule::parse_times(arguments.text("activate-at"));
+        if (!windows) return fail(Fault::usage, "--activate-at: {}", windows.error().message);
+        activation.windows = arguments.text("activate-at");
+    }
+    if (arguments.has("health")) {
+        auto health = health_of(arguments);
+        if (!health) return pass(health.error());
+        activation.health = std::move(*health);
+    }
+    activation.units = arguments.all("unit");
+    if (auto const valid = validate(activation); !valid) return fail(Fault::usage, "{}", valid.error().message);
+    return activation;
+}
+
 Result<Distribution> distribution_of(Arguments const& arguments) {
     Distribution distribution;
     for (auto const& text : arguments.all("group")) {
@@ -64,10 +112,10 @@ Result<Distribution> distribution_of(Arguments const& arguments) {
     distribution.urgency = *urgency;
     auto const policy = parse_word<Policy>("policy", arguments.text("policy"), policies);
     if (!policy) return pass(policy.error());
-    if (*policy == Policy::restart) {
-        return fail(Fault::usage, "--policy restart: no node can end and start programs yet; choose wait or now");
-    }
     distribution.policy = *policy;
+    auto activation = activation_of(arguments);
+    if (!activation) return pass(activation.error());
+    if (*activation != Activation{}) distribution.activation = std::move(*activation);
     return distribution;
 }
 
@@ -108,6 +156,17 @@ Result<Release> build(std::string const& path, Plan const& plan, Arguments const
     if (!release) return release;
     if (auto const saved = cache.save(); !saved) progress.say(fmt::format("lull: warning: {}", saved.error().message));
     return release;
+}
+
+// A health check that no node can run would roll back everywhere.
+Status check_health_program(Release const& release, Distribution const& distribution) {
+    if (!distribution.activation || !distribution.activation->health) return {};
+    auto const& program = distribution.activation->health->program;
+    auto const& entries = release.manifest.entries;
+    auto const entry = std::find_if(entries.begin(), entries.end(), [&](Entry const& one) { return one.path == program; });
+    bool const runs = entry != entries.end() && (entry->type == EntryType::symlink || (entry->type == EntryType::file && entry->executable));
+    if (runs) return {};
+    return fail(Fault::usage, "--health: '{}' is no executable file of the release", program);
 }
 
 Json release_json(Release const& release) {
@@ -190,6 +249,7 @@ Status publish_release(Arguments const& arguments) {
     Progress progress(stderr, style_for(stderr));
     auto const release = build(arguments.positional().front(), *plan, arguments, identity->secret.signing, progress);
     if (!release) return pass(release.error());
+    if (auto runs = check_health_program(*release, plan->distribution); !runs) return runs;
     if (dry_run) {
         auto const forecasts = forecast_all(*release, *plan, arguments, identity->secret.signing, progress);
         return forecasts ? print_dry_run(*release, *forecasts, arguments) : pass(forecasts.error());
@@ -227,9 +287,29 @@ Command publish_command() {
                          .placeholder = "WORD",
                          .fallback = "normal"},
                         {.name = "policy",
-                         .help = "while the release before is in use: wait until it is not, or now: who uses it keeps its files",
+                         .help = "while the release before is in use: wait until it is not; restart: ask who uses it to end, then end it; "
+                                 "now: who uses it keeps its files",
                          .placeholder = "WORD",
                          .fallback = "wait"},
+                        {.name = "grace",
+                         .help = "with restart: how long who uses it has to end by itself",
+                         .placeholder = "TIME",
+                         .fallback = "30s"},
+                        {.name = "deadline",
+                         .help = "with wait: after so long who uses it is asked to end, as with restart",
+                         .placeholder = "TIME"},
+                        {.name = "activate-at",
+                         .help = "times of day at which nodes may switch to it, like '22:00-05:00 Europe/Berlin'",
+                         .placeholder = "TIMES"},
+                        {.name = "unit",
+                         .help = "systemd service that is stopped before the switch and started after it, with restart",
+                         .placeholder = "UNIT",
+                         .many = true},
+                        {.name = "health",
+                         .help = "program of the release that ends with 0 if it works on a node; else the node goes back to the release before",
+                         .placeholder = "COMMAND"},
+                        {.name = "health-time", .help = "how long it may take", .placeholder = "TIME", .fallback = "10s"},
+                        {.name = "health-tries", .help = "how often it may fail before it counts", .placeholder = "N", .fallback = "3"},
                         {.name = "strip", .help = "leave out the directory that is alone at the top of an archive"},
                         {.name = "paranoid", .help = "read every file, also those that seem unchanged"},
                         {.name = "cache",

@@ -55,6 +55,10 @@ class Terminal:
         self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return time.time()
 
+    def wait_end(self):
+        """Waits until it is ended by others."""
+        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
     def close(self):
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)

@@ -43,9 +43,9 @@ def write(path, contents, mode=0o644):
     os.chmod(path, mode)
 
 
-def make(tree, version, seed=1, files=40, large=0):
+def make(tree, version, seed=1, files=40, large=0, check=None):
     """A small piece of software that changes in part from version to version: bin/app waits for the end of its input.
-    `large` is the size of one more file, which cannot be compressed and differs in each version."""
+    `large` is the size of one more file, which cannot be compressed and differs in each version; `check` is a script for bin/check."""
     if os.path.exists(tree):
         shutil.rmtree(tree)
     same = random.Random(seed)
@@ -62,6 +62,8 @@ def make(tree, version, seed=1, files=40, large=0):
     os.symlink("../app.bin", f"{tree}/bin/app")
     os.makedirs(f"{tree}/var/empty directory")
     write(f"{tree}/share/ünï code/a name with spaces", b"contents\n")
+    if check:
+        write(f"{tree}/bin/check", check.encode(), 0o755)
     if large:
         write(f"{tree}/large", other.randbytes(large))
     return tree

@@ -1,4 +1,5 @@
-"""The unit of the node's daemon takes rights away from root: what is left has to be enough to see a user's program and to tell him."""
+"""The unit of the node's daemon takes rights away from root: what is left has to be enough to see a user's program, to tell him, to end it, and to run
+health checks as nobody."""
 
 import os
 import unittest
@@ -40,6 +41,16 @@ class UnitFile(FleetTest):
         started.end()
         ended = launched.end()
         self.assertLess(time_of(node.wait_active("1.1")) - ended, a_second())
+        fleet.checker.check_converged()
+
+        user = self.terminal_of_user([NODE, "run", "app", "--root", node.root])
+        mark = node.daemon.mark()
+        fleet.publish_new("1.2", options=("--policy", "restart", "--grace", "60s", "--health", "bin/check"),
+                          check=f"#!/bin/sh\ntest \"$(id -u)\" = {NOBODY}\n")
+        node.daemon.wait_for(rf"app: pid {user.pid} .* ended", after=mark)
+        user.wait_end()
+        node.daemon.wait_for("app 1.2: on trial", after=mark)
+        node.wait_active("1.2", after=mark)
         fleet.checker.check_converged()
 
     def terminal_of_user(self, command):

@@ -224,6 +224,14 @@ void Checker::switches(std::string const& node, NodeDisk const& disk, ReleaseId 
     }
 }
 
+void Checker::goes_back(std::string const& node, NodeDisk const& disk, ReleaseId const& from, ReleaseId const& to) {
+    if (!disk.versions.contains(to)) violated("{}: current would point to {}, which is not there", node, to.directory_name());
+    auto const record = disk.journal.software.find(from.software);
+    bool const tried = record != disk.journal.software.end() && record->second.trials.value_or(0) > 2;
+    if (disk.unhealthy.contains(from) || tried || disk.meddled.contains(from.software)) return;
+    violated("{}: {} goes back from {} to {} for no reason", node, from.software.text(), from.directory_name(), to.directory_name());
+}
+
 void Checker::removes(std::string const& node, NodeDisk const& disk, subscriber::RemoveVersions const& order) {
     auto const current = disk.current.find(order.software);
     if (current == disk.current.end()) return;

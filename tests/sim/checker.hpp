@@ -42,6 +42,8 @@ public:
     void asked(std::string const& node, NodeDisk const& disk, Fetch const& fetch);
     void finished(std::string const& node, NodeDisk const& disk, Digest const& object);
     void staged(std::string const& node, NodeDisk const& disk, subscriber::Materials const& order);
+    // `current` goes from a release to one before it.
+    void goes_back(std::string const& node, NodeDisk const& disk, ReleaseId const& from, ReleaseId const& to);
     void switches(std::string const& node, NodeDisk const& disk, ReleaseId const& release, std::size_t holders);
     void removes(std::string const& node, NodeDisk const& disk, subscriber::RemoveVersions const& order);
     void told(std::string const& node, std::uint64_t pid, ReleaseId const& ready);

@@ -55,8 +55,22 @@ MadeRelease Library::make(SoftwareName const& software, std::size_t number, Wall
     manifests_.emplace(digest, std::move(manifest));
     by_version_[{software, version}] = digest;
     UpdateInfo info{software, version, now, {{any(), digest, Bytes(objects_.at(digest).size()), content, segments.size()}}, {}};
+    if (broken_share_) make_activation(info);
     auto update = seal(encode(info), domain::update_info, key_);
     return {std::move(info), std::move(update), digest, segments};
+}
+
+void Library::make_activation(UpdateInfo& info) {
+    auto const chance = random_.below(100);
+    info.policy = chance < 60 ? Policy::wait : chance < 85 ? Policy::restart : Policy::now;
+    if (random_.chance(0.2)) return;
+    Activation how;
+    how.grace = random_.below(20);
+    if (random_.chance(0.3)) how.deadline = 30 + random_.below(600);
+    if (random_.chance(0.6)) how.health = HealthCheck{"bin/check", {}};
+    if (random_.chance(0.3)) how.units = {"kiosk.service"};
+    if (how.health && random_.chance(*broken_share_)) broken_.insert({info.software, info.version});
+    info.activation = std::move(how);
 }
 
 broker::MadePatch const& Library::make_patch(broker::PatchId const& id, broker::Effort effort) {

@@ -6,9 +6,12 @@
 #include "broker/events.hpp"
 #include "schema/patch.hpp"
 #include "schema/update_info.hpp"
+#include "subscriber/layout.hpp"
 #include "tests/sim/world.hpp"
 
 namespace lull::sim {
+
+using subscriber::ReleaseId;
 
 // A release that a publisher makes.
 struct MadeRelease {
@@ -31,6 +34,9 @@ public:
     [[nodiscard]] broker::MadePatch const& make_patch(broker::PatchId const& id, broker::Effort effort);
     // Deltas that are made from now on give other bytes than they should with this probability.
     void set_lies(double probability) { lies_ = probability; }
+    // Releases that are made from now on say how they become live, most of them; this share of those with a health check does not pass it.
+    void set_broken(double share) { broken_share_ = share; }
+    [[nodiscard]] bool is_broken(ReleaseId const& release) const { return broken_.contains({release.software, release.version}); }
     // Whether this object is a delta that gives this segment.
     [[nodiscard]] bool gives(Digest const& delta, Digest const& segment) const;
 
@@ -44,6 +50,7 @@ public:
 
 private:
     Digest keep(Buffer bytes);
+    void make_activation(UpdateInfo& info);
     Buffer random_bytes(std::size_t size);
 
     Random& random_;
@@ -55,6 +62,8 @@ private:
     std::map<std::pair<broker::PatchId, broker::Effort>, broker::MadePatch> patches_;
     std::set<std::pair<Digest, Digest>> deltas_;          // of those that are right: delta, segment
     double lies_ = 0;
+    std::optional<double> broken_share_;
+    std::set<std::pair<SoftwareName, VersionName>> broken_;
 };
 
 }  // namespace lull::sim

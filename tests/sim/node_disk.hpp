@@ -32,6 +32,8 @@ public:
     std::map<SoftwareName, ReleaseId> current;
     std::map<ReleaseId, Drift> drift;             // what somebody did to trees
     std::set<SoftwareName> meddled;               // software of which somebody took a tree or moved `current`
+    std::set<SoftwareName> ended;                 // software whose users were ended for a switch, and not started again
+    std::set<ReleaseId> unhealthy;                // releases of which the node was told that they do not work
     bool full = false;
     double damage = 0;                            // probability that a write flips a bit
     std::set<Digest> damaged;                     // files in which that happened

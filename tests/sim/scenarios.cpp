@@ -35,6 +35,8 @@ Scenario everything() {
     scenario.clock_jumps = 8;
     scenario.meddling = 8;
     scenario.patch_lies = 0.05;
+    scenario.broken = 0.2;
+    scenario.holds = 6;
     return scenario;
 }
 
@@ -64,6 +66,8 @@ Scenario some_of_it(std::uint64_t seed) {
     some(scenario.broker_disk_full);
     some(scenario.users);
     some(scenario.patch_lies);
+    some(scenario.broken);
+    some(scenario.holds);
     if (random.chance(0.3)) scenario.restored = random.chance(0.5) ? SimBroker::Copy::marked : SimBroker::Copy::unmarked;
     // Of what is published with a clock that is years ahead nobody can tell that it came later.
     if (scenario.restored) scenario.clock_jumps = 0;

@@ -61,7 +61,7 @@ void SimNode::start() {
     settings.scan = scan_;
     settings.read_all = 20min;
     settings.fetch = {.window = KiB(64), .checkpoint = KiB(16), .asked = 6};  // small, so that each is reached
-    agent_ = std::make_unique<Agent>(std::move(settings), disk_.journal, disk_.current);
+    agent_ = std::make_unique<Agent>(std::move(settings), disk_.journal, disk_.current, known_holds());
     world_.trace("{}: starts at release {}", name_, disk_.journal.cursor.seq.value);
     network_.subscribe(*this);
     auto actions = agent_->start(moment());
@@ -75,6 +75,14 @@ Moment SimNode::moment() const {
     auto moment = world_.moment();
     moment.wall.micros += std::chrono::microseconds(clock_shift_).count();
     return moment;
+}
+
+void SimNode::set_hold(bool held) {
+    world_.trace("{}: {}", name_, held ? "held" : "no longer held");
+    holds_.all.reset();
+    if (held) holds_.all = Hold{moment().wall, std::nullopt, "somebody", ""};
+    held_since_ = world_.now();
+    if (up()) raise(HoldsRead{known_holds()});
 }
 
 void SimNode::stop(End end) {

@@ -24,6 +24,9 @@ enum class NodePlant {
     forgets_directory_sync,   // SwitchEnded while the new `current` is not durable
     overlooks_drift,          // a scan finds nothing
     trusts_deltas,            // what a delta gives is not compared with the manifest
+    ignores_holds,            // the agent is not told of them
+    calls_all_healthy,        // health checks are not run
+    leaves_users_ended,       // who was ended for a switch is not started again
 };
 
 // What can go wrong on a node. Probabilities.
@@ -62,6 +65,9 @@ public:
     void set_clock(std::chrono::seconds shift) { clock_shift_ = shift; }
     // Somebody changes a file of a tree, takes a whole tree, or points `current` elsewhere.
     void meddle();
+
+    // Somebody holds all software of the node, or no longer does.
+    void set_hold(bool held);
 
     void start();
     enum class End { killed, power_cut };
@@ -102,6 +108,9 @@ private:
     void perform(subscriber::WatchUse const& action);
     void perform(subscriber::LetGo const& action);
     void perform(subscriber::TellHolders const& action);
+    void perform(subscriber::EndUse const& action);
+    void perform(subscriber::StartUse const& action);
+    void perform(subscriber::CheckHealth const& action);
     void perform(subscriber::SwitchCurrent const& action);
     void perform(subscriber::RemoveVersions const& action);
     void perform(subscriber::PointBack const& action);
@@ -119,6 +128,9 @@ private:
     [[nodiscard]] subscriber::TreeFindings look_at(subscriber::ScanTrees const& order, ReleaseId const& release);
     void end_frame(subscriber::StoreFrame const& frame, Bytes upto);
     void look(ReleaseId const& active);
+    void check_switch(ReleaseId const& release) const;
+    [[nodiscard]] subscriber::Holds known_holds() const { return plant_ == NodePlant::ignores_holds ? subscriber::Holds{} : holds_; }
+    [[nodiscard]] bool is_on_trial(ReleaseId const& release) const;
 
     World& world_;
     Network& network_;
@@ -133,6 +145,8 @@ private:
     NodeFaults faults_;
     NodePlant plant_ = NodePlant::none;
     NodeDisk disk_;
+    subscriber::Holds holds_;  // on the disk as well
+    TimePoint held_since_{};
     Users users_;
     std::map<MessageType, std::uint64_t> sent_;
     std::set<std::pair<SoftwareName, std::uint64_t>> said_;

@@ -155,9 +155,7 @@ void SimNode::perform(SwitchCurrent const& action) {
         if (fails(faults_.work_fails)) {
             status = fail(Fault::failed, "input/output error");
         } else if (disk_.versions.contains(release)) {
-            auto const before = disk_.current.find(release.software);
-            bool const changes = before != disk_.current.end() && before->second != release;
-            checker_.switches(name_, disk_, release, changes ? users_.holders_of(before->second).size() : 0);
+            check_switch(release);
             disk_.current[release.software] = release;
             world_.trace("{}: current of {} is {}", name_, release.software.text(), release.directory_name());
         } else {
@@ -170,6 +168,17 @@ void SimNode::perform(SwitchCurrent const& action) {
             raise(SwitchEnded{release, status});
         });
     });
+}
+
+// Whoever uses a release that does not wait, or that does not work, keeps its files.
+void SimNode::check_switch(ReleaseId const& release) const {
+    auto const before = disk_.current.find(release.software);
+    bool const changes = before != disk_.current.end() && before->second != release;
+    if (changes && before->second.seq > release.seq) return checker_.goes_back(name_, disk_, before->second, release);
+    auto const& record = disk_.journal.software.at(release.software);
+    bool const waits = decode_update_info(record.entry.update.payload)->policy != Policy::now;
+    checker_.switches(name_, disk_, release, changes && waits ? users_.holders_of(before->second).size() : 0);
+    if (changes && holds_.all && world_.now() - held_since_ > 1min) checker_.violated("{}: {} was switched while it was held", name_, release.software.text());
 }
 
 void SimNode::perform(RemoveVersions const& action) {
@@ -309,6 +318,41 @@ void SimNode::perform(TellHolders const& action) {
             holder.told = moment().wall;
         }
         raise(HoldersTold{action.active.software, std::move(holders)});
+    });
+}
+
+void SimNode::perform(EndUse const& action) {
+    disk_.ended.insert(action.active.software);
+    later(world_.random().between(5ms, Duration(action.grace) + 1s), [this, action] {
+        std::vector<Holder> ended;
+        for (auto const& holder : action.holders) {
+            if (!world_.random().chance(0.1)) ended.push_back(holder);
+        }
+        users_.end(ended);
+        raise(UseEnded{action.active.software, fmt::format("{} of {} have ended", ended.size(), action.holders.size())});
+    });
+}
+
+void SimNode::perform(StartUse const& action) {
+    later(world_.random().between(5ms, 2s), [this, software = action.software] {
+        if (plant_ != NodePlant::leaves_users_ended) disk_.ended.erase(software);
+        auto const status = fails(faults_.work_fails) ? Status(fail(Fault::failed, "kiosk.service does not start")) : Status();
+        auto const current = disk_.current.find(software);
+        if (!status && current != disk_.current.end() && is_on_trial(current->second)) disk_.unhealthy.insert(current->second);
+        raise(UseStarted{software, status});
+    });
+}
+
+bool SimNode::is_on_trial(ReleaseId const& release) const {
+    auto const& record = agent_->state().software.at(release.software);
+    return record.phase == Phase::probation && record.entry.seq == release.seq;
+}
+
+void SimNode::perform(CheckHealth const& action) {
+    later(world_.random().between(10ms, 40s), [this, release = action.release] {
+        bool const works = plant_ == NodePlant::calls_all_healthy || (!library_.is_broken(release) && !fails(faults_.work_fails));
+        if (!works && is_on_trial(release)) disk_.unhealthy.insert(release);
+        raise(HealthFound{release, works ? Status() : fail(Fault::failed, "bin/check ended with status 1")});
     });
 }
 

@@ -150,3 +150,13 @@ TEST_CASE("control: a copy of the broker that gives numbers a second time is cau
     scenario.broker_plant = SimBroker::Plant::reuses_numbers;
     CHECK(caught_with(scenario));
 }
+
+TEST_CASE("control: a hold that the node does not hear of is caught") { CHECK(caught_with(planted_in_nodes(NodePlant::ignores_holds))); }
+
+TEST_CASE("control: a release that does not work, and whose health check is not run, is caught") {
+    CHECK(caught_with(planted_in_nodes(NodePlant::calls_all_healthy)));
+}
+
+TEST_CASE("control: users who are ended for a switch and not started again are caught") {
+    CHECK(caught_with(planted_in_nodes(NodePlant::leaves_users_ended)));
+}

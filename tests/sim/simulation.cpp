@@ -31,6 +31,7 @@ Simulation::Simulation(Scenario const& scenario, std::uint64_t seed, Coverage& c
       network_(world_),
       broker_(world_, network_, library_, checker_, coverage) {
     library_.set_lies(scenario.patch_lies);
+    if (scenario.broken) library_.set_broken(*scenario.broken);
     for (std::size_t i = 0; i < scenario.software; ++i) {
         auto const key = publisher_key(i);
         broker_.enrol(key, {fmt::format("publisher-{}", i), Role::publisher, library_.public_key(), {}});
@@ -140,6 +141,12 @@ void Simulation::plan_surroundings() {
             node->set_clock(shift);
         });
     }
+    for (std::size_t i = 0; i < scenario_.holds; ++i) {
+        auto const when = sometime();
+        auto* node = &some_node();
+        world_.after(when, [node] { node->set_hold(true); });
+        world_.after(when + random.between(10s, 10min), [node] { node->set_hold(false); });
+    }
     for (auto& node : nodes_) {
         if (!scenario_.users) break;
         for (std::size_t i = 0; i < scenario_.software; ++i) node->users().come_and_go(software(i));
@@ -163,6 +170,7 @@ void Simulation::calm() {
         node->set({});
         node->disk().full = false;
         node->users().calm();
+        node->set_hold(false);
         node->start();
     }
 }
@@ -200,13 +208,24 @@ std::optional<std::string> Simulation::run() {
 std::optional<std::string> Simulation::behind(SimNode& node, SoftwareName const& software, Committed const& newest) {
     auto const current = node.disk().current.find(software);
     auto const at = current == node.disk().current.end() ? 0 : current->second.seq.value;
-    if (at != newest.seq.value) return fmt::format("{} has release {} of {}, the newest is {}", node.name(), at, software.text(), newest.seq.value);
+    if (node.disk().ended.contains(software)) return fmt::format("{}: users of {} were ended and not started again", node.name(), software.text());
     auto const* row = broker_.state().ledger.find(software, node.key());
+    if (at != newest.seq.value && went_back(node, software, newest, row)) return std::nullopt;
+    if (at != newest.seq.value) return fmt::format("{} has release {} of {}, the newest is {}", node.name(), at, software.text(), newest.seq.value);
+    if (library_.is_broken(current->second) && row != nullptr && row->state == NodeState::failed) return std::nullopt;  // nothing to go back to
+    if (library_.is_broken(current->second)) return fmt::format("{} has release {} of {}, which does not work", node.name(), at, software.text());
     bool const told = row != nullptr && row->seq == newest.seq && row->state == NodeState::active && row->active == newest.seq;
     if (!told) return fmt::format("the ledger does not say that {} has release {} of {}", node.name(), newest.seq.value, software.text());
     if (!node.disk().versions.contains(current->second)) return fmt::format("{} has no tree of {}", node.name(), software.text());
     if (node.disk().drift.contains(current->second)) return fmt::format("{}: {} differs from its manifest", node.name(), software.text());
     return std::nullopt;
+}
+
+// The newest release does not work there, and the broker knows.
+bool Simulation::went_back(SimNode& node, SoftwareName const& software, Committed const& newest, broker::LedgerRow const* row) const {
+    auto const current = node.disk().current.find(software);
+    bool const whole = current != node.disk().current.end() && node.disk().versions.contains(current->second);
+    return whole && row != nullptr && row->seq == newest.seq && row->state == NodeState::rolled_back && row->active == current->second.seq;
 }
 
 bool Simulation::publishers_idle() const {

@@ -26,6 +26,8 @@ struct Scenario {
     std::size_t clock_jumps = 0;          // of a node's or the broker's wall clock, up to ten years
     std::size_t meddling = 0;             // files, trees and links that somebody changes
     std::optional<SimBroker::Copy> restored{};  // once; what is lost is published again when all is calm
+    std::optional<double> broken{};       // releases say how they become live; share of those with a health check that fails it
+    std::size_t holds = 0;                // nodes that somebody holds for a while
     double patch_lies = 0;                // probability that a delta gives other bytes
     NodePlant node_plant = NodePlant::none;
     SimBroker::Plant broker_plant = SimBroker::Plant::none;
@@ -70,6 +72,7 @@ private:
     [[nodiscard]] Duration sometime() { return world_.random().between(Duration::zero(), scenario_.trouble); }
     [[nodiscard]] std::string missing();
     [[nodiscard]] bool publishers_idle() const;
+    [[nodiscard]] bool went_back(SimNode& node, SoftwareName const& software, Committed const& newest, broker::LedgerRow const* row) const;
     [[nodiscard]] std::optional<std::string> behind(SimNode& node, SoftwareName const& software, Committed const& newest);
 
     Scenario scenario_;

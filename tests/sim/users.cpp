@@ -34,6 +34,10 @@ void Users::exit(std::uint64_t pid) {
     if (exited_) exited_(software);
 }
 
+void Users::end(std::vector<Holder> const& holders) {
+    for (auto const& holder : holders) exit(holder.pid);
+}
+
 void Users::end_all() {
     processes_.clear();
     waiting_.clear();

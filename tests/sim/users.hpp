@@ -19,6 +19,7 @@ public:
     void come_and_go(SoftwareName const& software);
     void calm() { lively_ = false; }
     void launch(SoftwareName const& software, Duration how_long);
+    void end(std::vector<Holder> const& holders);
     void end_all();  // the machine goes down
 
     [[nodiscard]] std::vector<Holder> holders_of(ReleaseId const& release) const;

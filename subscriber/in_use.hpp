@@ -8,18 +8,20 @@
 #include "core/event_loop.hpp"
 #include "schema/messages.hpp"
 #include "subscriber/layout.hpp"
+#include "subscriber/use_sign.hpp"
 
 namespace lull::subscriber {
 
 // What a look through /proc gave.
 struct UseScan {
     std::vector<Holder> holders;   // in order of pid
+    std::vector<UseSigns> signs;   // of each of them, in the same order: by what it was seen
     std::size_t unreadable = 0;    // processes that we may not look into: they may be holders as well
 };
 
-// Who uses a version: whose program, mapping, open file, working directory or root is one of the tree's (by device
-// and inode), or who has a lock on the version's lock file. Never this process itself. An error if `proc` or the
-// tree cannot be read: that is not "nobody".
+// Who uses a version: whose program, mapping, open file, working directory, root or argument is one of the tree's (by
+// device and inode), or who has a lock on the version's lock file. Never this process itself. An error if `proc` or
+// the tree cannot be read: that is not "nobody".
 [[nodiscard]] Result<UseScan> find_holders(Layout const& layout, ReleaseId const& release,
                                            fs::path const& proc = "/proc");
 

@@ -24,10 +24,16 @@ struct InstalledProgram {
         return scan->holders;
     }
     [[nodiscard]] bool held_by(Child const& child) const {
-        for (auto const& holder : holders()) {
-            if (holder.pid == child.pid()) return true;
+        return !signs_of(child).empty();
+    }
+    // By what it is seen; nothing: it is no holder.
+    [[nodiscard]] UseSigns signs_of(Child const& child) const {
+        auto const scan = find_holders(node.layout, id).value();
+        REQUIRE(scan.signs.size() == scan.holders.size());
+        for (std::size_t i = 0; i < scan.holders.size(); ++i) {
+            if (scan.holders[i].pid == child.pid()) return scan.signs[i];
         }
-        return false;
+        return {};
     }
 };
 
@@ -77,33 +83,69 @@ TEST_CASE("a program that was started through another name of the tree is found 
     CHECK(app.held_by(child));
 }
 
-TEST_CASE("a mapped file, an open file, a working directory and a lock each make a holder") {
+TEST_CASE("a program, a mapped or open file, a working directory, an argument and a lock each make a holder") {
     InstalledProgram app;
+    SECTION("program") {
+        Child const child({app.tree / "bin/app", "wait"});
+        child.wait_ready();
+        CHECK(app.signs_of(child) == UseSigns{UseSign::program, UseSign::mapping});
+    }
     SECTION("mapping, descriptor closed") {
         Child const child({TEST_PROGRAM, "map", app.tree / "lib/data"});
         child.wait_ready();
-        CHECK(app.held_by(child));
+        CHECK(app.signs_of(child) == UseSigns{UseSign::argument, UseSign::mapping});
     }
     SECTION("open file") {
         Child const child({TEST_PROGRAM, "open", app.tree / "lib/data"});
         child.wait_ready();
-        CHECK(app.held_by(child));
+        CHECK(app.signs_of(child) == UseSigns{UseSign::argument, UseSign::open_file});
     }
     SECTION("working directory") {
         Child const child({TEST_PROGRAM, "wait"}, app.tree / "lib");
         child.wait_ready();
-        CHECK(app.held_by(child));
+        CHECK(app.signs_of(child) == UseSigns{UseSign::working_directory});
     }
     SECTION("the tree itself as working directory") {
         Child const child({TEST_PROGRAM, "wait"}, app.tree);
         child.wait_ready();
-        CHECK(app.held_by(child));
+        CHECK(app.signs_of(child) == UseSigns{UseSign::working_directory});
+    }
+    SECTION("argument, absolute") {
+        Child const child({TEST_PROGRAM, "wait", app.tree / "lib/data"});
+        child.wait_ready();
+        CHECK(app.signs_of(child) == UseSigns{UseSign::argument});
+    }
+    SECTION("argument, relative to where it works") {
+        Child const child({TEST_PROGRAM, "wait", app.tree.filename() / "lib/data"}, app.tree.parent_path());
+        child.wait_ready();
+        CHECK(app.signs_of(child) == UseSigns{UseSign::argument});
+    }
+    SECTION("argument, through a link, behind an option") {
+        fs::create_directory_symlink(app.tree, app.node.directory / "alias");
+        Child const child({TEST_PROGRAM, "wait", "--file=" + (app.node.directory / "alias/lib/data").string()});
+        child.wait_ready();
+        CHECK(app.signs_of(child) == UseSigns{UseSign::argument});
     }
     SECTION("lock") {
         Child const child({TEST_PROGRAM, "lock", app.node.layout.lock(app.id)});
         child.wait_ready();
-        CHECK(app.held_by(child));
+        CHECK(app.signs_of(child) == UseSigns{UseSign::lock});
     }
+}
+
+TEST_CASE("an argument that names no file of the tree makes no holder") {
+    InstalledProgram app;
+    Child const child({TEST_PROGRAM, "wait", "lib/data", app.node.layout.tree(app.other) / "lib/data", app.tree.parent_path(), "-",
+                       app.tree.string() + "/missing"});
+    child.wait_ready();
+    CHECK(app.holders().empty());
+}
+
+TEST_CASE("what lasts names how a holder was seen, and the rest only where nothing lasts") {
+    CHECK(to_text(UseSigns{UseSign::open_file, UseSign::lock, UseSign::program, UseSign::mapping}) == "lock, program");
+    CHECK(to_text(UseSigns{UseSign::open_file, UseSign::mapping}) == "mapping, open file");
+    CHECK(to_text(UseSigns{UseSign::root, UseSign::working_directory, UseSign::argument}) == "working directory, root, argument");
+    CHECK(to_text(UseSigns{}).empty());
 }
 
 TEST_CASE("who merely has the lock file open, or works beside the tree, is no holder") {
@@ -143,6 +185,25 @@ TEST_CASE("processes that may not be inspected are counted") {
         if (setuid(65534) != 0) _exit(3);
         auto const scan = find_holders(app.node.layout, app.id);
         _exit(scan && scan->unreadable > 0 && scan->holders.empty() ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("of a process that may not be inspected the command line still tells") {
+    if (geteuid() != 0) return;
+    InstalledProgram app;
+    fs::permissions(app.node.directory.path(), fs::perms(0755));
+    Child const holder({TEST_PROGRAM, "wait", app.tree / "lib/data"});
+    holder.wait_ready();
+    auto const child = fork();
+    if (child == 0) {
+        if (setuid(65534) != 0) _exit(3);
+        auto const scan = find_holders(app.node.layout, app.id);
+        bool const seen = scan && scan->holders.size() == 1 && scan->holders[0].pid == holder.pid() && scan->holders[0].uid == 0 &&
+                          scan->signs[0] == UseSigns{UseSign::argument};
+        _exit(seen ? 0 : 1);
     }
     int status = 0;
     REQUIRE(waitpid(child, &status, 0) == child);

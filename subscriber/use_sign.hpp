@@ -1,0 +1,18 @@
+#pragma once
+
+#include <set>
+#include <string>
+
+namespace lull::subscriber {
+
+// By what a process was seen to use a version. The first ones last as long as the process usually does; mappings and open files
+// come and go.
+enum class UseSign { lock, program, working_directory, root, argument, mapping, open_file };
+
+using UseSigns = std::set<UseSign>;
+
+// "lock, program". Mappings and open files are named only where nothing else is, so that the text stays the same while a program
+// works with its files.
+[[nodiscard]] std::string to_text(UseSigns const& signs);
+
+}  // namespace lull::subscriber

@@ -1,5 +1,7 @@
 #include "subscriber/use_guard.hpp"
 
+#include <algorithm>
+
 #include "subscriber/lease_probe.hpp"
 #include "subscriber/notices.hpp"
 
@@ -8,25 +10,46 @@ namespace lull::subscriber {
 namespace {
 
 constexpr Duration slow_look = std::chrono::seconds(30);
+constexpr std::size_t most_described = 4;
 
-// Looks through /proc; where that does not show everything, asks the kernel for leases as well: they also tell of processes that
-// we may not look into.
-Result<UseLook> look(Layout const& layout, ReleaseId const& active) {
+// Looks through /proc, and if that shows nobody, asks the kernel for leases as well: they also tell of processes that we may not look
+// into, and of what is in nobody's hands at the moment.
+Result<UseLook> look_once(Layout const& layout, ReleaseId const& active) {
     auto scan = find_holders(layout, active);
     if (!scan) return pass(scan.error());
     UseLook seen{std::move(*scan), std::nullopt};
-    if (!seen.scan.holders.empty() || seen.scan.unreadable == 0) return seen;
+    if (!seen.scan.holders.empty()) return seen;
     auto open = find_open_file(layout, active);
-    if (!open) return pass(open.error());
-    seen.open_file = std::move(*open);
+    if (open) {
+        seen.open_file = std::move(*open);
+    } else if (seen.scan.unreadable > 0) {
+        return pass(open.error());
+    }  // else: /proc has shown everything; some file systems know no leases
     return seen;
 }
 
-// What the list of holders does not say.
-std::string describe(UseLook const& seen) {
-    if (seen.open_file) return fmt::format("a process that cannot be looked into has {} open", seen.open_file->filename().string());
-    if (seen.scan.holders.empty()) return "locked by a process that cannot be found";
-    return "";
+// Who opened a file after /proc had been read is found by a second look.
+Result<UseLook> look(Layout const& layout, ReleaseId const& active) {
+    auto seen = look_once(layout, active);
+    bool const late = seen && seen->open_file && seen->scan.unreadable == 0;
+    return late ? look_once(layout, active) : std::move(seen);
+}
+
+// By what each holder was seen; or what holds a version that no holder of ours explains.
+std::string describe(UseLook const& seen, bool locked) {
+    auto const& [holders, signs, unreadable] = seen.scan;
+    std::vector<std::string> parts;
+    for (std::size_t i = 0; i < std::min(most_described, holders.size()); ++i) {
+        parts.push_back(fmt::format("pid {} by {}", holders[i].pid, to_text(signs[i])));
+    }
+    if (holders.size() > most_described) parts.push_back(fmt::format("and {} more", holders.size() - most_described));
+    if (seen.open_file) {
+        auto const who = unreadable > 0 ? "a process that cannot be looked into" : "nobody whom /proc shows";
+        parts.push_back(fmt::format("by lease: {} has {} open", who, seen.open_file->filename().string()));
+    } else if (holders.empty() && locked) {
+        parts.push_back("by lock: a process that cannot be found");
+    }
+    return fmt::format("seen {}", fmt::join(parts, ", "));
 }
 
 }  // namespace
@@ -37,51 +60,84 @@ UseGuard::UseGuard(EventLoop& loop, Layout const& layout, Clock const& clock, Te
 // The lock is taken before /proc is read: nothing can be launched between the look and the switch.
 void UseGuard::probe(ProbeUse const& order) {
     auto& guarded = guarded_[order.active.software];
+    auto waited_for = std::exchange(guarded.waited_for, std::nullopt);
     stop_watching(guarded);
     guarded.lock.reset();
-    auto lock = UseLock::try_exclusive(layout_.lock(order.active));
+    auto const path = layout_.lock(order.active);
+    auto lock = waited_for && waited_for->is_on(path) ? Result<std::optional<UseLock>>(std::move(waited_for)) : UseLock::try_exclusive(path);
     if (!lock) return tell_(UseFound{order.active.software, UseAnswer::unknown, {}, lock.error().message});
     guarded.launched = !lock->has_value();
     guarded.lock = std::move(*lock);
     worker_.submit([this, active = order.active] { return look(layout_, active); },
-                   [this, active = order.active](Result<UseLook> seen) { answer(active, std::move(seen)); });
+                   [this, active = order.active, began = loop_.now()](Result<UseLook> seen) { answer(active, std::move(seen), began); });
 }
 
-void UseGuard::answer(ReleaseId const& active, Result<UseLook> seen) {
+void UseGuard::answer(ReleaseId const& active, Result<UseLook> seen, TimePoint began) {
     auto& guarded = guarded_[active.software];
+    guarded.pace.looked(loop_.now(), loop_.now() - began);
+    guarded.open_file.reset();
     if (!seen) {
         guarded.lock.reset();
         return tell_(UseFound{active.software, UseAnswer::unknown, {}, seen.error().message});
     }
     if (seen->scan.holders.empty() && !seen->open_file && guarded.lock) return tell_(UseFound{active.software, UseAnswer::free, {}, ""});
+    auto why = describe(*seen, !guarded.lock);
     guarded.lock.reset();
-    auto why = describe(*seen);
+    guarded.open_file = std::move(seen->open_file);
     tell_(UseFound{active.software, UseAnswer::in_use, std::move(seen->scan.holders), std::move(why)});
 }
 
-// By lock and pidfd, without polling; the slow look is the net below both.
+// By lock, pidfd and inotify, without polling; the slow look is the net below them. What cannot be followed is left to it.
 void UseGuard::watch(WatchUse const& order) {
     auto const& software = order.active.software;
     auto& guarded = guarded_[software];
     stop_watching(guarded);
-    // Posted: the agent's answer may end the very watch that is speaking.
-    auto const look_again = [this, software] { loop_.post([this, software] { tell_(UseMayHaveEnded{software}); }); };
     if (guarded.launched) {
-        guarded.waiter = std::make_unique<UseWaiter>(loop_, layout_.lock(order.active), [look_again](Result<UseLock> lock) {
-            { auto const free_again = std::move(lock); }
-            look_again();
+        guarded.waiter = std::make_unique<UseWaiter>(loop_, layout_.lock(order.active), [this, software](Result<UseLock> lock) {
+            if (lock) guarded_[software].waited_for = std::move(*lock);
+            look_soon(software);
         });
     }
-    guarded.watch = std::make_unique<HolderWatch>(loop_, [look_again](Holder const&) { look_again(); });
-    [[maybe_unused]] auto const followed = guarded.watch->follow(order.holders);  // what cannot be followed is seen by the slow look
-    guarded.net = loop_.after(slow_look, look_again);
+    guarded.watch = std::make_unique<HolderWatch>(loop_, [this, software](Holder const&) { look_soon(software); });
+    [[maybe_unused]] auto const followed = guarded.watch->follow(order.holders);
+    if (guarded.open_file) {
+        auto watch = OpenFileWatch::open(loop_, *guarded.open_file, [this, software] { look_soon(software); });
+        if (watch) guarded.open_file_watch = std::move(*watch);
+    }
+    guarded.net = loop_.after(slow_look, [this, software] { look_soon(software); });
+}
+
+// Posted: the agent's answer may end the very watch that is speaking.
+void UseGuard::look_soon(SoftwareName const& software) {
+    loop_.post([this, software] { look_again(software); });
+}
+
+// A lock that was waited for is passed on to a look at once, or not at all: it must not keep launches waiting for nothing.
+void UseGuard::look_again(SoftwareName const& software) {
+    auto const found = guarded_.find(software);
+    if (found == guarded_.end() || found->second.put_off) return;
+    auto const wait = found->second.pace.wait(loop_.now());
+    if (wait > Duration()) {
+        found->second.waited_for.reset();
+        found->second.put_off = loop_.after(wait, [this, software] {
+            guarded_[software].put_off.reset();
+            tell_(UseMayHaveEnded{software});
+        });
+        return;
+    }
+    tell_(UseMayHaveEnded{software});
+    if (auto const after = guarded_.find(software); after != guarded_.end()) after->second.waited_for.reset();
 }
 
 void UseGuard::stop_watching(Guarded& guarded) {
     guarded.waiter.reset();
+    guarded.waited_for.reset();
     guarded.watch.reset();
-    if (guarded.net) loop_.cancel(*guarded.net);
-    guarded.net.reset();
+    guarded.open_file_watch.reset();
+    for (auto* const timer : {&guarded.net, &guarded.put_off}) {
+        if (*timer) loop_.cancel(**timer);
+        timer->reset();
+    }
 }
 
 void UseGuard::let_go(SoftwareName const& software) {

@@ -7,6 +7,8 @@
 #include "core/workers.hpp"
 #include "subscriber/actions.hpp"
 #include "subscriber/in_use.hpp"
+#include "subscriber/look_pace.hpp"
+#include "subscriber/open_file_watch.hpp"
 #include "subscriber/use_lock.hpp"
 
 namespace lull::subscriber {
@@ -33,13 +35,20 @@ public:
 private:
     struct Guarded {
         std::optional<UseLock> lock;           // from "free" until the switch
+        std::optional<UseLock> waited_for;     // what the waiter got, until the look that follows
         bool launched = false;                 // the lock file is held by what `lull-node run` started
+        std::optional<fs::path> open_file;     // by somebody whom /proc does not show
         std::unique_ptr<UseWaiter> waiter;
         std::unique_ptr<HolderWatch> watch;
-        std::optional<EventLoop::TimerId> net; // the slow look, for what neither lock nor pidfd sees
+        std::unique_ptr<OpenFileWatch> open_file_watch;
+        std::optional<EventLoop::TimerId> net; // the slow look, for what none of these sees
+        std::optional<EventLoop::TimerId> put_off;  // the next look, while they follow each other too quickly
+        LookPace pace;
     };
     void stop_watching(Guarded& guarded);
-    void answer(ReleaseId const& active, Result<UseLook> seen);
+    void answer(ReleaseId const& active, Result<UseLook> seen, TimePoint began);
+    void look_soon(SoftwareName const& software);
+    void look_again(SoftwareName const& software);
 
     EventLoop& loop_;
     Layout layout_;

@@ -28,27 +28,22 @@ Result<UseLook> look_once(Layout const& layout, ReleaseId const& active) {
     return seen;
 }
 
-// Who opened a file after /proc had been read is found by a second look.
+// Who opened a file after /proc had been read is named by a second look.
 Result<UseLook> look(Layout const& layout, ReleaseId const& active) {
     auto seen = look_once(layout, active);
-    bool const late = seen && seen->open_file && seen->scan.unreadable == 0;
-    return late ? look_once(layout, active) : std::move(seen);
+    return seen && seen->open_file ? look_once(layout, active) : std::move(seen);
 }
 
 // By what each holder was seen; or what holds a version that no holder of ours explains.
 std::string describe(UseLook const& seen, bool locked) {
-    auto const& [holders, signs, unreadable] = seen.scan;
+    auto const& holders = seen.scan.holders;
     std::vector<std::string> parts;
     for (std::size_t i = 0; i < std::min(most_described, holders.size()); ++i) {
-        parts.push_back(fmt::format("pid {} by {}", holders[i].pid, to_text(signs[i])));
+        parts.push_back(fmt::format("pid {} by {}", holders[i].pid, to_text(seen.scan.signs[i])));
     }
     if (holders.size() > most_described) parts.push_back(fmt::format("and {} more", holders.size() - most_described));
-    if (seen.open_file) {
-        auto const who = unreadable > 0 ? "a process that cannot be looked into" : "nobody whom /proc shows";
-        parts.push_back(fmt::format("by lease: {} has {} open", who, seen.open_file->filename().string()));
-    } else if (holders.empty() && locked) {
-        parts.push_back("by lock: a process that cannot be found");
-    }
+    if (seen.open_file) parts.push_back(fmt::format("by lease: somebody whom /proc does not show has {} open", seen.open_file->filename().string()));
+    if (holders.empty() && locked) parts.push_back("by lock: whoever holds it cannot be found");
     return fmt::format("seen {}", fmt::join(parts, ", "));
 }
 

@@ -79,6 +79,7 @@ void UseGuard::answer(ReleaseId const& active, Result<UseLook> seen, TimePoint b
     auto why = describe(*seen, !guarded.lock);
     guarded.lock.reset();
     guarded.open_file = std::move(seen->open_file);
+    guarded.passing = !std::ranges::all_of(seen->scan.signs, lasts_as_long_as_its_process);
     tell_(UseFound{active.software, UseAnswer::in_use, std::move(seen->scan.holders), std::move(why)});
 }
 
@@ -89,8 +90,9 @@ void UseGuard::watch(WatchUse const& order) {
     stop_watching(guarded);
     if (guarded.launched) {
         guarded.waiter = std::make_unique<UseWaiter>(loop_, layout_.lock(order.active), [this, software](Result<UseLock> lock) {
-            if (lock) guarded_[software].waited_for = std::move(*lock);
-            look_soon(software);
+            if (!lock) return look_soon(software);
+            guarded_[software].waited_for = std::move(*lock);
+            loop_.post([this, software] { look_with_lock(software); });
         });
     }
     guarded.watch = std::make_unique<HolderWatch>(loop_, [this, software](Holder const&) { look_soon(software); });
@@ -99,29 +101,29 @@ void UseGuard::watch(WatchUse const& order) {
         auto watch = OpenFileWatch::open(loop_, *guarded.open_file, [this, software] { look_soon(software); });
         if (watch) guarded.open_file_watch = std::move(*watch);
     }
-    guarded.net = loop_.after(slow_look, [this, software] { look_soon(software); });
+    auto const wait = guarded.passing ? guarded.next_net : slow_look;
+    if (guarded.passing) guarded.next_net = std::min(slow_look, wait * 2);
+    guarded.net = loop_.after(wait, [this, software] { look_soon(software); });
 }
 
 // Posted: the agent's answer may end the very watch that is speaking.
 void UseGuard::look_soon(SoftwareName const& software) {
-    loop_.post([this, software] { look_again(software); });
-}
-
-// A lock that was waited for is passed on to a look at once, or not at all: it must not keep launches waiting for nothing.
-void UseGuard::look_again(SoftwareName const& software) {
-    auto const found = guarded_.find(software);
-    if (found == guarded_.end() || found->second.put_off) return;
-    auto const wait = found->second.pace.wait(loop_.now());
-    if (wait > Duration()) {
-        found->second.waited_for.reset();
+    loop_.post([this, software] {
+        auto const found = guarded_.find(software);
+        if (found == guarded_.end() || found->second.put_off) return;
+        auto const wait = found->second.pace.wait(loop_.now());
+        if (wait <= Duration()) return tell_(UseMayHaveEnded{software});
         found->second.put_off = loop_.after(wait, [this, software] {
             guarded_[software].put_off.reset();
             tell_(UseMayHaveEnded{software});
         });
-        return;
-    }
+    });
+}
+
+// A lock that was waited for is passed on to a look at once, or not at all: it must not keep launches waiting for nothing.
+void UseGuard::look_with_lock(SoftwareName const& software) {
     tell_(UseMayHaveEnded{software});
-    if (auto const after = guarded_.find(software); after != guarded_.end()) after->second.waited_for.reset();
+    if (auto const found = guarded_.find(software); found != guarded_.end()) found->second.waited_for.reset();
 }
 
 void UseGuard::stop_watching(Guarded& guarded) {

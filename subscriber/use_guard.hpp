@@ -42,13 +42,15 @@ private:
         std::unique_ptr<HolderWatch> watch;
         std::unique_ptr<OpenFileWatch> open_file_watch;
         std::optional<EventLoop::TimerId> net; // the slow look, for what none of these sees
+        bool passing = false;                  // the use may end before its process does: then the slow look begins quickly
+        Duration next_net = std::chrono::seconds(1);
         std::optional<EventLoop::TimerId> put_off;  // the next look, while they follow each other too quickly
         LookPace pace;
     };
     void stop_watching(Guarded& guarded);
     void answer(ReleaseId const& active, Result<UseLook> seen, TimePoint began);
     void look_soon(SoftwareName const& software);
-    void look_again(SoftwareName const& software);
+    void look_with_lock(SoftwareName const& software);
 
     EventLoop& loop_;
     Layout layout_;

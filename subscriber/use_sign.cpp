@@ -36,4 +36,9 @@ std::string to_text(UseSigns const& signs) {
     return text;
 }
 
+bool lasts_as_long_as_its_process(UseSigns const& signs) {
+    return signs.contains(UseSign::lock) || signs.contains(UseSign::program) || signs.contains(UseSign::root) ||
+           signs.contains(UseSign::argument);
+}
+
 }  // namespace lull::subscriber

@@ -15,4 +15,7 @@ using UseSigns = std::set<UseSign>;
 // works with its files.
 [[nodiscard]] std::string to_text(UseSigns const& signs);
 
+// Whether the use ends with the process. A shell goes to another directory, a reader closes its file: nothing tells of that.
+[[nodiscard]] bool lasts_as_long_as_its_process(UseSigns const& signs);
+
 }  // namespace lull::subscriber

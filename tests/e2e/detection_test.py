@@ -277,6 +277,18 @@ class Detection(FleetTest):
     def test_22_a_daemon_by_lull_node_run(self):
         self.held("a daemon without a terminal, by `lull-node run`", self.echo(self.run_it(), detached=True), "lock, program")
 
+    def test_23_a_shell_that_goes_elsewhere(self):
+        """No event tells of that: the slow look finds out, which begins after a second."""
+        program = self.echo(["sh", "-c", "read -r line; echo $line; read -r line; cd /; echo $line; read -r line"], cwd=self.place("share"))
+        mark = self.node.daemon.mark()
+        self.publish()
+        waiting = time_of(self.node.daemon.wait_for(f"app {self.version}: waiting: seen pid .* by working directory", after=mark))
+        self.assertTrue(program.runs())
+        took = time_of(self.node.wait_active(self.version, after=mark)) - waiting
+        program.end()
+        self.assertLess(took, 2 + a_second())
+        self.table.add("a shell that goes to another directory and stays", "working directory", "yes", f"{1000 * took:.0f}")
+
     # ---- a node that runs as an ordinary user ----
 
     def test_30_the_users_own_program(self):

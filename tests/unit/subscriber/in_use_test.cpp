@@ -148,6 +148,13 @@ TEST_CASE("what lasts names how a holder was seen, and the rest only where nothi
     CHECK(to_text(UseSigns{}).empty());
 }
 
+TEST_CASE("a process may go on when it has closed its files or gone to another directory, but not without its program") {
+    CHECK_FALSE(lasts_as_long_as_its_process({UseSign::working_directory, UseSign::mapping, UseSign::open_file}));
+    for (auto const sign : {UseSign::lock, UseSign::program, UseSign::root, UseSign::argument}) {
+        CHECK(lasts_as_long_as_its_process({sign, UseSign::open_file}));
+    }
+}
+
 TEST_CASE("who merely has the lock file open, or works beside the tree, is no holder") {
     InstalledProgram app;
     Child const opener({TEST_PROGRAM, "open", app.node.layout.lock(app.id)});

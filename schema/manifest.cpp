@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <unordered_map>
 
 #include "core/text.hpp"
 
@@ -163,6 +164,61 @@ Status validate_place(std::span<Entry const> before, std::string_view path) {
     return {};
 }
 
+// Which link has to be followed first to follow another one.
+class LinkOrder {
+public:
+    explicit LinkOrder(std::vector<Entry> const& entries) : entries_(entries) {
+        links_.reserve(static_cast<std::size_t>(std::count_if(entries.begin(), entries.end(), is_link)));
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            if (is_link(entries[i])) links_.emplace(entries[i].path, i);
+        }
+    }
+
+    // The first link on the way from entry `link` to its target; nothing if there is none in the release.
+    [[nodiscard]] std::optional<std::size_t> first_on_way(std::size_t link) const {
+        std::string way(parent_of(entries_[link].path));
+        for (std::string_view rest = *entries_[link].target; !rest.empty();) {
+            auto const component = take_component(rest);
+            if (component.empty() || component == ".") continue;
+            if (component == "..") {
+                way.resize(parent_of(way).size());
+                continue;
+            }
+            if (!way.empty()) way += '/';
+            way += component;
+            if (auto const found = links_.find(way); found != links_.end()) return found->second;
+        }
+        return std::nullopt;
+    }
+
+    // No link may be on its own way: nobody could follow it.
+    [[nodiscard]] Status validate() const {
+        std::vector<std::size_t> round(entries_.size());  // in which a link was seen first; 0: not yet
+        for (std::size_t first = 0; first < entries_.size(); ++first) {
+            std::optional<std::size_t> link = first;
+            while (link && is_link(entries_[*link]) && round[*link] == 0) {
+                round[*link] = first + 1;
+                link = first_on_way(*link);
+                if (link && round[*link] == first + 1) return refuse(smallest_of(*link), "its target leads round in a circle");
+            }
+        }
+        return {};
+    }
+
+private:
+    [[nodiscard]] static bool is_link(Entry const& entry) { return entry.type == EntryType::symlink; }
+
+    // Of the links of a circle, the one whose path comes first: a message does not depend on where the search began.
+    [[nodiscard]] std::string_view smallest_of(std::size_t circle) const {
+        auto smallest = circle;
+        for (auto link = *first_on_way(circle); link != circle; link = *first_on_way(link)) smallest = std::min(smallest, link);
+        return entries_[smallest].path;
+    }
+
+    std::vector<Entry> const& entries_;
+    std::unordered_map<std::string_view, std::size_t> links_;
+};
+
 Status validate_start(Manifest const& manifest) {
     auto const& start = manifest.start;
     if (start.empty()) return {};
@@ -254,6 +310,7 @@ Status validate(Manifest const& manifest) {
         if (auto status = validate_entry(entries[i], contents); !status) return status;
     }
     if (auto status = contents.all_used(); !status) return status;
+    if (auto status = LinkOrder(manifest.entries).validate(); !status) return status;
     return validate_start(manifest);
 }
 

@@ -269,14 +269,13 @@ void Agent::pursue_trial(SoftwareName const& software, Moment now) {
 void Agent::on_event(HealthFound event, Moment now) {
     auto const& software = event.release.software;
     work_.at(software).busy = false;
-    auto& record = state_.software.at(software);
-    if (!is_target(event.release) || record.phase != Phase::probation) return pursue(software, now);
-    record.trials = 0;
+    if (!is_target(event.release) || state_.software.at(software).phase != Phase::probation) return pursue(software, now);
     end_trial(software, event.status, now);
 }
 
 void Agent::end_trial(SoftwareName const& software, Status const& healthy, Moment now) {
     auto& record = state_.software.at(software);
+    record.trials = 0;  // it has come to an end
     if (healthy) {
         if (!move(software, Happening::found_healthy, "", now)) return;
         record.proven = record.active;

@@ -97,10 +97,9 @@ void Agent::take_findings(SoftwareName const& software, TreeFindings const& find
     auto const fault = findings.status ? Fault::failed : findings.status.error().fault;
     bool const lost = fault == Fault::not_found || fault == Fault::damaged;
     auto const phase = state_.software.at(software).phase;
-    if (is_active && phase == Phase::active && is_target(release) && !lost && !findings.lacking.empty()) {
-        return mend_active(software, findings, now);
-    }
-    bool const is_needed = is_target(release) && (phase == Phase::active || is_ready(phase));
+    bool const is_kept = is_active && ((phase == Phase::active && is_target(release)) || phase == Phase::rolled_back);
+    if (is_kept && !lost && !findings.lacking.empty()) return mend_active(software, findings, now);
+    bool const is_needed = is_kept || (is_target(release) && is_ready(phase));
     if (is_needed && (lost || !findings.lacking.empty())) tree_is_lost(software, findings, now);
 }
 
@@ -120,7 +119,7 @@ void Agent::end_mending(SoftwareName const& software) {
     collect_garbage();
 }
 
-// It is installed again. What ran from it goes on with the files that it has open.
+// It is installed again; one that the node had gone back to cannot be, so that the newest gets another try. What ran from it goes on with the files that it has open.
 void Agent::tree_is_lost(SoftwareName const& software, TreeFindings const& findings, Moment now) {
     auto& record = state_.software.at(software);
     auto& work = work_.at(software);
@@ -129,7 +128,10 @@ void Agent::tree_is_lost(SoftwareName const& software, TreeFindings const& findi
     end_mending(software);
     if (record.phase == Phase::waiting) out_.push_back(LetGo{software});
     if (!move(software, Happening::tree_lost, why, now)) return;
-    if (record.active && active_of(software) == findings.release) record.active.reset();
+    ReleaseRef const lost{findings.release.seq, findings.release.version};
+    for (auto* known : {&record.active, &record.previous, &record.proven}) {
+        if (*known == lost) known->reset();
+    }
     work.patch = {};
     work.plan.reset();
     save(software, [this, software](Moment then) { pursue(software, then); });

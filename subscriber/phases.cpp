@@ -34,6 +34,7 @@ constexpr std::array table{
     Transition{Phase::held,         Happening::tree_lost,         Phase::announced},
     Transition{Phase::switching,    Happening::tree_lost,         Phase::announced},
     Transition{Phase::active,       Happening::tree_lost,         Phase::announced},
+    Transition{Phase::rolled_back,  Happening::tree_lost,         Phase::announced},
     Transition{Phase::announced,    Happening::given_up,          Phase::failed},
     Transition{Phase::fetching,     Happening::given_up,          Phase::failed},
     Transition{Phase::switching,    Happening::given_up,          Phase::failed},

@@ -442,3 +442,48 @@ TEST_CASE("a trial ends when `current` points elsewhere after a crash: the relea
     after.start();
     CHECK(after.state().phase == Phase::announced);
 }
+
+TEST_CASE("a first release whose trials ended the daemon gets new ones when it is tried again") {
+    auto bench = std::make_unique<Bench>();
+    bench->activation = with_health();
+    bench->check_in();
+    bench->record(1);
+    bench->to_staged(1);
+    bench->on(SwitchEnded{Bench::id(1), {}});
+    REQUIRE(any<CheckHealth>(bench->all_durable()));
+    for (int life = 0; life < 3; ++life) {
+        bench = std::make_unique<Bench>(restarted(*bench, 1));
+        bench->start();
+        bench->all_durable();
+    }
+    REQUIRE(bench->state().phase == Phase::failed);
+    CHECK(bench->state().trials == 0);
+}
+
+TEST_CASE("a release that the node went back to is put right like any other, and if it is lost the newest gets another try") {
+    Bench bench;
+    bench.activation = with_health();
+    second_on_trial(bench);
+    bench.on(HealthFound{Bench::id(2), fail(Fault::failed, "no")});
+    bench.all_durable();
+    bench.on(UseFound{software(), UseAnswer::free, {}, ""});
+    bench.on(SwitchEnded{Bench::id(1), {}});
+    bench.all_durable();
+    REQUIRE(bench.state().phase == Phase::rolled_back);
+    TreeFindings findings{Bench::id(1), 0, 1, "bin/app: contents differ", {Bench::segment(1)}, {}};
+    SECTION("a segment of it is lost") {
+        auto const actions = bench.on(TreesScanned{software(), false, false, std::nullopt, {findings}});
+        auto const fetch = sent<Fetch>(actions);
+        REQUIRE(fetch.size() == 1);
+        CHECK(fetch[0].items.at(0).object == Bench::segment(1).digest);
+        CHECK(bench.state().phase == Phase::rolled_back);
+    }
+    SECTION("all of it is lost") {
+        findings = {Bench::id(1), 0, 0, "", {}, fail(Fault::not_found, "it is not there")};
+        bench.on(TreesScanned{software(), false, false, std::nullopt, {findings}});
+        bench.all_durable();
+        CHECK(bench.state().phase == Phase::announced);
+        CHECK_FALSE(bench.state().proven);
+        CHECK_FALSE(bench.state().active);
+    }
+}

@@ -29,7 +29,7 @@ constexpr char const* expected[11][13] = {
     /* held         */ {none,       none,     "held",    "staged",    none,      none,        none,          none,       none,     none,           "announced", none,     none},
     /* probation    */ {none,       none,     none,      none,        none,      none,        none,          none,       "active", "rolling back", none,        "failed", none},
     /* rolling back */ {none,       none,     none,      none,        none,      none,        "rolled back", none,       none,     none,           none,        "failed", none},
-    /* rolled back  */ {none,       none,     none,      none,        none,      none,        none,          none,       none,     none,           none,        none,     none},
+    /* rolled back  */ {none,       none,     none,      none,        none,      none,        none,          none,       none,     none,           "announced", none,     none},
 };
 // clang-format on
 

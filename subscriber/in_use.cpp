@@ -11,7 +11,6 @@
 #include <string>
 
 #include "subscriber/proc_files.hpp"
-#include "subscriber/process_look.hpp"
 #include "subscriber/process_stat.hpp"
 
 namespace lull::subscriber {
@@ -75,7 +74,7 @@ Result<std::vector<std::uint64_t>> processes(fs::path const& proc) {
 
 }  // namespace
 
-Result<UseScan> find_holders(Layout const& layout, ReleaseId const& release, fs::path const& proc) {
+Result<UseScan> find_holders(Layout const& layout, ReleaseId const& release, fs::path const& proc, LookDepth depth) {
     auto const tree = TreeFiles::read(layout, release);
     if (!tree) return pass(tree.error());
     auto const pids = processes(proc);
@@ -88,7 +87,7 @@ Result<UseScan> find_holders(Layout const& layout, ReleaseId const& release, fs:
             scan.unreadable += errno == EACCES || errno == EPERM ? 1 : 0;
             continue;
         }
-        auto look = look_at_process(directory.get(), *tree);
+        auto look = look_at_process(directory.get(), *tree, depth);
         if (look.signs.empty()) {
             scan.unreadable += look.refused ? 1 : 0;
             continue;

@@ -8,7 +8,7 @@
 #include "core/event_loop.hpp"
 #include "schema/messages.hpp"
 #include "subscriber/layout.hpp"
-#include "subscriber/use_sign.hpp"
+#include "subscriber/process_look.hpp"
 
 namespace lull::subscriber {
 
@@ -23,7 +23,7 @@ struct UseScan {
 // device and inode), or who has a lock on the version's lock file. Never this process itself. An error if `proc` or
 // the tree cannot be read: that is not "nobody".
 [[nodiscard]] Result<UseScan> find_holders(Layout const& layout, ReleaseId const& release,
-                                           fs::path const& proc = "/proc");
+                                           fs::path const& proc = "/proc", LookDepth depth = LookDepth::full);
 
 // Tells when holders end, by pidfd. Belongs to the loop's thread.
 class HolderWatch {

@@ -5,10 +5,21 @@
 
 #include "subscriber/file_identity.hpp"
 #include "subscriber/proc_files.hpp"
+#include "subscriber/tree_walk.hpp"
 
 namespace lull::subscriber {
 
 namespace {
+
+enum class Lease { got, refused, failed };
+
+// A lease ends at once; whoever opens the file in between waits that long. After `failed` errno says why.
+Lease try_lease(int file) {
+    // Who breaks a lease causes a signal, SIGIO unless told otherwise, which would end us; SIGURG is ignored.
+    if (fcntl(file, F_SETSIG, SIGURG) != 0) return Lease::failed;
+    if (fcntl(file, F_SETLEASE, F_WRLCK) != 0) return errno == EAGAIN ? Lease::refused : Lease::failed;
+    return fcntl(file, F_SETLEASE, F_UNLCK) == 0 ? Lease::got : Lease::failed;
+}
 
 // How often this process has the file open. Only asked about the few files that are open at all.
 Result<int> times_open_here(FileIdentity const& file) {
@@ -22,13 +33,14 @@ Result<int> times_open_here(FileIdentity const& file) {
 }
 
 // True if somebody else has the file open. One that we ourselves have open once more (a scan reads it) tells nothing.
-Result<bool> is_open(fs::path const& path) {
-    auto const file = open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    if (!file) return pass(file.error());
-    auto const open = is_open_elsewhere(file->get(), path);
-    if (!open || !*open) return open;
-    auto const identity = identify(file->get());
-    if (!identity) return fail_errno("look at", path);
+Result<bool> is_open(TreeEntry const& entry) {
+    auto const file = open_at(entry.directory, entry.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!file.valid()) return fail_errno("open", entry.path());
+    auto const lease = try_lease(file.get());
+    if (lease == Lease::failed) return fail_errno("get a lease of", entry.path());
+    if (lease == Lease::got) return false;
+    auto const identity = identify(file.get());
+    if (!identity) return fail_errno("look at", entry.path());
     auto const times = times_open_here(identity->file);
     if (!times) return pass(times.error());
     return *times == 1;
@@ -36,34 +48,23 @@ Result<bool> is_open(fs::path const& path) {
 
 }  // namespace
 
-// The lease ends at once; whoever opens the file in between waits that long.
 Result<bool> is_open_elsewhere(int file, fs::path const& path) {
-    // Who breaks a lease causes a signal, SIGIO unless told otherwise, which would end us; SIGURG is ignored.
-    if (fcntl(file, F_SETSIG, SIGURG) != 0) return fail_errno("prepare the lease of", path);
-    if (fcntl(file, F_SETLEASE, F_WRLCK) != 0) {
-        if (errno == EAGAIN) return true;
-        return fail_errno("get a lease of", path);
-    }
-    if (fcntl(file, F_SETLEASE, F_UNLCK) != 0) return fail_errno("end the lease of", path);
-    return false;
+    auto const lease = try_lease(file);
+    if (lease == Lease::failed) return fail_errno("get a lease of", path);
+    return lease == Lease::refused;
 }
 
 Result<std::optional<fs::path>> find_open_file(Layout const& layout, ReleaseId const& release) {
-    auto const tree = layout.tree(release);
-    std::error_code problem;
-    fs::recursive_directory_iterator entries(tree, problem);
-    while (!problem && entries != fs::recursive_directory_iterator()) {
-        auto const status = entries->symlink_status(problem);
-        if (problem) break;
-        if (fs::is_regular_file(status)) {
-            auto const open = is_open(entries->path());
-            if (!open) return pass(open.error());
-            if (*open) return entries->path();
-        }
-        entries.increment(problem);
-    }
-    if (problem) return fail(Fault::failed, "cannot list {}: {}", tree.string(), problem.message());
-    return std::nullopt;
+    std::optional<fs::path> found;
+    auto const visit = [&](TreeEntry const& entry) -> Result<bool> {
+        auto const open = entry.is_file ? is_open(entry) : Result<bool>(false);
+        if (!open) return pass(open.error());
+        if (*open) found = entry.path();
+        return !*open;
+    };
+    auto const enter = [](int, fs::path const&) { return Status(); };
+    if (auto walked = walk_tree(layout.tree(release), {enter, visit}); !walked) return pass(walked.error());
+    return found;
 }
 
 }  // namespace lull::subscriber

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int most_steps = 256;  // names and links together: a path cannot lead us in circles
 constexpr int most_links = 40;   // as the kernel has it
-constexpr int most_tries = 3;
+constexpr int most_tries = 2;
 
 // Puts the names of a path before those that are still to be taken; the next one stands last.
 void put_before(std::vector<std::string>& names, std::string_view path) {
@@ -29,9 +29,9 @@ void put_before(std::vector<std::string>& names, std::string_view path) {
 }
 
 // Somebody else's rename can spoil a look into the kernel's memory, which then says EAGAIN as for what is not there.
-int open_name(int directory, std::string const& name, std::uint64_t resolve) {
+int open_name(int directory, std::string const& name, int flags, std::uint64_t resolve) {
     open_how how{};
-    how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+    how.flags = static_cast<std::uint64_t>(O_PATH | O_CLOEXEC | flags);
     how.resolve = RESOLVE_NO_MAGICLINKS | resolve;
     int file = -1;
     for (int tries = 0; tries < most_tries && file < 0; ++tries) {
@@ -75,15 +75,27 @@ std::optional<PathWalk::Step> PathWalk::enter(FileDescriptor const& directory) c
 
 std::optional<PathWalk::Step> PathWalk::take(Step const& from, std::string const& name) const {
     if (name == ".." && from.seen.file == top_) return enter(root_);
-    FileDescriptor file(open_name(from.handle, name, may_ask(from.seen.file) ? 0 : RESOLVE_CACHED));
+    FileDescriptor file(open_name(from.handle, name, O_NOFOLLOW, may_ask(from.seen.file) ? 0 : RESOLVE_CACHED));
     auto const seen = file.valid() ? identify(file.get()) : std::nullopt;
     if (!seen) return std::nullopt;
     int const handle = file.get();
     return Step{handle, std::move(file), *seen};
 }
 
+// Where the kernel has all of it in memory, one call does. Only from the root: that is where dots and links must not lead out.
+PathWalk::Quick PathWalk::find_in_memory(std::string const& path) const {
+    FileDescriptor const file(open_name(root_.get(), path, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED));
+    if (!file.valid()) return {errno != EAGAIN && errno != EINVAL, std::nullopt};
+    auto const seen = identify(file.get());
+    return {true, seen ? std::optional(seen->file) : std::nullopt};
+}
+
 std::optional<FileIdentity> PathWalk::find(std::string_view path) const {
     if (path.empty()) return std::nullopt;
+    if (path.front() == '/') {
+        auto const quick = find_in_memory(std::string(path));
+        if (quick.certain) return quick.file;
+    }
     std::vector<std::string> names;
     put_before(names, path);
     auto at = enter(path.front() == '/' ? root_ : working_directory_);

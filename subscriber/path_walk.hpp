@@ -22,6 +22,11 @@ public:
 
 private:
     struct Step;
+    struct Quick {
+        bool certain = false;  // else it has to be looked for
+        std::optional<FileIdentity> file;
+    };
+    [[nodiscard]] Quick find_in_memory(std::string const& path) const;
     [[nodiscard]] std::optional<Step> enter(FileDescriptor const& directory) const;
     [[nodiscard]] std::optional<Step> take(Step const& from, std::string const& name) const;
     [[nodiscard]] bool may_ask(FileIdentity const& directory) const;

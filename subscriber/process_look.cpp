@@ -58,15 +58,17 @@ std::optional<Mapping> parse_mapping(std::string_view line) {
 
 class Process {
 public:
-    Process(int directory, TreeFiles const& tree) : directory_(directory), tree_(tree) {}
+    Process(int directory, TreeFiles const& tree, LookDepth depth) : directory_(directory), tree_(tree), depth_(depth) {}
 
     // Links, mappings and descriptors are refused together: then its command line is what is left to see.
     [[nodiscard]] ProcessLook look() {
+        errno = 0;
         note(link("exe"), UseSign::program);
+        if (errno == ENOENT) return {};  // a kernel's thread, or a process that has ended
         if (!seen_.refused) {
             note(link("cwd"), UseSign::working_directory);
             note(link("root"), UseSign::root);
-            note(mappings(), UseSign::mapping);
+            if (depth_ == LookDepth::full) note(mappings(), UseSign::mapping);
             look_at_descriptors();
         }
         if (gone_) return {};
@@ -156,14 +158,15 @@ private:
 
     int directory_;
     TreeFiles const& tree_;
+    LookDepth depth_;
     ProcessLook seen_;
     bool gone_ = false;
 };
 
 }  // namespace
 
-ProcessLook look_at_process(int directory, TreeFiles const& tree) {
-    return Process(directory, tree).look();
+ProcessLook look_at_process(int directory, TreeFiles const& tree, LookDepth depth) {
+    return Process(directory, tree, depth).look();
 }
 
 }  // namespace lull::subscriber

@@ -11,8 +11,12 @@ struct ProcessLook {
     bool refused = false;  // not everything could be seen
 };
 
+// Whether mappings are read: they are most of what a look costs, and needless where leases have just said that nobody has a file of the
+// tree.
+enum class LookDepth { full, without_mappings };
+
 // By what the process, given as its open directory in /proc, uses the version. What the process supplies is never interpreted:
 // arguments are only followed as paths, to compare device and inode.
-[[nodiscard]] ProcessLook look_at_process(int directory, TreeFiles const& tree);
+[[nodiscard]] ProcessLook look_at_process(int directory, TreeFiles const& tree, LookDepth depth);
 
 }  // namespace lull::subscriber

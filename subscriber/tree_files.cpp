@@ -1,20 +1,36 @@
 #include "subscriber/tree_files.hpp"
 
+#include <sys/sysmacros.h>
+
+#include "subscriber/tree_walk.hpp"
+
 namespace lull::subscriber {
 
+// On a disk of its own a directory already says which file a name is. Overlays and the like may say something else than stat does.
 Result<TreeFiles> TreeFiles::read(Layout const& layout, ReleaseId const& release) {
     TreeFiles files;
     auto const tree = layout.tree(release);
-    auto const top = identify(AT_FDCWD, tree.c_str(), AT_SYMLINK_NOFOLLOW);
-    if (!top || !files.add(tree)) return fail_errno("look at", tree);
-    files.device_ = top->device;
-    std::error_code problem;
-    fs::recursive_directory_iterator entries(tree, problem);
-    while (!problem && entries != fs::recursive_directory_iterator()) {
-        if (!files.add(entries->path())) return fail_errno("look at", entries->path());
-        entries.increment(problem);
-    }
-    if (problem) return fail(Fault::failed, "cannot list {}: {}", tree.string(), problem.message());
+    bool one_disk = true;  // so far
+    auto const enter = [&](int directory, fs::path const& path) -> Status {
+        auto const opened = identify(directory);
+        if (!opened) return fail_errno("look at", path);
+        auto const device = opened->file.device;
+        if (path == tree) files.device_ = device;
+        one_disk = one_disk && device == files.device_ && major(device) != 0;
+        files.devices_.emplace(opened->file.inode, device);
+        return {};
+    };
+    auto const visit = [&](TreeEntry const& entry) -> Result<bool> {
+        if (one_disk) {
+            files.devices_.emplace(entry.inode, files.device_);
+            return true;
+        }
+        auto const file = identify(entry.directory, entry.name, AT_SYMLINK_NOFOLLOW);
+        if (!file) return fail_errno("look at", entry.path());
+        files.devices_.emplace(file->inode, file->device);
+        return true;
+    };
+    if (auto walked = walk_tree(tree, {enter, visit}); !walked) return pass(walked.error());
     files.lock_ = identify(AT_FDCWD, layout.lock(release).c_str(), AT_SYMLINK_NOFOLLOW);
     return files;
 }
@@ -25,12 +41,6 @@ bool TreeFiles::has(FileIdentity const& file) const {
         if (known->second == file.device) return true;
     }
     return false;
-}
-
-bool TreeFiles::add(fs::path const& path) {
-    auto const file = identify(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW);
-    if (file) devices_.emplace(file->inode, file->device);
-    return file.has_value();
 }
 
 }  // namespace lull::subscriber

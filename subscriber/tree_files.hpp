@@ -20,8 +20,6 @@ public:
     [[nodiscard]] dev_t device() const { return device_; }
 
 private:
-    bool add(fs::path const& path);
-
     dev_t device_ = 0;
     std::unordered_multimap<std::uint64_t, dev_t> devices_;  // by inode
     std::optional<FileIdentity> lock_;

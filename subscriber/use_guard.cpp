@@ -12,23 +12,21 @@ namespace {
 constexpr Duration slow_look = std::chrono::seconds(30);
 constexpr std::size_t most_described = 4;
 
-// Looks through /proc, and if that shows nobody, asks the kernel for leases as well: they also tell of processes that we may not look
-// into, and of what is in nobody's hands at the moment.
+// Asks the kernel for leases, which tell of processes that we may not look into as well, and of what is in nobody's hands at the moment;
+// and looks through /proc, which tells who it is, and of working directories and arguments.
 Result<UseLook> look_once(Layout const& layout, ReleaseId const& active) {
-    auto scan = find_holders(layout, active);
-    if (!scan) return pass(scan.error());
-    UseLook seen{std::move(*scan), std::nullopt};
-    if (!seen.scan.holders.empty()) return seen;
     auto open = find_open_file(layout, active);
-    if (open) {
-        seen.open_file = std::move(*open);
-    } else if (seen.scan.unreadable > 0) {
-        return pass(open.error());
-    }  // else: /proc has shown everything; some file systems know no leases
+    bool const none_open = open && !*open;
+    auto scan = find_holders(layout, active, "/proc", none_open ? LookDepth::without_mappings : LookDepth::full);
+    if (!scan) return pass(scan.error());
+    // Some file systems know no leases: there /proc has to show everything.
+    if (!open && scan->holders.empty() && scan->unreadable > 0) return pass(open.error());
+    UseLook seen{std::move(*scan), std::nullopt};
+    if (open && seen.scan.holders.empty()) seen.open_file = std::move(*open);
     return seen;
 }
 
-// Who opened a file after /proc had been read is named by a second look.
+// Who has closed a file since the lease was refused is no holder any more.
 Result<UseLook> look(Layout const& layout, ReleaseId const& active) {
     auto seen = look_once(layout, active);
     return seen && seen->open_file ? look_once(layout, active) : std::move(seen);

@@ -43,7 +43,7 @@ private:
         std::unique_ptr<OpenFileWatch> open_file_watch;
         std::optional<EventLoop::TimerId> net; // the slow look, for what none of these sees
         bool passing = false;                  // the use may end before its process does: then the slow look begins quickly
-        Duration next_net = std::chrono::seconds(1);
+        Duration next_net = std::chrono::milliseconds(250);
         std::optional<EventLoop::TimerId> put_off;  // the next look, while they follow each other too quickly
         LookPace pace;
     };

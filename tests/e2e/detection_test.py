@@ -160,7 +160,7 @@ class Detection(FleetTest):
         ended = program.end()
         took = time_of(node.wait_active(self.version, after=mark)) - ended
         self.assertLess(took, a_second())
-        self.table.add(what, seen if named else seen.split(":", 1)[0].removeprefix("by "), "yes" if named else "no", f"{1000 * took:.0f}")
+        self.table.add(what, seen if named else seen.split(":", 1)[0].removeprefix("by "), "yes" if named else "no", f"{1000 * max(took, 0):.0f}")
 
     def check_named(self, node, program, named):
         rows = wait_until(lambda: (row := self.fleet.ledger()[node.name])["state"] == "waiting" and row, 30, "the broker knows")
@@ -278,7 +278,7 @@ class Detection(FleetTest):
         self.held("a daemon without a terminal, by `lull-node run`", self.echo(self.run_it(), detached=True), "lock, program")
 
     def test_23_a_shell_that_goes_elsewhere(self):
-        """No event tells of that: the slow look finds out, which begins after a second."""
+        """No event tells of that: the slow look finds out, which begins quickly."""
         program = self.echo(["sh", "-c", "read -r line; echo $line; read -r line; cd /; echo $line; read -r line"], cwd=self.place("share"))
         mark = self.node.daemon.mark()
         self.publish()
@@ -286,8 +286,8 @@ class Detection(FleetTest):
         self.assertTrue(program.runs())
         took = time_of(self.node.wait_active(self.version, after=mark)) - waiting
         program.end()
-        self.assertLess(took, 2 + a_second())
-        self.table.add("a shell that goes to another directory and stays", "working directory", "yes", f"{1000 * took:.0f}")
+        self.assertLess(took, 1 + a_second())
+        self.table.add("a shell that goes to another directory and stays", "working directory", "yes", f"{1000 * max(took, 0):.0f}")
 
     # ---- a node that runs as an ordinary user ----
 

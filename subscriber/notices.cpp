@@ -44,14 +44,7 @@ FileDescriptor open_terminal(fs::path const& path, dev_t device) {
 
 }  // namespace
 
-std::string notice_text(Notice const& notice, Holder const& holder) {
-    auto const command = printable(holder.command);
-    return fmt::format(
-        "\r\nlull: {} {} is ready, but {} (process {}, user {}) still runs version {}, since {}.\r\n"
-        "lull: The new version becomes active as soon as {} has ended; please end it when it suits you.\r\n",
-        notice.software.text(), notice.ready.text(), command, holder.pid, printable(holder.user), notice.running.text(),
-        to_text(holder.since), command);
-}
+std::string notice_text(Notice const& notice, Holder const& holder) { return NoticeText().for_terminal(notice, holder); }
 
 std::optional<fs::path> controlling_terminal(std::uint64_t pid) {
     auto const process = read_process_stat("/proc", pid);
@@ -62,15 +55,15 @@ std::optional<fs::path> controlling_terminal(std::uint64_t pid) {
     return path;
 }
 
-bool tell(Notice const& notice, Holder const& holder) {
+bool tell(Notice const& notice, Holder const& holder, NoticeText const& text) {
     auto const process = read_process_stat("/proc", holder.pid);
     if (!process || !*process || (*process)->started != holder.since) return false;
     auto const path = device_path((*process)->terminal);
     if (!path) return false;
     auto const terminal = open_terminal(*path, (*process)->terminal);
     if (!terminal.valid()) return false;
-    auto const text = notice_text(notice, holder);
-    return write(terminal.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    auto const words = text.for_terminal(notice, holder);
+    return write(terminal.get(), words.data(), words.size()) == static_cast<ssize_t>(words.size());
 }
 
 }  // namespace lull::subscriber

@@ -165,6 +165,7 @@ void watch_over(pid_t program) {
     require(program >= 0, Step::process);
     if (program == 0) be_program(prepared, self);
     dup2(STDIN_FILENO, STDOUT_FILENO);  // the output ends with the program
+    close(directory_descriptor);        // or we would use the version as well
     watch_over(program);
     _exit(0);
 }

@@ -1,13 +1,16 @@
 #include "subscriber/release_program.hpp"
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <sstream>
 
 #include "fixture.hpp"
 #include "running.hpp"
+#include "subscriber/in_use.hpp"
 
 namespace lull::subscriber::test {
 
@@ -64,6 +67,29 @@ std::vector<std::string> lines_of(std::string const& text) {
 pid_t pid_in(std::string const& text) { return static_cast<pid_t>(std::stol(text)); }
 
 bool exists(pid_t pid) { return kill(pid, 0) == 0 || errno != ESRCH; }
+
+// A version whose program "wait" does not end by itself, and has somebody else in a session of his own. The pids come by a FIFO: nothing
+// is told of a program that runs.
+struct Lasting {
+    explicit Lasting(Node& node) {
+        fs::permissions(node.directory.path(), fs::perms(0755));
+        fs::permissions(shared.path(), fs::perms(0777));
+        REQUIRE(mkfifo(fifo.c_str(), 0666) == 0);
+        fs::permissions(fifo, fs::perms(0666));
+        id = node.install(3, "3.0", {{"wait", "x:#!/bin/sh\nsetsid sleep 1000 & echo $! $$ >" + fifo.string() + "; sleep 1000\n"}});
+        tree = node.layout.tree(id);
+    }
+    // Waits until it runs: the other one, and the program itself.
+    [[nodiscard]] std::vector<pid_t> pids() const {
+        std::istringstream text(contents_of_fifo(fifo));
+        return {std::istream_iterator<pid_t>(text), {}};
+    }
+
+    lull::test::TemporaryDirectory shared;
+    fs::path fifo = shared / "pids";
+    ReleaseId id;
+    fs::path tree;
+};
 
 }  // namespace
 
@@ -227,29 +253,18 @@ TEST_CASE("several programs run at a time, each with its own result; one that is
 }
 
 TEST_CASE("whoever gives up the programs kills them, and may do so when told of a result") {
-    Scripts scripts{{"wait", "setsid sleep 1000 & echo $!; echo $$; sleep 1000"}, {"good", "exit 0"}};
+    Scripts scripts{{"good", "exit 0"}};
     std::optional<ReleasePrograms> programs;
     SECTION("in the middle") {
-        // The pids come by a pipe of our own: nothing is told of a program that runs.
-        lull::test::TemporaryDirectory shared;
-        fs::permissions(shared.path(), fs::perms(0777));
-        auto const fifo = shared / "pids";
-        REQUIRE(mkfifo(fifo.c_str(), 0666) == 0);
-        fs::permissions(fifo, fs::perms(0666));
-        auto const id = scripts.node.install(3, "3.0", {{"wait", "x:#!/bin/sh\nsetsid sleep 1000 & echo $! $$ >" + fifo.string() + "; sleep 1000\n"}});
-        auto wanted = scripts.wanted("wait");
-        wanted.tree = scripts.node.layout.tree(id);
+        Lasting const lasting(scripts.node);
         programs.emplace(scripts.loop);
+        auto wanted = scripts.wanted("wait");
+        wanted.tree = lasting.tree;
         programs->run(wanted, [](Result<ProgramResult> const&) { FAIL("nobody wants to know"); });
-        std::istringstream pids(contents_of_fifo(fifo));
-        pid_t grandchild = 0;
-        pid_t child = 0;
-        pids >> grandchild >> child;
-        REQUIRE(exists(child));
-        REQUIRE(exists(grandchild));
+        auto const pids = lasting.pids();
+        for (auto const pid : pids) REQUIRE(exists(pid));
         programs.reset();
-        CHECK_FALSE(exists(child));
-        CHECK_FALSE(exists(grandchild));
+        for (auto const pid : pids) CHECK_FALSE(exists(pid));
     }
     SECTION("in its own handler") {
         programs.emplace(scripts.loop);
@@ -260,6 +275,31 @@ TEST_CASE("whoever gives up the programs kills them, and may do so when told of 
         run_bounded(scripts.loop);
         CHECK_FALSE(programs);
     }
+}
+
+TEST_CASE("when the daemon is killed hard, its programs and all that they have started are killed as well") {
+    Node node;
+    Lasting const lasting(node);
+    Child const daemon({TEST_PROGRAM, "programs", lasting.tree, "wait"});
+    std::vector<FileDescriptor> processes;
+    for (auto const pid : lasting.pids()) processes.emplace_back(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    REQUIRE(kill(static_cast<pid_t>(daemon.pid()), SIGKILL) == 0);
+    for (auto const& process : processes) {
+        pollfd ended{process.get(), POLLIN, 0};
+        CHECK(poll(&ended, 1, 60'000) == 1);
+    }
+}
+
+TEST_CASE("while a program of a version runs it uses that version, and the process that watches over it does not") {
+    Node node;
+    Lasting const lasting(node);
+    Child const daemon({TEST_PROGRAM, "programs", lasting.tree, "wait"});
+    auto const pids = lasting.pids();
+    auto const scan = find_holders(node.layout, lasting.id);
+    kill(static_cast<pid_t>(daemon.pid()), SIGKILL);
+    REQUIRE(scan);
+    for (auto const& holder : scan->holders) CHECK(holder.command != "unit_subscriber");
+    CHECK(std::any_of(scan->holders.begin(), scan->holders.end(), [&](auto const& holder) { return static_cast<pid_t>(holder.pid) == pids.back(); }));
 }
 
 }  // namespace lull::subscriber::test

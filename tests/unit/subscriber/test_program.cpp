@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "subscriber/release_program.hpp"
 #include "subscriber/supervisor.hpp"
 
 // Holds a version in the way that the first argument names, says 'r' on standard output, and ends when standard
@@ -80,6 +81,15 @@ int run_supervisor(std::vector<std::string> words) {
     return 99;
 }
 
+// "programs TREE PROGRAM": runs a program of a release until somebody kills us.
+int run_release_program(std::vector<std::string> const& words) {
+    lull::EventLoop loop;
+    lull::subscriber::ReleasePrograms programs(loop, "root");
+    programs.run({words.at(2), words.at(3), {}, {}, std::chrono::hours(1), lull::KiB(4)}, [&](auto const&) { loop.stop(); });
+    loop.run();
+    return 0;
+}
+
 // Writes the letter of each signal that it gets, and ends with 42 at SIGTERM.
 int tell_signals() {
     std::map<int, char> const letters = {{SIGTERM, 't'}, {SIGINT, 'i'}, {SIGHUP, 'h'}, {SIGQUIT, 'q'}, {SIGUSR1, '1'}, {SIGUSR2, '2'}, {SIGCONT, 'c'}};
@@ -119,6 +129,7 @@ int main(int argc, char** argv) {
     if (what == "show") return show(words);
     if (what == "launch") return run_launcher(words);
     if (what == "supervise") return run_supervisor(words);
+    if (what == "programs") return run_release_program(words);
     if (what == "signals") return tell_signals();
     if (argc < 3) return 2;
     if (what == "raise") return std::raise(std::stoi(words[2]));

@@ -275,18 +275,18 @@ void Agent::on_event(HealthFound event, Moment now) {
 
 void Agent::end_trial(SoftwareName const& software, Status const& healthy, Moment now) {
     auto& record = state_.software.at(software);
-    record.trials = 0;  // it has come to an end
     if (healthy) {
         if (!move(software, Happening::found_healthy, "", now)) return;
         record.proven = record.active;
         record.failures = 0;
+        record.trials = 0;
         return save(software, [this, software](Moment then) {
             clean_up(software);
             pursue(software, then);
         });
     }
     if (!way_back_of(software)) {
-        record.active = ReleaseRef{record.entry.seq, work_.at(software).info.version};
+        record.trials = 0;  // it is tried again
         return give_up(software, {Fault::failed, healthy.error().message + "; there is no release to go back to"}, now);
     }
     if (!move(software, Happening::found_unhealthy, healthy.error().message, now)) return;

@@ -87,6 +87,23 @@ Result<NodeRules> node_rules(Arguments const& arguments) {
     return rules;
 }
 
+Result<NoticeSettings> notice_settings(Arguments const& arguments) {
+    NoticeSettings settings;
+    settings.system_log = arguments.flag("notice-syslog");
+    if (arguments.has("notice-text")) {
+        auto text = NoticeText::load(arguments.text("notice-text"));
+        if (!text) return fail(text.error().fault, "--notice-text: {}", text.error().message);
+        settings.text = std::move(*text);
+    }
+    if (arguments.has("notice-program")) {
+        settings.program = arguments.text("notice-program");
+        if (auto const checked = check_own_program(settings.program); !checked) {
+            return fail(checked.error().fault, "--notice-program: {}", checked.error().message);
+        }
+    }
+    return settings;
+}
+
 Status daemon(Arguments const& arguments) {
     auto const level = parse_log_level(arguments.text("log-level"));
     if (!level) return pass(level.error());
@@ -102,6 +119,8 @@ Status daemon(Arguments const& arguments) {
     }
     auto rules = node_rules(arguments);
     if (!rules) return pass(rules.error());
+    auto notices = notice_settings(arguments);
+    if (!notices) return pass(notices.error());
     Layout const layout(arguments.text("root"));
     auto bundle = own_bundle(layout);
     if (!bundle) return pass(bundle.error());
@@ -113,7 +132,7 @@ Status daemon(Arguments const& arguments) {
         log.info("stopping on {}", signal == SIGINT ? "SIGINT" : "SIGTERM");
         loop.stop();
     });
-    auto const opened = Daemon::open({layout, std::move(*bundle), *architecture, *reserve, std::chrono::seconds(*scan), *memory, std::move(*rules),
+    auto const opened = Daemon::open({layout, std::move(*bundle), *architecture, *reserve, std::chrono::seconds(*scan), *memory, std::move(*rules), std::move(*notices),
                                       arguments.text("check-user")},
                                      loop, log);
     if (!opened) return pass(opened.error());
@@ -136,6 +155,12 @@ Command daemon_command() {
                          .placeholder = "WORD"},
                         {.name = "activate-at", .help = "times of day at which something may be switched to, like '22:00-05:00 Europe/Berlin'",
                          .placeholder = "TIMES"},
+                        {.name = "notice-text", .help = "file with the words in which users are told that a release waits for them, with {software}, "
+                                                        "{ready}, {running}, {command}, {pid}, {user}, {since}",
+                         .placeholder = "FILE"},
+                        {.name = "notice-program", .help = "program that tells them in its own way: SOFTWARE READY RUNNING PID UID COMMAND",
+                         .placeholder = "PATH"},
+                        {.name = "notice-syslog", .help = "tell the system's log as well"},
                         {.name = "check-user", .help = "as whom health checks of releases run if this is started as root", .placeholder = "USER",
                          .fallback = "nobody"},
                         {.name = "log-level", .help = "debug, info, warn or error", .placeholder = "LEVEL", .fallback = "info"},

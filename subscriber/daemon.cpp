@@ -96,7 +96,8 @@ Daemon::Daemon(DaemonSettings settings, store::Environment journal, Agent agent,
                  [this](Event event) { raise(std::move(event)); }),
       scanner_(loop, settings_.layout, {TrustedKeys(settings_.bundle.trusted), settings_.reserve}, trees_,
                [this](Event event) { raise(std::move(event)); }),
-      guard_(loop, settings_.layout, clock_, [this](Event event) { raise(std::move(event)); }),
+      guard_(loop, settings_.layout, [this](Event event) { raise(std::move(event)); }),
+      notices_(loop, settings_.notices, clock_, log_, [this](Event event) { raise(std::move(event)); }),
       control_(loop, settings_.layout, log_, [this](Event event) { raise(std::move(event)); }),
       health_(loop, settings_.layout, settings_.check_user, [this](Event event) { raise(std::move(event)); }) {}
 
@@ -212,7 +213,7 @@ void Daemon::perform(TellHolders const& action) {
         log_.info("{} {} waits for pid {} ({}, {}), which uses {}", action.ready.software.text(), action.ready.version.text(),
                   holder.pid, holder.user, holder.command, action.active.version.text());
     }
-    guard_.tell_holders(action);
+    notices_.tell_holders(action);
 }
 
 void Daemon::perform(EndUse const& action) { control_.end(action); }

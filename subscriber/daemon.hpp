@@ -10,6 +10,7 @@
 #include "subscriber/announcements.hpp"
 #include "subscriber/exchange.hpp"
 #include "subscriber/health_checks.hpp"
+#include "subscriber/holder_notices.hpp"
 #include "subscriber/incoming.hpp"
 #include "subscriber/installer.hpp"
 #include "subscriber/link_state.hpp"
@@ -27,6 +28,7 @@ struct DaemonSettings {
     Duration scan = std::chrono::minutes(10);
     Bytes memory = MiB(64);  // of this process, when it applies a delta
     NodeRules rules{};
+    NoticeSettings notices{};
     std::string check_user = "nobody";  // whom health checks become where we are root
 };
 
@@ -99,6 +101,7 @@ private:
     Installer installer_;
     Scanner scanner_;
     UseGuard guard_;
+    HolderNotices notices_;
     UseControl control_;
     HealthChecks health_;
     std::unique_ptr<HoldWatch> hold_watch_;

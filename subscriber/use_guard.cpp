@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "subscriber/lease_probe.hpp"
-#include "subscriber/notices.hpp"
 
 namespace lull::subscriber {
 
@@ -47,8 +46,8 @@ std::string describe(UseLook const& seen, bool locked) {
 
 }  // namespace
 
-UseGuard::UseGuard(EventLoop& loop, Layout const& layout, Clock const& clock, Tell tell)
-    : loop_(loop), layout_(layout), clock_(clock), tell_(std::move(tell)), worker_(loop, 1) {}
+UseGuard::UseGuard(EventLoop& loop, Layout const& layout, Tell tell)
+    : loop_(loop), layout_(layout), tell_(std::move(tell)), worker_(loop, 1) {}
 
 // The lock is taken before /proc is read: nothing can be launched between the look and the switch.
 void UseGuard::probe(ProbeUse const& order) {
@@ -140,15 +139,6 @@ void UseGuard::let_go(SoftwareName const& software) {
     if (found == guarded_.end()) return;
     stop_watching(found->second);
     guarded_.erase(found);
-}
-
-void UseGuard::tell_holders(TellHolders const& order) {
-    Notice const notice{order.active.software, order.active.version, order.ready.version};
-    auto holders = order.holders;
-    for (auto& holder : holders) {
-        if (!holder.told && tell(notice, holder)) holder.told = clock_.wall();
-    }
-    tell_(HoldersTold{order.active.software, std::move(holders)});
 }
 
 }  // namespace lull::subscriber

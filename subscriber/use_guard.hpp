@@ -3,7 +3,6 @@
 #include <functional>
 #include <map>
 
-#include "core/clock.hpp"
 #include "core/workers.hpp"
 #include "subscriber/actions.hpp"
 #include "subscriber/in_use.hpp"
@@ -23,14 +22,13 @@ struct UseLook {
 // launch in that instant waits and then gets the new version.
 class UseGuard {
 public:
-    // `tell` runs on the loop with UseFound, UseMayHaveEnded or HoldersTold.
+    // `tell` runs on the loop with UseFound or UseMayHaveEnded.
     using Tell = std::function<void(Event)>;
-    UseGuard(EventLoop& loop, Layout const& layout, Clock const& clock, Tell tell);
+    UseGuard(EventLoop& loop, Layout const& layout, Tell tell);
 
     void probe(ProbeUse const& order);
     void watch(WatchUse const& order);
     void let_go(SoftwareName const& software);
-    void tell_holders(TellHolders const& order);
 
 private:
     struct Guarded {
@@ -54,7 +52,6 @@ private:
 
     EventLoop& loop_;
     Layout layout_;
-    Clock const& clock_;
     Tell tell_;
     std::map<SoftwareName, Guarded> guarded_;
     Workers worker_;

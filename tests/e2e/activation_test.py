@@ -1,11 +1,12 @@
 """From a staged release to one that is live and works, or back: holds, time windows, users that are ended, health checks."""
 
 import os
-import re
 import time
 
+import trees
 from fleet import LULL, FleetTest, NODE, main
 from terminal import Terminal
+from waiting import wait_until
 
 FAILS = "#!/bin/sh\necho looking\necho no display >&2\nexit 3\n"
 WORKS = "#!/bin/sh\ntest \"$LULL_VERSION\" = 1.2 && test \"$1\" = quickly && test -f \"$LULL_ROOT_DIR/version\"\n"
@@ -131,6 +132,39 @@ class Activation(FleetTest):
         node.wait_active("1.1")
         terminal.wait_end()
         fleet.checker.check_converged()
+
+    # ---- notices ----
+
+    def test_users_are_told_in_the_operators_words_and_by_his_program(self):
+        fleet, node = self.fleet, self.node
+        words, program, calls = (f"{fleet.directory}/{name}" for name in ("words", "tell", "calls"))
+        trees.write(words, b"Please leave {software} {running}, {user}: {ready} is here.\n")
+        trees.write(program, f"#!/bin/sh\necho \"$*\" >> {calls}\n".encode(), 0o755)
+        node.stop()
+        node.start("--notice-text", words, "--notice-program", program, "--notice-syslog")
+        terminal = self.launch()
+        pid, = self.users_of("1.0")
+        fleet.publish_new("1.1")
+        terminal.wait_for(r"Please leave app 1\.0, \w+: 1\.1 is here\.")
+        wait_until(lambda: os.path.exists(calls) and trees.read(calls).endswith(b"\n"), 30, "the operator's program is called")
+        self.assertEqual(trees.read(calls).decode().split()[:5], ["app", "1.1", "1.0", str(pid), str(os.getuid())])
+        rows = fleet.wait_ledger(lambda row: all("told" in holder for holder in row["holders"]) and row["holders"], "told")
+        self.assertEqual(rows[node.name]["holders"][0]["pid"], pid)
+        terminal.end()
+        node.wait_active("1.1")
+        self.assertEqual(trees.read(calls).count(b"\n"), 1, "nobody is told twice")
+
+    def test_words_and_programs_that_cannot_be_used_are_refused_at_the_start(self):
+        fleet, node = self.fleet, self.node
+        node.stop()
+        words, program = f"{fleet.directory}/words", f"{fleet.directory}/tell"
+        trees.write(words, b"{nobody knows}\n")
+        trees.write(program, b"#!/bin/sh\n", 0o777)
+        for options, status, what in ((("--notice-text", words), 2, "--notice-text"), (("--notice-program", "tell"), 2, "absolute"),
+                                      (("--notice-program", program), 4, "chmod go-w"), (("--policy", "never"), 2, "wait, restart, now"),
+                                      (("--activate-at", "night"), 2, "--activate-at")):
+            self.expect(fleet.node("daemon", "--root", node.root, *options, status=status), what)
+        node.start()
 
     # ---- health ----
 

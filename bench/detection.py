@@ -51,8 +51,10 @@ def waiting_costs(seconds):
         (node,) = rig.start_nodes()
         root = f"{rig.roots}/{rig.nodes[0]}"
         tree = f"{rig.directory}/tree"
-        for number, (what, command) in enumerate((("nothing to do", None), ("waits for what `lull-node run` started", [NODE, "run", "app", "--root", root]),
-                                                  ("waits for a program started directly", [f"{root}/app/current/bin/app"]))):
+        cases = (("nothing to do", None),
+                 ("waits for what `lull-node run` started", [NODE, "run", "app", "--root", root]),
+                 ("waits for a program started directly", [f"{root}/app/current/bin/app"]))
+        for number, (what, command) in enumerate(cases):
             rig.publish(make_tree(tree, f"1.{number}"), f"1.{number}")
             node.wait_for(rf": app 1\.{number}: active")
             holder = command and subprocess.Popen(command, stdin=subprocess.PIPE, env=rig.environment)

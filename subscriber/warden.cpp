@@ -1,7 +1,6 @@
 #include "subscriber/warden.hpp"
 
 #include <grp.h>
-#include <linux/close_range.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -25,7 +24,7 @@ namespace {
 // The steps from fork(2) to execve(2) that can fail, in their order; by number in a ProgramOutcome.
 enum class Step : int { process, session, descriptors, directory, limits, user, privileges, execute };
 
-// Descriptors of the warden. Whatever is to become one of them lies above them before.
+// Descriptors of the warden, which execve(2) closes. Whatever is to become one of them lies above them before.
 constexpr int outcome_descriptor = 3;
 constexpr int directory_descriptor = 4;
 constexpr int first_free_descriptor = 5;
@@ -83,7 +82,6 @@ void reset_signals() {
 [[noreturn]] void be_program(Prepared const& prepared, pid_t warden) {
     require(setsid() >= 0, Step::session);
     require(dup2(STDOUT_FILENO, STDERR_FILENO) >= 0, Step::descriptors);
-    require(close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0, Step::descriptors);
     require(fchdir(directory_descriptor) == 0, Step::directory);
     umask(022);
     limit(RLIMIT_CORE, 0);

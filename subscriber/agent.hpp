@@ -187,6 +187,7 @@ private:
     void pursue_trial(SoftwareName const& software, Moment now);
     void end_trial(SoftwareName const& software, Status const& healthy, Moment now);
     void pursue_way_back(SoftwareName const& software, Moment now);
+    void switch_back(SoftwareName const& software, Moment now);
     void way_back_ended(SwitchEnded const& event, Moment now);
     void start_use(SoftwareName const& software);
     void look_again(Moment now);

@@ -87,7 +87,7 @@ void Agent::on_event(UseFound event, Moment now) {
         return hold_back(software, *gate, now);
     }
     if (should_end(software, event, now)) return end_use(software, std::move(event.holders), now);
-    if (record.phase == Phase::rolling_back) return start_switch(*way_back_of(software));
+    if (record.phase == Phase::rolling_back) return switch_back(software, now);
     // Whoever uses the old version keeps its files: only what starts from now on gets the new one.
     bool const free = event.answer == UseAnswer::free;
     auto const policy = rules_.policy(work.info, record.staged.value_or(now.wall), now.wall);
@@ -303,10 +303,13 @@ std::optional<ReleaseId> Agent::way_back_of(SoftwareName const& software) const 
 
 // Nobody is waited for: who runs what does not work keeps its files, or ends, as the policy says.
 void Agent::pursue_way_back(SoftwareName const& software, Moment now) {
-    auto const back = way_back_of(software);
-    if (!back) return give_up(software, {Fault::failed, "there is no release to go back to"}, now);
     if (active_of(software) == target_of(software)) return probe(software, now);
-    start_switch(*back);  // the last process may have ended in the middle of it
+    switch_back(software, now);  // the last process may have ended in the middle of it
+}
+
+void Agent::switch_back(SoftwareName const& software, Moment now) {
+    if (auto const back = way_back_of(software)) return start_switch(*back);
+    give_up(software, {Fault::failed, "there is no release to go back to"}, now);
 }
 
 void Agent::way_back_ended(SwitchEnded const& event, Moment now) {

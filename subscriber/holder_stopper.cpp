@@ -49,10 +49,11 @@ std::optional<StoppedHolder> settled_before(Holder const& holder, int pidfd) {
 
 std::string to_text(StoppedHolder const& stopped) {
     auto const who = fmt::format("pid {} ({})", stopped.holder.pid, printable(stopped.holder.command));
+    auto const took = lull::to_text(stopped.took);
     switch (stopped.end) {
         case HolderEnd::gone: return who + " was gone already";
-        case HolderEnd::ended: return fmt::format("{} ended {} after SIGTERM", who, lull::to_text(stopped.took));
-        case HolderEnd::killed: return fmt::format("{} did not end after SIGTERM and was killed after {}", who, lull::to_text(stopped.took));
+        case HolderEnd::ended: return fmt::format("{} ended {} after SIGTERM", who, took);
+        case HolderEnd::killed: return fmt::format("{} did not end after SIGTERM and was killed after {}", who, took);
         case HolderEnd::refused: return fmt::format("{} cannot be ended: {}", who, stopped.why);
         case HolderEnd::stayed: break;
     }
@@ -92,7 +93,8 @@ void HolderStopper::stop(SoftwareName const& software, std::vector<Holder> const
         auto& followed = stop.holders.emplace_back(ask(holders[index]));
         if (!followed.process.valid()) continue;
         ++stop.left;
-        followed.watch = loop_.watch(followed.process.get(), POLLIN, [this, software, index] { ended(software, index, HolderEnd::ended); });
+        auto const by_itself = [this, software, index] { ended(software, index, HolderEnd::ended); };
+        followed.watch = loop_.watch(followed.process.get(), POLLIN, by_itself);
     }
     if (stop.left == 0) {
         stop.timer = loop_.after(Duration::zero(), [this, software] { finish(software); });
@@ -131,7 +133,8 @@ void HolderStopper::kill_rest(SoftwareName const& software) {
             continue;
         }
         loop_.unwatch(*followed.watch);
-        followed.watch = loop_.watch(followed.process.get(), POLLIN, [this, software, index] { ended(software, index, HolderEnd::killed); });
+        auto const killed = [this, software, index] { ended(software, index, HolderEnd::killed); };
+        followed.watch = loop_.watch(followed.process.get(), POLLIN, killed);
     }
     stop.timer = loop_.after(stop.left == 0 ? Duration::zero() : kill_wait_, [this, software] { leave_rest(software); });
 }

@@ -19,7 +19,8 @@ public:
     // Runs on the loop for each call that was not a success, with the reason.
     using Failed = std::function<void(std::string const&)>;
 
-    NoticeProgram(EventLoop& loop, fs::path program, Failed failed) : program_(std::move(program)), failed_(std::move(failed)), runs_(loop) {}
+    NoticeProgram(EventLoop& loop, fs::path program, Failed failed)
+        : program_(std::move(program)), failed_(std::move(failed)), runs_(loop) {}
 
     void tell(Notice const& notice, Holder const& holder);
 

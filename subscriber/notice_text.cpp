@@ -22,9 +22,13 @@ constexpr std::array<std::string_view, 7> field_names = {"software", "ready", "r
 
 Status check_bounds(std::string_view text) {
     auto const trimmed = text.substr(0, text.find_last_not_of(" \r\n") + 1);
-    if (trimmed.empty()) return fail(Fault::usage, "the text of a notice is empty; write what a user is to read, with {{software}} and {{ready}}");
+    if (trimmed.empty()) {
+        return fail(Fault::usage, "the text of a notice is empty; write what a user is to read, with {{software}} and {{ready}}");
+    }
     if (text.size() > most_bytes) return fail(Fault::usage, "the text of a notice has {} bytes, more than {}", text.size(), most_bytes);
-    if (std::count(trimmed.begin(), trimmed.end(), '\n') >= most_lines) return fail(Fault::usage, "the text of a notice has more than {} lines", most_lines);
+    if (std::count(trimmed.begin(), trimmed.end(), '\n') >= most_lines) {
+        return fail(Fault::usage, "the text of a notice has more than {} lines", most_lines);
+    }
     if (!is_utf8(text)) return fail(Fault::usage, "the text of a notice is not UTF-8");
     return {};
 }

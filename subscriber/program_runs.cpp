@@ -80,13 +80,14 @@ Result<StartedProgram> check_and_start(ProgramStart const& start) {
 }  // namespace
 
 std::string to_text(ProgramResult const& result) {
+    auto const took = lull::to_text(result.took);
     auto const tail = result.output.empty() ? std::string() : ": " + in_one_line(result.output);
     switch (result.end) {
-        case ProgramResult::End::exited: return fmt::format("ended with status {} after {}{}", result.value, lull::to_text(result.took), tail);
-        case ProgramResult::End::signalled: return fmt::format("was ended by signal {} after {}{}", result.value, lull::to_text(result.took), tail);
+        case ProgramResult::End::exited: return fmt::format("ended with status {} after {}{}", result.value, took, tail);
+        case ProgramResult::End::signalled: return fmt::format("was ended by signal {} after {}{}", result.value, took, tail);
         case ProgramResult::End::timed_out: break;
     }
-    return fmt::format("was killed because it took longer than {}{}", lull::to_text(result.took), tail);
+    return fmt::format("was killed because it took longer than {}{}", took, tail);
 }
 
 ProgramRuns::~ProgramRuns() {

@@ -22,8 +22,8 @@ std::string stamp() {
     std::tm parts{};
     LULL_INVARIANT(localtime_r(&now, &parts) != nullptr);
     constexpr std::array months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    return fmt::format("{} {:2} {:02}:{:02}:{:02}", months.at(static_cast<std::size_t>(parts.tm_mon)), parts.tm_mday, parts.tm_hour, parts.tm_min,
-                       parts.tm_sec);
+    auto const month = months.at(static_cast<std::size_t>(parts.tm_mon));
+    return fmt::format("{} {:2} {:02}:{:02}:{:02}", month, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 }  // namespace
@@ -33,10 +33,13 @@ Status SystemLog::notice(std::string const& line) const {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     auto const path = socket_.string();
-    if (path.size() >= sizeof address.sun_path) return fail(Fault::usage, "cannot write to {}: the path of a socket is at most 107 bytes long", path);
+    if (path.size() >= sizeof address.sun_path) {
+        return fail(Fault::usage, "cannot write to {}: the path of a socket is at most 107 bytes long", path);
+    }
     path.copy(address.sun_path, path.size());
     auto const text = fmt::format("<{}>{} lull-node[{}]: {}", daemon_notice, stamp(), getpid(), printable(line.substr(0, most_line)));
-    auto const sent = sendto(sender.get(), text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr const*>(&address), sizeof address);
+    auto const* const to = reinterpret_cast<sockaddr const*>(&address);
+    auto const sent = sendto(sender.get(), text.data(), text.size(), MSG_NOSIGNAL, to, sizeof address);
     if (sent != static_cast<ssize_t>(text.size())) return fail_errno("write to the system's log at", socket_);
     return {};
 }

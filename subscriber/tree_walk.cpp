@@ -17,7 +17,7 @@ unsigned char type_of(int directory, dirent const& entry) {
     if (entry.d_type != DT_UNKNOWN) return entry.d_type;
     struct stat status {};
     if (fstatat(directory, entry.d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) return DT_UNKNOWN;
-    return IFTODT(status.st_mode);
+    return static_cast<unsigned char>(IFTODT(status.st_mode));
 }
 
 bool is_dots(std::string_view name) {

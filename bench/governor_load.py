@@ -14,7 +14,7 @@ import time
 
 from fan_out import OBJECT, RECEIVERS, publish
 from governor_cost import HOW, Cleaner
-from rig import LULL, MIB, REPOSITORY, Rig, cpu_seconds, machine
+from rig import BROKER, LULL, MIB, REPOSITORY, Rig, cpu_seconds, machine
 
 sys.path.insert(0, os.path.join(REPOSITORY, "tests", "e2e"))
 from network import Network  # noqa: E402
@@ -55,21 +55,33 @@ def active(rig, network, options, release):
             "cpu_s": spent}
 
 
-def measure(options, governor):
+def restart_broker(rig, governor):
+    rig.broker.stop()
+    rig.broker.process.wait(30)
+    rig.broker = rig.start(f"broker-{len(rig.started)}", [*rig.at_broker, BROKER, "run", "--data", f"{rig.directory}/broker", "--governor", governor])
+    rig.broker.wait_for("listening on")
+
+
+def measure(options):
     cleaner = Cleaner()
+    rows = []
     network = Network(cleaner)
     network.inside("r", "tc", "qdisc", "add", "dev", f"{network.prefix}nr", "root", "tbf", "rate", options.rate, "burst", "64k", "limit", "4m")
     try:
-        with tempfile.TemporaryDirectory(prefix="lull-bench-", dir=options.on) as directory, \
-                Rig(options.on, network=network, broker_options=["--governor", governor]) as rig:
+        with tempfile.TemporaryDirectory(prefix="lull-bench-", dir=options.on) as directory, Rig(options.on, network=network) as rig:
             release = publish(rig, directory, "bulk", options.each * OBJECT)
             for i in range(max(options.idle, options.active)):
                 rig.run(LULL, "nodes", "new", f"n{i + 1}", "--out", f"{rig.directory}/n{i + 1}.join")
-            row = {"governor": governor, "idle_ms_per_s": idle(rig, network, options, release)}
-            return row | active(rig, network, options, release) | {"load": os.getloadavg()[0]}
+            for repeat in range(options.repeat):
+                for governor in HOW:
+                    restart_broker(rig, governor)
+                    row = {"repeat": repeat, "governor": governor, "idle_ms_per_s": idle(rig, network, options, release)}
+                    rows.append(row | active(rig, network, options, release) | {"load": os.getloadavg()[0]})
+                    print({key: round(value, 3) if isinstance(value, float) else value for key, value in rows[-1].items()}, flush=True)
     finally:
         for action in cleaner.at_end:
             action()
+    return rows
 
 
 def main():
@@ -84,11 +96,7 @@ def main():
     parser.add_argument("--csv", help="write the figures of each repeat to this file")
     options = parser.parse_args()
     print(f"{machine()}; {options.idle} idle, {options.active} active over {options.rate}, {options.repeat} repeats", flush=True)
-    rows = []
-    for repeat in range(options.repeat):
-        for governor in HOW:
-            rows.append({"repeat": repeat, **measure(options, governor)})
-            print({key: round(value, 3) if isinstance(value, float) else value for key, value in rows[-1].items()}, flush=True)
+    rows = measure(options)
     print(f"\n| governor | {options.idle} idle, ms CPU a second | {options.active} active, CPU s a GB | CPU s a second | Mbit/s |\n|---|--:|--:|--:|--:|")
     for governor in HOW:
         mine = [row for row in rows if row["governor"] == governor]

@@ -10,12 +10,6 @@ using namespace lull::subscriber::test;
 
 namespace {
 
-struct Node {
-    TemporaryDirectory directory;
-    Layout layout{directory.path() / "root"};
-    Node() { REQUIRE(layout.prepare()); }
-};
-
 Hold const forever{WallTime{5}, std::nullopt, "anna", "inventory \"today\""};
 Hold const for_a_while{WallTime{7}, WallTime{9}, "root", ""};
 

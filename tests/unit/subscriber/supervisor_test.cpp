@@ -30,7 +30,11 @@ struct Supervised {
     ReleaseId two = node.install(2, "2.0", {{"bin/", ""}, {"bin/app", program}});
     RestartMarks marks{node.layout};
 
-    Supervised() { REQUIRE(switch_current(layout, one)); }
+    // Whoever started the tests may ignore signals, as nohup(1) does, and a shell for what it starts in the background.
+    Supervised() {
+        for (int const signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT}) std::signal(signal, SIG_DFL);
+        REQUIRE(switch_current(layout, one));
+    }
 
     // A process that does what `lull-node run app --supervise -- ARGUMENTS` does.
     [[nodiscard]] std::unique_ptr<Child> start(std::vector<std::string> const& arguments, std::chrono::milliseconds mark_wait = 60s) const {
@@ -232,7 +236,11 @@ TEST_CASE("a supervised program can be stopped and continued") {
     child->wait_ready();
     auto const program = pid_of(app.holder(app.one));
     kill(pid_of(*child), SIGTSTP);
-    while (state_of(program) != 'T') std::this_thread::yield();
+    auto const most = std::chrono::steady_clock::now() + 60s;
+    while (state_of(program) != 'T') {
+        REQUIRE(std::chrono::steady_clock::now() < most);
+        std::this_thread::yield();
+    }
     // With a terminal the supervisor stops as well, so that the shell sees it; without one it does not.
     kill(pid_of(*child), SIGCONT);
     CHECK(next_letter(*child) == 'c');

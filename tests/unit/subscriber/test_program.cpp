@@ -75,6 +75,7 @@ int run_supervisor(std::vector<std::string> words) {
     auto const software = lull::SoftwareName::parse(words.at(3));
     if (!software) return 2;
     std::chrono::milliseconds const mark_wait(std::stoul(words.at(4)));
+    static_cast<void>(setpgid(0, 0));  // in the group of tests that nobody's shell watches SIGTSTP would have no effect (setpgid(2))
     lull::subscriber::LaunchRequest request{*software, std::nullopt, {words.begin() + 5, words.end()}};
     auto const error = lull::subscriber::supervise(lull::subscriber::Layout(words.at(2)), request, mark_wait);
     std::fprintf(stderr, "%s\n", error.message.c_str());

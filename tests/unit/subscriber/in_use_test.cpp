@@ -4,6 +4,7 @@
 
 #include "core/clock.hpp"
 #include "fixture.hpp"
+#include "running.hpp"
 #include "subscriber/process_stat.hpp"
 
 namespace lull::subscriber::test {
@@ -36,17 +37,6 @@ struct InstalledProgram {
         return {};
     }
 };
-
-void run(EventLoop& loop) {
-    bool late = false;
-    auto const timer = loop.after(std::chrono::seconds(60), [&] {
-        late = true;
-        loop.stop();
-    });
-    loop.run();
-    loop.cancel(timer);
-    REQUIRE_FALSE(late);
-}
 
 }  // namespace
 
@@ -259,11 +249,11 @@ TEST_CASE("the watch tells of each holder's end once") {
     REQUIRE(watch.follow(holders));
     CHECK(watch.count() == 2);
     one.end_input();
-    run(loop);
+    run_bounded(loop);
     CHECK(ended == std::vector{one.pid()});
     CHECK(watch.count() == 1);
     two.end_input();
-    run(loop);
+    run_bounded(loop);
     CHECK(ended == std::vector{one.pid(), two.pid()});
     CHECK(watch.count() == 0);
 }
@@ -284,9 +274,9 @@ TEST_CASE("a holder that has ended before it is followed, or whose pid is anothe
     SECTION("another process under this pid") { holders[0].since.micros -= 1'000'000; }
     REQUIRE(watch.follow(holders));
     REQUIRE(watch.follow(holders));
-    run(loop);
+    run_bounded(loop);
     loop.post([&] { loop.stop(); });
-    run(loop);
+    run_bounded(loop);
     CHECK(ended == 1);
     CHECK(watch.count() == 0);
 }
@@ -315,10 +305,10 @@ TEST_CASE("what is not followed any more is not reported, and a watch may end in
     REQUIRE(watch->follow(only));
     child.finish();
     loop.post([&] { loop.stop(); });
-    run(loop);
+    run_bounded(loop);
     CHECK(ended.empty());
     other.end_input();
-    run(loop);
+    run_bounded(loop);
     CHECK(ended == std::vector{other.pid()});
 }
 

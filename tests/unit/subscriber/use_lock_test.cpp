@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "fixture.hpp"
+#include "running.hpp"
 
 namespace lull::subscriber::test {
 
@@ -20,18 +21,6 @@ struct LockFile {
         return !lock->has_value();
     }
 };
-
-// Runs the loop until it is stopped; a test that waits for ever fails instead.
-void run(EventLoop& loop) {
-    bool late = false;
-    auto const timer = loop.after(std::chrono::seconds(60), [&] {
-        late = true;
-        loop.stop();
-    });
-    loop.run();
-    loop.cancel(timer);
-    REQUIRE_FALSE(late);
-}
 
 }  // namespace
 
@@ -88,7 +77,7 @@ TEST_CASE("a shared lock lives on in children and grandchildren and ends with th
     });
     CHECK_FALSE(got);
     child.end_input();  // which ends the grandchild
-    run(loop);
+    run_bounded(loop);
     CHECK(got);
 }
 
@@ -107,10 +96,10 @@ TEST_CASE("the waiter gets the lock when the last user ends, and keeps it until 
     });
     CHECK(one.finish() == 0);
     loop.post([&] { loop.stop(); });
-    run(loop);
+    run_bounded(loop);
     CHECK_FALSE(held);  // one of two still has it
     CHECK(two.finish() == 0);
-    run(loop);
+    run_bounded(loop);
     REQUIRE(held);
     CHECK(file.taken());
     held.reset();
@@ -138,7 +127,7 @@ TEST_CASE("a waiter that is dropped stops at once, says nothing, and leaves no l
     }
     CHECK_FALSE(file.taken());
     loop.post([&] { loop.stop(); });
-    run(loop);
+    run_bounded(loop);
     CHECK(calls == 0);
 }
 
@@ -152,7 +141,7 @@ TEST_CASE("a waiter may be dropped by its own handler") {
         waiter.reset();
         loop.stop();
     });
-    run(loop);
+    run_bounded(loop);
     CHECK(got);
     CHECK_FALSE(file.taken());
 }
@@ -165,7 +154,7 @@ TEST_CASE("waiting for a lock file that is not there is reported to the loop") {
         if (!lock) fault = lock.error().fault;
         loop.stop();
     });
-    run(loop);
+    run_bounded(loop);
     CHECK(fault.has_value());
 }
 

@@ -96,7 +96,8 @@ TEST_CASE("who is gone already, or is another process under the holder's pid, is
     SECTION("reaped") { ended->finish(); }
     SECTION("not reaped") {
         ended->end_input();
-        while (!is_killed(ended->pid())) usleep(1000);
+        siginfo_t info{};
+        REQUIRE(waitid(P_PID, static_cast<id_t>(ended->pid()), &info, WEXITED | WNOWAIT) == 0);
     }
     auto const stopped = stopping.stop({gone, stranger});
     CHECK(stopped.at(0).end == HolderEnd::gone);

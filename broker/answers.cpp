@@ -25,7 +25,7 @@ std::optional<std::uint64_t> page(std::uint64_t cursor, std::uint64_t total, std
 
 }  // namespace
 
-void Broker::on_message(SessionId id, Session&, Admin const& message, Moment now) {
+void Broker::on_message(SessionId id, Session& session, Admin const& message, Moment now) {
     if (message.verb == AdminVerb::nodes_new) return enrol(id, message, now);
     if (message.software && !state_.catalogue.newest(*message.software)) {
         return refuse(id, Refusal::invalid, fmt::format("there is no software named '{}' here", message.software->text()));
@@ -33,6 +33,8 @@ void Broker::on_message(SessionId id, Session&, Admin const& message, Moment now
     if (message.node && !state_.peers.key_of(*message.node)) {
         return refuse(id, Refusal::invalid, fmt::format("there is no node named '{}' here", message.node->text()));
     }
+    if (message.verb == AdminVerb::order) return give_order(id, session, message, now);
+    if (message.verb == AdminVerb::take_back) return take_order_back(id, session, message, now);
     send(id, answer(message, now));
 }
 
@@ -66,6 +68,9 @@ Answer Broker::answer(Admin const& message, Moment now) const {
         case AdminVerb::list: answer_list(message, answer); break;
         case AdminVerb::nodes:
         case AdminVerb::nodes_new: answer_nodes(message, answer); break;
+        case AdminVerb::orders: answer_orders(message, now.wall, answer); break;
+        case AdminVerb::order:
+        case AdminVerb::take_back: break;  // are answered when they are durable
     }
     return answer;
 }
@@ -137,7 +142,7 @@ void Broker::answer_list(Admin const& message, Answer& answer) const {
         bool const newest = state_.catalogue.newest(release.info.software)->entry.seq == release.entry.seq;
         auto const active = state_.ledger.active_on(release.info.software, release.entry.seq);
         return ReleaseRow{release.info.software, release.info.version, release.entry.seq, release.entry.time,
-                          release.info.builds, active, newest, to_fetch_from(release, newest)};
+                          release.info.builds, active, newest, to_fetch_from(release, newest), newest ? note_on(release) : std::nullopt};
     });
 }
 
@@ -149,6 +154,11 @@ std::optional<Bytes> Broker::to_fetch_from(Release const& release, bool newest) 
         most = std::max(most, std::optional(newest ? made.whole : made.to_fetch));
     }
     return most;
+}
+
+void Broker::answer_orders(Admin const& message, WallTime now, Answer& answer) const {
+    auto const rows = standing_orders(message, now);
+    answer.next = page(message.cursor, rows.size(), answer.orders.emplace(), [&](std::uint64_t i) { return rows[i]; });
 }
 
 void Broker::answer_nodes(Admin const& message, Answer& answer) const {

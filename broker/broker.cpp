@@ -32,7 +32,9 @@ Actions Broker::on(Event event, Moment now) {
 
 Head Broker::head(WallTime now) const {
     auto const spread = state_.peers.nodes().size() * 1000 / settings_.catch_up_rate;
-    return {state_.catalogue.epoch(), state_.catalogue.head(), now, spread};
+    Head head{state_.catalogue.epoch(), state_.catalogue.head(), now, spread};
+    if (auto const revision = state_.orders.for_all().revision; revision != 0) head.orders = revision;
+    return head;
 }
 
 // ---- sessions ----
@@ -49,7 +51,7 @@ Broker::Session* Broker::admit(MessageArrived const& event, Moment now) {
         return nullptr;
     }
     state_.sightings.heard(event.peer, now.wall);
-    bool const begins = type == MessageType::hello || type == MessageType::offer || type == MessageType::admin;
+    bool const begins = type == MessageType::hello || type == MessageType::offer || type == MessageType::admin || type == MessageType::follow;
     if (known == sessions_.end() && !begins) {
         refuse(event.session, Refusal::no_session, fmt::format("{} before HELLO: begin a new session", to_text(type)));
         out_.push_back(CloseSession{event.session});
@@ -109,6 +111,7 @@ void Broker::close(SessionId session, Moment now) {
         sessions_.erase(found);
     }
     waiting_plans_.erase(session);
+    followers_.erase(session);
     sender_.drop(session);
     governor_.close(session, now.point);
     append(offers_.drop(session));
@@ -137,6 +140,7 @@ void Broker::on_event(Tick, Moment now) {
     }
     look_after_sessions(now);
     serve_waiting_plans(now);
+    advance_rollouts(now);
     scrub_when_idle(now);
 }
 
@@ -234,6 +238,8 @@ void Broker::enter_log(UpdateArrived event, UpdateInfo info, Moment now) {
             out_.push_back(Announce{Update{state_.catalogue.epoch(), release.entry}});
             out_.push_back(SetWelcome{head(then.wall)});
             order_patches(release, then);
+            next_rollout_look_ = then.point;
+            advance_rollouts(then);
             say(LogLevel::info, fmt::format("release {}: {} {} at {} us", release.entry.seq.value, release.info.software.text(),
                                             release.info.version.text(), then.wall.micros));
         }

@@ -9,8 +9,10 @@
 #include "broker/catalogue.hpp"
 #include "broker/ledger.hpp"
 #include "broker/offers.hpp"
+#include "broker/order_book.hpp"
 #include "broker/patches.hpp"
 #include "broker/peers.hpp"
+#include "broker/rollout_steps.hpp"
 #include "broker/sender.hpp"
 #include "broker/sightings.hpp"
 #include "core/clock.hpp"
@@ -25,6 +27,8 @@ struct BrokerSettings {
     Bytes patch_space = GiB(4);                         // of stored patches and their deltas; 0: none are made
     Duration scrub = std::chrono::hours(30 * 24);       // how often each object is read and checked; 0: never
     Duration patch_wait = std::chrono::seconds(30);     // for a smaller patch when a quick one is there, at normal urgency
+    Duration away = std::chrono::minutes(45);           // a node that says nothing so long is off: nobody waits for it
+    Duration rollout_patience = std::chrono::hours(1);  // for the nodes of a stage that come to no end
     SenderLimits sender{};
     GovernorSettings governor{};
     OfferLimits offers{};
@@ -36,6 +40,7 @@ struct BrokerState {
     Peers peers;
     Catalogue catalogue;
     Ledger ledger;
+    OrderBook orders;
     Patches patches;
     Sightings sightings;
 };
@@ -79,6 +84,13 @@ private:
         TimePoint asked{};
     };
     using Continuation = std::function<void(Status const&, Moment)>;
+    // A change of what is ordered about a software, to all nodes or to one.
+    struct OrderChange {
+        std::optional<NodeName> node;
+        OrderScope scope;
+        std::function<void(OrderSet&)> apply;
+        Continuation done;
+    };
 
     void on_event(MessageArrived event, Moment now);
     void on_event(UpdateArrived event, Moment now);
@@ -110,6 +122,7 @@ private:
     void on_message(SessionId id, Session& session, Report const& message, Moment now);
     void on_message(SessionId id, Session& session, Ping const& message, Moment now);
     void on_message(SessionId id, Session& session, Admin const& message, Moment now);
+    void on_message(SessionId id, Session& session, Follow const& message, Moment now);
 
     [[nodiscard]] Session* admit(MessageArrived const& event, Moment now);
     void enter_log(UpdateArrived event, UpdateInfo info, Moment now);
@@ -120,6 +133,7 @@ private:
     void answer_status(Admin const& message, TimePoint now, Answer& answer) const;
     void answer_list(Admin const& message, Answer& answer) const;
     void answer_nodes(Admin const& message, Answer& answer) const;
+    void answer_orders(Admin const& message, WallTime now, Answer& answer) const;
 
     void send(SessionId session, Message message) { out_.push_back(Send{session, std::move(message)}); }
     void refuse(SessionId session, Refusal reason, std::string text) { send(session, Refused{reason, std::move(text)}); }
@@ -156,6 +170,30 @@ private:
     void serve_waiting_plans(Moment now);
     [[nodiscard]] ObjectSet prune_patches();
 
+    void change_orders(OrderChange change, Moment now);
+    void make_next_order_change(Moment now);
+    void announce_orders(OrderChange const& change, std::uint64_t base, Moment now);
+    void send_missed_orders(SessionId id, PeerKey const& node, std::uint64_t known, std::uint64_t known_own);
+    [[nodiscard]] Result<Order> order_of(Admin const& message, PeerKey const& peer, WallTime now) const;
+    [[nodiscard]] Status may_order(Admin const& message, Order const& order) const;
+    void give_order(SessionId id, Session const& session, Admin const& message, Moment now);
+    void take_order_back(SessionId id, Session const& session, Admin const& message, Moment now);
+    [[nodiscard]] Continuation answer_order(SessionId id, AdminVerb verb, std::optional<NodeName> const& node, Order const& order);
+    [[nodiscard]] OrderRow order_row(std::optional<NodeName> const& node, Order const& order) const;
+    [[nodiscard]] std::vector<OrderRow> standing_orders(Admin const& message, WallTime now) const;
+
+    [[nodiscard]] bool is_away(PeerKey const& node, WallTime now) const;
+    [[nodiscard]] NodeState state_on(Release const& release, PeerKey const& node) const;
+    [[nodiscard]] Standing standing_of(Release const& release, PeerKey const& node, std::optional<RolloutTurn> const& turn, WallTime now) const;
+    [[nodiscard]] std::vector<NodeInRollout> nodes_in_rollout(Release const& release, std::optional<RolloutTurn> const& turn, WallTime now) const;
+    void advance_rollouts(Moment now);
+    void advance_rollout(Release const& release, Moment now);
+    [[nodiscard]] std::uint64_t failed_in_rollout(SoftwareName const& software, Moment now) const;
+    [[nodiscard]] std::optional<Order> stop_of(Release const& release) const;
+    [[nodiscard]] ReleaseProgress progress(Release const& release, WallTime now) const;
+    [[nodiscard]] std::optional<std::string> note_on(Release const& release) const;
+    void tell_followers(Moment now);
+
     void renew_log(Epoch epoch, std::string why, WallTime now);
     void close(SessionId session, Moment now);
 
@@ -173,6 +211,13 @@ private:
     std::set<std::pair<std::string, PeerKey>> enrolling_;  // nodes on their way to the disk
     std::map<Ticket, Continuation> continuations_;
     std::deque<UpdateArrived> waiting_updates_;  // while another one enters the log
+    std::deque<OrderChange> order_changes_;      // while another one is on its way to the disk
+    bool ordering_ = false;
+    std::set<SoftwareName> advancing_;           // rollouts whose next step is on its way to the disk
+    std::map<SessionId, ReleaseProgress> followers_;    // and what they were told last
+    std::uint64_t reports_ = 0;                  // that have come
+    std::uint64_t looked_at_reports_ = 0;        // when the rollouts were looked at last
+    TimePoint next_rollout_look_{};
     Ticket next_ticket_ = 1;
     TimePoint next_beacon_{};
     TimePoint next_queue_news_{};

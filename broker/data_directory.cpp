@@ -57,7 +57,7 @@ Result<CurveKeyPair> DataDirectory::load_keys() const {
 
 Result<store::Environment> DataDirectory::open_database() const {
     return store::Environment::open({.directory = database(),
-                                     .tables = {Peers::table, Catalogue::table, Ledger::table, Patches::table, Scrubs::table, Sightings::table,
+                                     .tables = {Peers::table, Catalogue::table, Ledger::table, OrderBook::table, Patches::table, Scrubs::table, Sightings::table,
                                                 store::Packs::table}});
 }
 
@@ -92,6 +92,7 @@ Result<BrokerState> load_state(store::Environment const& database, DataDirectory
     state.peers = std::move(*peers);
     if (auto status = load_table(database, state.catalogue); !status) return pass(status.error());
     if (auto status = load_table(database, state.ledger); !status) return pass(status.error());
+    if (auto status = load_table(database, state.orders); !status) return pass(status.error());
     if (auto status = load_table(database, state.patches); !status) return pass(status.error());
     if (auto status = load_table(database, state.sightings); !status) return pass(status.error());
     return state;

@@ -31,6 +31,7 @@ void Broker::on_message(SessionId id, Session& session, Hello message, Moment no
     sender_.drop(id);
     governor_.restart(id, now.point);
     state_.sightings.runs(session.peer, message.program);
+    send_missed_orders(id, session.peer, message.orders.value_or(0), message.own_orders.value_or(0));  // first: it asks for them by SYNC else
     send(id, Welcome{state_.catalogue.epoch(), state_.catalogue.head(), now.wall});
     session.heard_of = message.epoch == state_.catalogue.epoch() ? message.cursor : Seq{};
     session.reannounce = now.point + reannounce_after;
@@ -50,7 +51,8 @@ void Broker::reannounce(SessionId id, PeerKey const& node, Seq cursor) {
     }
 }
 
-void Broker::on_message(SessionId id, Session&, Sync const& message, Moment) {
+void Broker::on_message(SessionId id, Session& session, Sync const& message, Moment) {
+    send_missed_orders(id, session.peer, message.orders.value_or(0), message.own_orders.value_or(0));
     auto const& catalogue = state_.catalogue;
     if (message.epoch == catalogue.epoch() && message.cursor >= catalogue.identity().removed && !message.after) {
         auto page = catalogue.page_after(message.cursor, limits::log_entries_per_message, log_page);
@@ -138,6 +140,7 @@ void Broker::on_message(SessionId id, Session& session, Report const& message, M
                     return say(LogLevel::error, fmt::format("cannot record a report: {}", status.error().message));
                 }
                 state_.ledger.mark_durable(software, peer, revision);
+                ++reports_;
                 if (sessions_.contains(id)) send(id, Noted{software, revision});
             });
 }

@@ -184,7 +184,7 @@ Actions Offers::object_kept(ObjectKept const& event) {
 Status Offers::check_manifest(Offer const& offer, Digest const& digest, Manifest const& manifest) const {
     auto const build = std::find_if(offer.builds.begin(), offer.builds.end(), [&](auto const& b) { return b.manifest == digest; });
     LULL_INVARIANT(build != offer.builds.end());
-    if (manifest.software != offer.software || manifest.version != offer.version || manifest.architecture != build->architecture) {
+    if (!belongs_to(manifest, offer.software, offer.version) || manifest.architecture != build->architecture) {
         return fail(Fault::usage, "the manifest is that of {} {} for {}", manifest.software.text(), manifest.version.text(),
                     manifest.architecture.text());
     }

@@ -233,6 +233,7 @@ Envelope seal_update_info(Release const& release, Distribution const& distributi
     info.urgency = distribution.urgency;
     info.policy = distribution.policy;
     info.activation = distribution.activation;
+    info.rollout = distribution.rollout;
     return seal(encode(info), domain::update_info, key);
 }
 

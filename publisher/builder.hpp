@@ -62,6 +62,7 @@ struct Distribution {
     Urgency urgency = Urgency::normal;
     Policy policy = Policy::wait;
     std::optional<Activation> activation{};
+    std::optional<Rollout> rollout{};
 };
 
 // The signed update-info of a release with this one build.

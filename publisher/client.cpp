@@ -38,12 +38,11 @@ Publication publication_of(Release const& release, Envelope const& update_info) 
 // The shell around an Upload: sockets, workers, and the stored objects that are on their way.
 class Publishing {
 public:
-    Publishing(ClientOptions const& options, Release const& release, Envelope const& update_info,
-               ClientProgress const& progress)
+    Publishing(ClientOptions const& options, Publication publication, ObjectSource source, ClientProgress const& progress)
         : options_(options),
-          release_(release),
+          source_(std::move(source)),
           progress_(progress),
-          upload_(publication_of(release, update_info), upload_times(options.patience), loop_.now()),
+          upload_(std::move(publication), upload_times(options.patience), loop_.now()),
           announcing_(context_, SocketKind::xpub) {
         // Before the workers' threads: they inherit the mask.
         loop_.on_signal({SIGINT, SIGTERM}, [this](int) {
@@ -136,8 +135,8 @@ private:
 
     void perform(action::Compress const& compress) {
         wanted_.insert(compress.object);
-        auto job = [&release = release_, digest = compress.object]() -> Result<store::StoredObject> {
-            auto const plain = plain_object(release, digest);
+        auto job = [&source = source_, digest = compress.object]() -> Result<store::StoredObject> {
+            auto const plain = source(digest);
             if (!plain) return pass(plain.error());
             return store::pack_object(*plain, store::quick_level);
         };
@@ -187,7 +186,7 @@ private:
     }
 
     ClientOptions options_;
-    Release const& release_;
+    ObjectSource source_;
     ClientProgress const& progress_;
     MessagingContext context_;
     EventLoop loop_;
@@ -208,7 +207,11 @@ private:
 
 Result<Committed> publish(ClientOptions const& options, Release const& release, Envelope const& update_info,
                           ClientProgress const& progress) {
-    return Publishing(options, release, update_info, progress).run();
+    return publish(options, publication_of(release, update_info), [&release](Digest const& object) { return plain_object(release, object); }, progress);
+}
+
+Result<Committed> publish(ClientOptions const& options, Publication publication, ObjectSource source, ClientProgress const& progress) {
+    return Publishing(options, std::move(publication), std::move(source), progress).run();
 }
 
 }  // namespace lull::publisher

@@ -28,6 +28,20 @@ struct ClientProgress {
 // broker's own words.
 [[nodiscard]] Result<Answer> request(ClientOptions const& options, Admin const& question);
 
+// Follows a release. `seen` is told each time that the broker says something new, and says whether that is the end.
+struct FollowUntil {
+    std::function<std::optional<Status>(ReleaseProgress const&)> seen;
+    std::function<std::string(ReleaseProgress const&)> text;  // for people, where it ends otherwise
+    std::optional<Duration> within;                           // fails after that
+};
+[[nodiscard]] Result<ReleaseProgress> follow(ClientOptions const& options, Follow const& what, FollowUntil until);
+
+// Where the plain bytes of objects come from.
+using ObjectSource = std::function<Result<Buffer>(Digest const&)>;
+
+// Publishes what is described, from this source. The same as below else.
+[[nodiscard]] Result<Committed> publish(ClientOptions const& options, Publication publication, ObjectSource source, ClientProgress const& progress);
+
 // Publishes a release; returns once it is durable at the broker. SIGINT and SIGTERM end it, and the next try goes on
 // from there.
 [[nodiscard]] Result<Committed> publish(ClientOptions const& options, Release const& release,

@@ -14,5 +14,14 @@ namespace lull::publisher {
 [[nodiscard]] Command status_command();
 [[nodiscard]] Command nodes_command();
 [[nodiscard]] Command nodes_new_command();
+[[nodiscard]] Command nodes_force_command();
+[[nodiscard]] Command progress_command();
+[[nodiscard]] Command orders_command();
+[[nodiscard]] Command hold_command();
+[[nodiscard]] Command unhold_command();
+[[nodiscard]] Command pause_command();
+[[nodiscard]] Command resume_command();
+[[nodiscard]] Command withdraw_command();
+[[nodiscard]] Command rollback_command();
 
 }  // namespace lull::publisher

@@ -5,7 +5,9 @@ int main(int argc, char** argv) {
     using namespace lull::publisher;
     lull::CommandLine lull(
         "lull", "publish software to a fleet of nodes, and see what became of it",
-        {publish_command(), status_command(), list_command(), nodes_command(), nodes_new_command(), keygen_command()});
+        {publish_command(), status_command(), progress_command(), list_command(), rollback_command(), pause_command(), resume_command(),
+         withdraw_command(), hold_command(), unhold_command(), orders_command(), nodes_command(), nodes_new_command(), nodes_force_command(),
+         keygen_command()});
     for (auto& option : common_options()) lull.add_common(std::move(option));
     return lull.run(argc, argv);
 }

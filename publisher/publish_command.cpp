@@ -1,14 +1,13 @@
 #include <algorithm>
-#include <array>
-#include <span>
+#include <tuple>
 
 #include "core/clock.hpp"
-#include "core/duration.hpp"
-#include "core/schedule.hpp"
 #include "publisher/commands.hpp"
+#include "publisher/distribution.hpp"
 #include "publisher/forecast.hpp"
 #include "publisher/progress.hpp"
 #include "publisher/settings.hpp"
+#include "publisher/wait_options.hpp"
 #include "publisher/words.hpp"
 
 namespace lull::publisher {
@@ -16,8 +15,6 @@ namespace lull::publisher {
 namespace {
 
 constexpr std::uint64_t longest_timeout = 7 * 24 * 3600;  // seconds
-constexpr std::array<std::string_view, 4> urgencies = {"background", "normal", "urgent", "immediate"};
-constexpr std::array<std::string_view, 3> policies = {"wait", "restart", "now"};
 
 // What the arguments ask for, checked before anything is read or sent.
 struct Plan {
@@ -25,16 +22,8 @@ struct Plan {
     Distribution distribution;
     TopDirectory top = TopDirectory::keep;
     Duration timeout{};
+    Waiting waiting{};
 };
-
-template <class Enum>
-Result<Enum> parse_word(std::string const& option, std::string const& text,
-                        std::span<std::string_view const> words) {
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        if (text == words[i]) return static_cast<Enum>(i);
-    }
-    return fail(Fault::usage, "--{} is '{}', and has to be one of: {}", option, text, fmt::join(words, ", "));
-}
 
 Result<BuildRequest> build_request(Arguments const& arguments) {
     BuildRequest request;
@@ -55,70 +44,6 @@ Result<BuildRequest> build_request(Arguments const& arguments) {
     return request;
 }
 
-Result<std::uint64_t> seconds_of(Arguments const& arguments, std::string const& option) {
-    auto const duration = parse_duration(arguments.text(option));
-    if (!duration) return fail(Fault::usage, "--{}: {}", option, duration.error().message);
-    return static_cast<std::uint64_t>(duration->count());
-}
-
-Result<HealthCheck> health_of(Arguments const& arguments) {
-    auto words = split_words(arguments.text("health"));
-    if (!words) return pass(words.error());
-    if (words->empty()) return fail(Fault::usage, "--health names no program");
-    HealthCheck health{words->front(), {words->begin() + 1, words->end()}};
-    auto const limit = seconds_of(arguments, "health-time");
-    if (!limit) return pass(limit.error());
-    health.time_limit = *limit;
-    auto const tries = arguments.number("health-tries");
-    if (!tries) return pass(tries.error());
-    health.tries = *tries;
-    return health;
-}
-
-Result<Activation> activation_of(Arguments const& arguments) {
-    Activation activation;
-    auto const grace = seconds_of(arguments, "grace");
-    if (!grace) return pass(grace.error());
-    activation.grace = *grace;
-    if (arguments.has("deadline")) {
-        auto const deadline = seconds_of(arguments, "deadline");
-        if (!deadline) return pass(deadline.error());
-        activation.deadline = *deadline;
-    }
-    if (arguments.has("activate-at")) {
-        auto const windows = Schedule::parse_times(arguments.text("activate-at"));
-        if (!windows) return fail(Fault::usage, "--activate-at: {}", windows.error().message);
-        activation.windows = arguments.text("activate-at");
-    }
-    if (arguments.has("health")) {
-        auto health = health_of(arguments);
-        if (!health) return pass(health.error());
-        activation.health = std::move(*health);
-    }
-    activation.units = arguments.all("unit");
-    if (auto const valid = validate(activation); !valid) return fail(Fault::usage, "{}", valid.error().message);
-    return activation;
-}
-
-Result<Distribution> distribution_of(Arguments const& arguments) {
-    Distribution distribution;
-    for (auto const& text : arguments.all("group")) {
-        auto group = GroupName::parse(text);
-        if (!group) return pass(group.error());
-        distribution.groups.push_back(std::move(*group));
-    }
-    auto const urgency = parse_word<Urgency>("urgency", arguments.text("urgency"), urgencies);
-    if (!urgency) return pass(urgency.error());
-    distribution.urgency = *urgency;
-    auto const policy = parse_word<Policy>("policy", arguments.text("policy"), policies);
-    if (!policy) return pass(policy.error());
-    distribution.policy = *policy;
-    auto activation = activation_of(arguments);
-    if (!activation) return pass(activation.error());
-    if (*activation != Activation{}) distribution.activation = std::move(*activation);
-    return distribution;
-}
-
 Result<Plan> plan_of(Arguments const& arguments) {
     Plan plan;
     auto build = build_request(arguments);
@@ -127,6 +52,9 @@ Result<Plan> plan_of(Arguments const& arguments) {
     auto distribution = distribution_of(arguments);
     if (!distribution) return pass(distribution.error());
     plan.distribution = std::move(*distribution);
+    auto const waiting = waiting_of(arguments);
+    if (!waiting) return pass(waiting.error());
+    plan.waiting = *waiting;
     if (arguments.flag("strip")) plan.top = TopDirectory::strip;
     if (arguments.has("against") && !arguments.flag("dry-run")) {
         return fail(Fault::usage, "--against is for --dry-run only; 'lull list --sizes' says it of what is published");
@@ -158,15 +86,25 @@ Result<Release> build(std::string const& path, Plan const& plan, Arguments const
     return release;
 }
 
-// A health check that no node can run would roll back everywhere.
-Status check_health_program(Release const& release, Distribution const& distribution) {
-    if (!distribution.activation || !distribution.activation->health) return {};
-    auto const& program = distribution.activation->health->program;
+Status check_program(Release const& release, std::string_view option, std::string const& program) {
     auto const& entries = release.manifest.entries;
     auto const entry = std::find_if(entries.begin(), entries.end(), [&](Entry const& one) { return one.path == program; });
     bool const runs = entry != entries.end() && (entry->type == EntryType::symlink || (entry->type == EntryType::file && entry->executable));
     if (runs) return {};
-    return fail(Fault::usage, "--health: '{}' is no executable file of the release", program);
+    return fail(Fault::usage, "--{}: '{}' is no executable file of the release", option, program);
+}
+
+// A health check that no node can run would roll back everywhere, and a hook that none can run would keep them all back.
+Status check_programs(Release const& release, Distribution const& distribution) {
+    if (!distribution.activation) return {};
+    auto const& [health, hooks] = std::tie(distribution.activation->health, distribution.activation->hooks);
+    if (health) {
+        if (auto runs = check_program(release, "health", health->program); !runs) return runs;
+    }
+    for (auto const& hook : hooks.value_or(std::vector<Hook>())) {
+        if (auto runs = check_program(release, fmt::format("{}-switch", to_text(hook.time)), hook.program); !runs) return runs;
+    }
+    return {};
 }
 
 Json release_json(Release const& release) {
@@ -223,18 +161,39 @@ Status print_dry_run(Release const& release, Forecasts const& forecasts, Argumen
     return print(text);
 }
 
-Status print_committed(Release const& release, Committed const& committed, Arguments const& arguments) {
-    if (arguments.flag("json")) {
-        auto json = release_json(release);
-        json["seq"] = committed.seq.value;
-        json["epoch"] = fmt::format("{:016x}", committed.epoch.value);
-        json["time"] = to_text(committed.time);
-        json["before"] = committed.before;
-        return print_json(json);
-    }
+Json committed_json(Release const& release, Committed const& committed) {
+    auto json = release_json(release);
+    json["seq"] = committed.seq.value;
+    json["epoch"] = fmt::format("{:016x}", committed.epoch.value);
+    json["time"] = to_text(committed.time);
+    json["before"] = committed.before;
+    return json;
+}
+
+Status print_committed(Release const& release, Committed const& committed) {
     return print(fmt::format("{} {}; number {} in the broker's log\n",
                              committed.before ? "was published before, with these contents:" : "published",
                              release_text(release), committed.seq.value));
+}
+
+// What comes after the broker has it: telling, and waiting for the nodes.
+Status end_publication(Release const& release, Committed const& committed, ClientOptions const& options, Waiting const& waiting,
+                       Arguments const& arguments, Progress& progress) {
+    bool const as_json = arguments.flag("json");
+    if (!as_json) {
+        if (auto printed = print_committed(release, committed); !printed) return printed;
+    }
+    auto json = committed_json(release, committed);
+    Status outcome;
+    if (waiting.goal) {
+        std::optional<ReleaseProgress> last;
+        outcome = wait_for(options, {committed.software, committed.version}, waiting, progress, last);
+        if (last) json["progress"] = progress_json(*last);
+        if (outcome && !as_json) outcome = print(release_progress_text(*last) + "\n");
+    }
+    if (!as_json) return outcome;
+    auto const printed = print_json(json);
+    return outcome ? printed : outcome;
 }
 
 Status publish_release(Arguments const& arguments) {
@@ -249,7 +208,7 @@ Status publish_release(Arguments const& arguments) {
     Progress progress(stderr, style_for(stderr));
     auto const release = build(arguments.positional().front(), *plan, arguments, identity->secret.signing, progress);
     if (!release) return pass(release.error());
-    if (auto runs = check_health_program(*release, plan->distribution); !runs) return runs;
+    if (auto runs = check_programs(*release, plan->distribution); !runs) return runs;
     if (dry_run) {
         auto const forecasts = forecast_all(*release, *plan, arguments, identity->secret.signing, progress);
         return forecasts ? print_dry_run(*release, *forecasts, arguments) : pass(forecasts.error());
@@ -264,68 +223,45 @@ Status publish_release(Arguments const& arguments) {
     auto const committed = publish(options, *release, update_info, sink);
     progress.end();
     if (!committed) return pass(committed.error());
-    return print_committed(*release, *committed, arguments);
+    return end_publication(*release, *committed, options, plan->waiting, arguments, progress);
 }
 
 }  // namespace
 
 Command publish_command() {
+    std::vector<Option> options = {
+        {.name = "name", .help = "which software it is", .placeholder = "NAME", .required = true},
+        {.name = "version", .help = "which version of it", .placeholder = "VERSION", .required = true},
+        {.name = "arch",
+         .help = "for which architecture (default: by its ELF files, else any)",
+         .placeholder = "ARCH"},
+        {.name = "start",
+         .help = "what 'lull-node run' starts: program in the tree, and arguments",
+         .placeholder = "COMMAND"}};
+    for (auto& option : distribution_options()) options.push_back(std::move(option));
+    for (auto& option : wait_options()) options.push_back(std::move(option));
+    std::vector<Option> const others = {
+        {.name = "strip", .help = "leave out the directory that is alone at the top of an archive"},
+        {.name = "paranoid", .help = "read every file, also those that seem unchanged"},
+        {.name = "cache",
+         .help = "where to remember what unchanged files hold",
+         .placeholder = "DIR",
+         .fallback = default_cache_directory()},
+        {.name = "timeout",
+         .help = "give up after so many seconds without progress",
+         .placeholder = "SECONDS",
+         .fallback = "60"},
+        {.name = "dry-run", .help = "build and show, but send nothing"},
+        {.name = "against",
+         .help = "with --dry-run: what a node that has this older tree, file or archive would have to fetch",
+         .placeholder = "PATH",
+         .many = true},
+        {.name = "json", .help = "print JSON"}};
+    options.insert(options.end(), others.begin(), others.end());
     return {.name = "publish",
             .summary = "publish a directory, a file or an archive as a release",
             .positional = {"PATH"},
-            .options = {{.name = "name", .help = "which software it is", .placeholder = "NAME", .required = true},
-                        {.name = "version", .help = "which version of it", .placeholder = "VERSION", .required = true},
-                        {.name = "arch",
-                         .help = "for which architecture (default: by its ELF files, else any)",
-                         .placeholder = "ARCH"},
-                        {.name = "start",
-                         .help = "what 'lull-node run' starts: program in the tree, and arguments",
-                         .placeholder = "COMMAND"},
-                        {.name = "group", .help = "only for this group of nodes", .placeholder = "GROUP", .many = true},
-                        {.name = "urgency",
-                         .help = "how much others on the network may notice: background, normal, urgent, or immediate: it takes what it can get",
-                         .placeholder = "WORD",
-                         .fallback = "normal"},
-                        {.name = "policy",
-                         .help = "while the release before is in use: wait until it is not; restart: ask who uses it to end, then end it; "
-                                 "now: who uses it keeps its files",
-                         .placeholder = "WORD",
-                         .fallback = "wait"},
-                        {.name = "grace",
-                         .help = "with restart: how long who uses it has to end by itself",
-                         .placeholder = "TIME",
-                         .fallback = "30s"},
-                        {.name = "deadline",
-                         .help = "with wait: after so long who uses it is asked to end, as with restart",
-                         .placeholder = "TIME"},
-                        {.name = "activate-at",
-                         .help = "times of day at which nodes may switch to it, like '22:00-05:00 Europe/Berlin'",
-                         .placeholder = "TIMES"},
-                        {.name = "unit",
-                         .help = "systemd service that is stopped before the switch and started after it, with restart",
-                         .placeholder = "UNIT",
-                         .many = true},
-                        {.name = "health",
-                         .help = "program of the release that ends with 0 if it works on a node; else the node goes back to the release before",
-                         .placeholder = "COMMAND"},
-                        {.name = "health-time", .help = "how long it may take", .placeholder = "TIME", .fallback = "10s"},
-                        {.name = "health-tries", .help = "how often it may fail before it counts", .placeholder = "N", .fallback = "3"},
-                        {.name = "strip", .help = "leave out the directory that is alone at the top of an archive"},
-                        {.name = "paranoid", .help = "read every file, also those that seem unchanged"},
-                        {.name = "cache",
-                         .help = "where to remember what unchanged files hold",
-                         .placeholder = "DIR",
-                         .fallback = default_cache_directory()},
-                        {.name = "timeout",
-                         .help = "give up after so many seconds without progress",
-                         .placeholder = "SECONDS",
-                         .fallback = "60"},
-                        {.name = "dry-run", .help = "build and show, but send nothing"},
-                        {.name = "against",
-                         .help = "with --dry-run: what a node that has this older tree, file or archive would have to fetch",
-                         .placeholder = "PATH",
-                         .many = true},
-                        {.name = "json", .help = "print JSON"}},
+            .options = std::move(options),
             .example = "lull publish build/ --name kiosk-browser --version 1.4.2 --start 'bin/browser --kiosk'",
             .run = publish_release};
 }

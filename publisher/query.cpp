@@ -77,6 +77,10 @@ private:
         append(rows_.status, page.status);
         append(rows_.releases, page.releases);
         append(rows_.nodes, page.nodes);
+        if (page.orders) {
+            if (!rows_.orders) rows_.orders.emplace();
+            append(*rows_.orders, *page.orders);
+        }
         rows_.verb = page.verb;
         rows_.time = page.time;
         if (!page.next) return end(std::move(rows_));

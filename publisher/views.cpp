@@ -139,7 +139,9 @@ std::string list_text(Answer const& answer, Sizes sizes, Painting painting) {
         return "nothing is published yet; publish something with: lull publish PATH --name NAME --version VERSION\n";
     std::vector<Column> columns{{"SOFTWARE"}, {"VERSION"}, {"SEQ", Align::right}, {"PUBLISHED"}, {"SIZE", Align::right}, {"BUILDS"},
                                 {"ACTIVE ON", Align::right}};
+    bool const noted = std::ranges::any_of(answer.releases, [](ReleaseRow const& row) { return row.note.has_value(); });
     if (sizes == Sizes::shown) columns.push_back({"TO FETCH", Align::right});
+    if (noted) columns.push_back({"NOTE"});
     Table table(std::move(columns));
     for (auto const& row : answer.releases) {
         std::vector<Cell> cells{{row.software.text()},
@@ -150,6 +152,7 @@ std::string list_text(Answer const& answer, Sizes sizes, Painting painting) {
                                 {builds_text(row.builds)},
                                 {std::to_string(row.active)}};
         if (sizes == Sizes::shown) cells.push_back({row.to_fetch ? to_text(*row.to_fetch) : "?"});
+        if (noted) cells.push_back({row.note.value_or("")});
         table.add(std::move(cells));
     }
     auto text = table.render(painting);
@@ -166,6 +169,7 @@ Json list_json(Answer const& answer) {
         Json json = {{"software", row.software.text()}, {"version", row.version.text()}, {"seq", row.seq.value},
                      {"published", to_text(row.time)},  {"newest", row.newest},          {"active", row.active}};
         if (row.to_fetch) json["to_fetch"] = row.to_fetch->count();
+        if (row.note) json["note"] = *row.note;
         json["builds"] = Json::array();
         for (auto const& build : row.builds) {
             json["builds"].push_back({{"architecture", build.architecture.text()},
@@ -202,6 +206,60 @@ Json nodes_json(Answer const& answer) {
         rows.push_back(std::move(json));
     }
     return {{"time", to_text(answer.time)}, {"nodes", std::move(rows)}};
+}
+
+namespace {
+
+std::string what_text(OrderRow const& row) {
+    auto const software = row.order.software ? row.order.software->text() : "all software";
+    return row.version ? fmt::format("{} {}", software, row.version->text()) : software;
+}
+
+std::string detail_text(Order const& order, WallTime now) {
+    std::vector<std::string> parts;
+    if (order.until) parts.push_back("until " + clock_text(*order.until, now));
+    if (order.restart.value_or(false)) parts.emplace_back("users are ended");
+    if (order.stage) parts.push_back(fmt::format("stage {}", *order.stage + 1));
+    if (!order.why.empty()) parts.push_back(order.why);
+    return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+}  // namespace
+
+std::string orders_text(Answer const& answer, Painting painting) {
+    if (!answer.orders || answer.orders->empty()) return "no order stands\n";
+    Table table({{"ORDER"}, {"WHAT"}, {"NODE"}, {"BY"}, {"SINCE"}, {"DETAILS"}});
+    for (auto const& row : *answer.orders) {
+        table.add({{std::string(to_text(row.order.kind))},
+                   {what_text(row)},
+                   {row.node ? row.node->text() : "all"},
+                   {row.order.by},
+                   {clock_text(row.order.since, answer.time)},
+                   {detail_text(row.order, answer.time)}});
+    }
+    return table.render(painting);
+}
+
+std::string order_text(OrderRow const& row, WallTime now) {
+    auto const detail = detail_text(row.order, now);
+    return harmless(fmt::format("{}: {} {}, by {}{}", row.node ? row.node->text() : "all nodes", to_text(row.order.kind), what_text(row), row.order.by,
+                                detail.empty() ? "" : "; " + detail));
+}
+
+Json orders_json(Answer const& answer) {
+    Json rows = Json::array();
+    for (auto const& row : answer.orders.value_or(std::vector<OrderRow>())) {
+        auto const& order = row.order;
+        Json json = {{"order", to_text(order.kind)}, {"by", order.by}, {"since", to_text(order.since)}, {"why", order.why}};
+        if (row.node) json["node"] = row.node->text();
+        if (order.software) json["software"] = order.software->text();
+        if (row.version) json["version"] = row.version->text();
+        if (order.until) json["until"] = to_text(*order.until);
+        if (order.restart) json["restart"] = *order.restart;
+        if (order.stage) json["stage"] = *order.stage + 1;
+        rows.push_back(std::move(json));
+    }
+    return {{"time", to_text(answer.time)}, {"orders", std::move(rows)}};
 }
 
 }  // namespace lull::publisher

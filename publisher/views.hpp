@@ -24,4 +24,9 @@ enum class Sizes { hidden, shown };
 [[nodiscard]] std::string nodes_text(Answer const& answer, Painting painting);
 [[nodiscard]] Json nodes_json(Answer const& answer);
 
+// The orders that stand; one of them as a line: "till-17: force kiosk 1.4.3, by anna since 09:12".
+[[nodiscard]] std::string orders_text(Answer const& answer, Painting painting);
+[[nodiscard]] std::string order_text(OrderRow const& row, WallTime now);
+[[nodiscard]] Json orders_json(Answer const& answer);
+
 }  // namespace lull::publisher

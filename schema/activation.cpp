@@ -16,16 +16,26 @@ Status check_range(std::string_view what, std::uint64_t value, std::uint64_t lea
     return fail(Fault::refused, "{} is {}, and has to be {} to {}", what, value, least, most);
 }
 
-Status validate(HealthCheck const& health) {
-    if (auto status = validate_path(health.program); !status) return status;
-    if (health.arguments.size() >= limits::start_words) {
-        return fail(Fault::refused, "the health check has {} arguments, and may have {}", health.arguments.size(), limits::start_words - 1);
+Status validate_program(std::string_view what, std::string const& program, std::vector<std::string> const& arguments) {
+    if (auto status = validate_path(program); !status) return status;
+    if (arguments.size() >= limits::start_words) {
+        return fail(Fault::refused, "the {} has {} arguments, and may have {}", what, arguments.size(), limits::start_words - 1);
     }
-    for (auto const& argument : health.arguments) {
+    for (auto const& argument : arguments) {
         if (argument.size() > limits::text || argument.find('\0') != std::string::npos) {
-            return fail(Fault::refused, "an argument of the health check is longer than {} bytes, or holds a zero byte", limits::text);
+            return fail(Fault::refused, "an argument of the {} is longer than {} bytes, or holds a zero byte", what, limits::text);
         }
     }
+    return {};
+}
+
+Status validate(Hook const& hook) {
+    if (auto status = validate_program("hook", hook.program, hook.arguments); !status) return status;
+    return check_range("the hook's time limit in seconds", hook.time_limit, 1, limits::health_seconds);
+}
+
+Status validate(HealthCheck const& health) {
+    if (auto status = validate_program("health check", health.program, health.arguments); !status) return status;
     if (auto status = check_range("the health check's time limit in seconds", health.time_limit, 1, limits::health_seconds); !status) return status;
     if (auto status = check_range("the number of its tries", health.tries, 1, limits::health_tries); !status) return status;
     return check_range("the pause between them in seconds", health.pause, 0, limits::health_seconds);
@@ -42,6 +52,8 @@ tl::unexpected<Error> bad_unit(std::string_view unit, std::string_view why) {
 }
 
 }  // namespace
+
+std::string_view to_text(HookTime time) { return time == HookTime::before ? "before" : "after"; }
 
 Status validate_unit(std::string_view unit) {
     if (unit.empty() || unit == ".service") return bad_unit(unit, "it is empty");
@@ -65,6 +77,13 @@ Status validate(Activation const& activation) {
     }
     for (auto const& unit : activation.units) {
         if (auto status = validate_unit(unit); !status) return status;
+    }
+    auto const hooks = activation.hooks.value_or(std::vector<Hook>());
+    if (hooks.size() > limits::hooks_per_release) {
+        return fail(Fault::refused, "{} hooks are more than {}", hooks.size(), limits::hooks_per_release);
+    }
+    for (auto const& hook : hooks) {
+        if (auto status = validate(hook); !status) return status;
     }
     return activation.health ? validate(*activation.health) : Status();
 }

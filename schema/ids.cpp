@@ -9,6 +9,7 @@ namespace lull {
 namespace {
 
 constexpr std::size_t most_shown = 40;
+constexpr std::string_view back_mark = "+back-";
 
 bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
@@ -29,6 +30,19 @@ Result<std::string> parse_name(std::string_view text, std::string_view what, std
 }
 
 }  // namespace detail
+
+Result<VersionName> version_back_to(VersionName const& older, std::uint64_t from) {
+    return VersionName::parse(fmt::format("{}{}{}", contents_of(older).text(), back_mark, from));
+}
+
+VersionName contents_of(VersionName const& version) {
+    auto const& text = version.text();
+    auto const mark = text.rfind(back_mark);
+    if (mark == std::string::npos || mark == 0) return version;
+    auto const number = std::string_view(text).substr(mark + back_mark.size());
+    bool const is_number = !number.empty() && number.find_first_not_of("0123456789") == std::string_view::npos;
+    return is_number ? *VersionName::parse(text.substr(0, mark)) : version;
+}
 
 ArchitectureName native_architecture() {
 #if defined(__x86_64__) && !defined(__ILP32__)

@@ -257,6 +257,10 @@ std::size_t Manifest::file_count() const {
     return static_cast<std::size_t>(count);
 }
 
+bool belongs_to(Manifest const& manifest, SoftwareName const& software, VersionName const& version) {
+    return manifest.software == software && (manifest.version == version || manifest.version == contents_of(version));
+}
+
 Status validate_path(std::string_view path) {
     if (path.empty()) return refuse(path, "the path is empty");
     if (path.size() > limits::path_bytes) {

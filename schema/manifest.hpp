@@ -76,6 +76,9 @@ struct Manifest {
 // ends call it.
 [[nodiscard]] Status validate(Manifest const& manifest);
 
+// Whether it is the manifest of this release, or of the older one that this release goes back to.
+[[nodiscard]] bool belongs_to(Manifest const& manifest, SoftwareName const& software, VersionName const& version);
+
 // The rules for one path, also used while scanning.
 [[nodiscard]] Status validate_path(std::string_view path);
 

@@ -1,5 +1,7 @@
 #include "schema/messages.hpp"
 
+#include <numeric>
+
 namespace lull {
 
 std::string_view to_text(NodeState state) {
@@ -18,6 +20,13 @@ std::string_view to_text(NodeState state) {
     }
     return "unknown state";
 }
+
+std::uint64_t ReleaseProgress::in(NodeState state) const {
+    auto const index = static_cast<std::size_t>(state);
+    return index < nodes.size() ? nodes[index] : 0;
+}
+
+std::uint64_t ReleaseProgress::all() const { return std::accumulate(nodes.begin(), nodes.end(), std::uint64_t{0}); }
 
 MessageType type_of(Message const& message) {
     return std::visit([]<class M>(M const&) { return M::type; }, message);
@@ -50,10 +59,13 @@ std::string_view to_text(MessageType type) {
         case MessageType::grant: return "GRANT";
         case MessageType::report: return "REPORT";
         case MessageType::noted: return "NOTED";
+        case MessageType::orders: return "ORDERS";
         case MessageType::ping: return "PING";
         case MessageType::pong: return "PONG";
         case MessageType::admin: return "ADMIN";
         case MessageType::answer: return "ANSWER";
+        case MessageType::follow: return "FOLLOW";
+        case MessageType::progress: return "PROGRESS";
     }
     return "unknown message";
 }

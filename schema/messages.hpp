@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "schema/order.hpp"
 #include "schema/update_info.hpp"
 
 // One struct a message; PROTOCOL.md says who sends it when. The comment behind a field is its meaning and unit.
@@ -39,10 +40,13 @@ enum class MessageType : std::uint8_t {
     grant = 48,
     report = 50,
     noted = 51,
+    orders = 52,
     ping = 60,
     pong = 61,
     admin = 70,
     answer = 71,
+    follow = 72,
+    progress = 73,
 };
 
 // Ledger state of one software on one node (DESIGN.md section 5).
@@ -87,11 +91,13 @@ struct Head {
     Seq head;
     WallTime time;             // broker's clock
     std::uint64_t spread = 0;  // ms: whoever must catch up waits a random part of this first
+    std::optional<std::uint64_t> orders{};  // revision of the orders for all nodes; none: there have been none
     static void describe(auto& self, auto& visit) {
         visit("e", self.epoch);
         visit("h", self.head);
         visit("t", self.time);
         visit("s", self.spread);
+        visit("o", self.orders);
     }
     bool operator==(Head const&) const = default;
 };
@@ -209,6 +215,8 @@ struct Hello {
     std::string boot;        // boot id: changes with each start of the machine
     Epoch epoch;             // of the log that the cursor belongs to
     Seq cursor;              // recorded durably up to here
+    std::optional<std::uint64_t> orders{};      // revision of the orders for all nodes that are durable here
+    std::optional<std::uint64_t> own_orders{};  // and of those for this node only
     static void describe(auto& self, auto& visit) {
         visit("n", self.node);
         visit("a", self.architecture);
@@ -216,6 +224,8 @@ struct Hello {
         visit("b", self.boot);
         visit("e", self.epoch);
         visit("c", self.cursor);
+        visit("o", self.orders);
+        visit("w", self.own_orders);
     }
     bool operator==(Hello const&) const = default;
 };
@@ -247,10 +257,14 @@ struct Sync {
     Epoch epoch;
     Seq cursor;
     std::optional<SoftwareName> after{};  // go on with the snapshot behind this name
+    std::optional<std::uint64_t> orders{};      // as in HELLO
+    std::optional<std::uint64_t> own_orders{};
     static void describe(auto& self, auto& visit) {
         visit("e", self.epoch);
         visit("c", self.cursor);
         visit("a", self.after);
+        visit("o", self.orders);
+        visit("w", self.own_orders);
     }
     bool operator==(Sync const&) const = default;
 };
@@ -485,6 +499,24 @@ struct Noted {
     bool operator==(Noted const&) const = default;
 };
 
+// The orders for all nodes, or for one. What a node misses is said again when it says HELLO with another revision.
+struct Orders {
+    static constexpr MessageType type = MessageType::orders;
+    std::optional<NodeName> node{};       // only for this one
+    std::uint64_t revision = 0;           // of the set that they are or make
+    std::optional<std::uint64_t> base{};  // a change of the set of this revision; none: all of it
+    OrderScope changed{};                 // with base: only what is said of this software has changed, to this
+    std::vector<Order> orders;
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.node);
+        visit("r", self.revision);
+        visit("b", self.base);
+        visit("c", self.changed);
+        visit("o", self.orders);
+    }
+    bool operator==(Orders const&) const = default;
+};
+
 // ---- both ----
 
 struct Ping {
@@ -507,8 +539,8 @@ struct Pong {
 
 // ---- operator ----
 
-enum class AdminVerb : std::uint8_t { status, list, nodes, nodes_new };
-constexpr AdminVerb enum_last(AdminVerb) { return AdminVerb::nodes_new; }
+enum class AdminVerb : std::uint8_t { status, list, nodes, nodes_new, orders, order, take_back };
+constexpr AdminVerb enum_last(AdminVerb) { return AdminVerb::take_back; }
 
 struct Admin {
     static constexpr MessageType type = MessageType::admin;
@@ -517,12 +549,15 @@ struct Admin {
     std::optional<SoftwareName> software;     // status, list: only this one
     std::optional<NodeName> node;             // status: only this one; nodes_new: its name
     std::optional<PeerKey> key;               // nodes_new
+    // order: to be given, to `node` or to all; a release that it does not name is the newest. take_back: its kind and software.
+    std::optional<Order> order{};
     static void describe(auto& self, auto& visit) {
         visit("v", self.verb);
         visit("c", self.cursor);
         visit("s", self.software);
         visit("n", self.node);
         visit("k", self.key);
+        visit("o", self.order);
     }
     bool operator==(Admin const&) const = default;
 };
@@ -564,6 +599,7 @@ struct ReleaseRow {
     bool newest = false;
     // What a node fetches to get to the newest release, if that is known: from this one; for the newest: with nothing. The most of all builds.
     std::optional<Bytes> to_fetch{};
+    std::optional<std::string> note{};  // where its rollout is, that it is paused or withdrawn
     static void describe(auto& self, auto& visit) {
         visit("s", self.software);
         visit("v", self.version);
@@ -573,6 +609,7 @@ struct ReleaseRow {
         visit("a", self.active);
         visit("n", self.newest);
         visit("f", self.to_fetch);
+        visit("o", self.note);
     }
     bool operator==(ReleaseRow const&) const = default;
 };
@@ -593,6 +630,19 @@ struct NodeRow {
     bool operator==(NodeRow const&) const = default;
 };
 
+// An order that stands.
+struct OrderRow {
+    std::optional<NodeName> node{};        // none: for all nodes
+    Order order;
+    std::optional<VersionName> version{};  // of the release that it names
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.node);
+        visit("o", self.order);
+        visit("v", self.version);
+    }
+    bool operator==(OrderRow const&) const = default;
+};
+
 // A page of rows for an ADMIN; `next` is the cursor of the page after it, if there is one.
 struct Answer {
     static constexpr MessageType type = MessageType::answer;
@@ -602,6 +652,7 @@ struct Answer {
     std::vector<NodeRow> nodes;
     std::optional<std::uint64_t> next;
     WallTime time;           // broker's clock
+    std::optional<std::vector<OrderRow>> orders{};
     static void describe(auto& self, auto& visit) {
         visit("v", self.verb);
         visit("s", self.status);
@@ -609,12 +660,86 @@ struct Answer {
         visit("n", self.nodes);
         visit("x", self.next);
         visit("t", self.time);
+        visit("o", self.orders);
     }
     bool operator==(Answer const&) const = default;
 };
 
+// "How far is this release?" PROGRESS, and again whenever it changes, as long as the session lasts.
+struct Follow {
+    static constexpr MessageType type = MessageType::follow;
+    SoftwareName software;
+    std::optional<VersionName> version{};  // none: the newest
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("v", self.version);
+    }
+    bool operator==(Follow const&) const = default;
+};
+
+// A node on which a release failed, and why.
+struct FailedNode {
+    NodeName node;
+    std::string why;
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.node);
+        visit("w", self.why);
+    }
+    bool operator==(FailedNode const&) const = default;
+};
+
+// How far the rollout of a release is.
+struct RolloutProgress {
+    std::uint64_t stage = 0;             // from 1
+    std::uint64_t stages = 0;
+    std::uint64_t share = 0;             // of all nodes, in hundredths of a percent
+    std::uint64_t members = 0;           // nodes whose turn it is
+    std::uint64_t done = 0;              // of these: it is live there
+    std::uint64_t failed = 0;
+    std::uint64_t blocked = 0;           // in use, held, or not heard of for long: the rollout goes on without them
+    static void describe(auto& self, auto& visit) {
+        visit("t", self.stage);
+        visit("s", self.stages);
+        visit("p", self.share);
+        visit("m", self.members);
+        visit("d", self.done);
+        visit("f", self.failed);
+        visit("b", self.blocked);
+    }
+    bool operator==(RolloutProgress const&) const = default;
+};
+
+struct ReleaseProgress {
+    static constexpr MessageType type = MessageType::progress;
+    SoftwareName software;
+    VersionName version;
+    Seq seq;
+    std::vector<std::uint64_t> nodes;          // how many are in which NodeState, by its number
+    std::uint64_t away = 0;                    // not heard of for long, and not active
+    std::optional<RolloutProgress> rollout{};
+    std::optional<Order> stopped{};            // it is paused or withdrawn
+    bool superseded = false;                   // there is a newer release
+    std::vector<FailedNode> failures;          // the first of them
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("v", self.version);
+        visit("q", self.seq);
+        visit("s", self.nodes);
+        visit("a", self.away);
+        visit("o", self.rollout);
+        visit("p", self.stopped);
+        visit("u", self.superseded);
+        visit("f", self.failures);
+    }
+    bool operator==(ReleaseProgress const&) const = default;
+
+    [[nodiscard]] std::uint64_t in(NodeState state) const;  // how many nodes are
+    [[nodiscard]] std::uint64_t all() const;
+};
+
 using Message = std::variant<Update, Head, Offer, Need, Put, Committed, Refused, Hello, Welcome, Busy, Sync, LogPage, Snapshot, Witness,
-                             Fetch, Queued, Data, Ack, Credit, Absent, PlanQuery, Steps, Grant, Report, Noted, Ping, Pong, Admin, Answer>;
+                             Fetch, Queued, Data, Ack, Credit, Absent, PlanQuery, Steps, Grant, Report, Noted, Orders, Ping, Pong, Admin, Answer, Follow,
+                             ReleaseProgress>;
 
 [[nodiscard]] MessageType type_of(Message const& message);
 // "UPDATE", "HELLO", ... as in PROTOCOL.md.

@@ -34,6 +34,7 @@ constexpr std::array rules = {
     Rule{MessageType::ping,    yes,  yes,       yes},
     Rule{MessageType::pong,    yes,  yes,       yes},
     Rule{MessageType::admin,   no,   no,        yes},
+    Rule{MessageType::follow,  no,   yes,       yes},
 };
 // clang-format on
 

@@ -1,10 +1,25 @@
 #include "schema/update_info.hpp"
 
 #include <algorithm>
+#include <array>
+#include <span>
+
+#include "core/text.hpp"
 
 namespace lull {
 
 namespace {
+
+constexpr std::array<std::string_view, 4> urgencies = {"background", "normal", "urgent", "immediate"};
+constexpr std::array<std::string_view, 3> policies = {"wait", "restart", "now"};
+
+template <class Enum>
+Result<Enum> parse_word(std::string_view text, std::span<std::string_view const> words) {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (text == words[i]) return static_cast<Enum>(i);
+    }
+    return fail(Fault::usage, "{} has to be one of: {}", quoted(text), fmt::join(words, ", "));
+}
 
 Status validate_build(Build const& build, std::string_view release) {
     bool const manifest_fits =
@@ -32,13 +47,18 @@ Status validate(UpdateInfo const& info) {
             return fail(Fault::refused, "{} has two builds for {}", release, build->architecture.text());
         }
     }
-    if (!info.activation) return {};
-    auto const activation = validate(*info.activation);
-    if (activation) return {};
-    return fail(Fault::refused, "{}: {}", release, activation.error().message);
+    auto const activation = info.activation ? validate(*info.activation) : Status();
+    if (!activation) return fail(Fault::refused, "{}: {}", release, activation.error().message);
+    auto const rollout = info.rollout ? validate(*info.rollout) : Status();
+    if (!rollout) return fail(Fault::refused, "{}: {}", release, rollout.error().message);
+    return {};
 }
 
 }  // namespace
+
+Result<Urgency> parse_urgency(std::string_view text) { return parse_word<Urgency>(text, urgencies); }
+
+Result<Policy> parse_policy(std::string_view text) { return parse_word<Policy>(text, policies); }
 
 Build const* UpdateInfo::build_for(ArchitectureName const& architecture) const {
     auto const find = [this](std::string_view wanted) -> Build const* {

@@ -4,6 +4,7 @@
 
 #include "schema/activation.hpp"
 #include "schema/envelope.hpp"
+#include "schema/rollout.hpp"
 
 namespace lull {
 
@@ -15,6 +16,10 @@ constexpr Urgency enum_last(Urgency) { return Urgency::immediate; }
 // switched at once, and who uses it keeps its files.
 enum class Policy : std::uint8_t { wait, restart, now };
 constexpr Policy enum_last(Policy) { return Policy::now; }
+
+// As people write them: "background", "wait". Fault::usage names all of them.
+[[nodiscard]] Result<Urgency> parse_urgency(std::string_view text);
+[[nodiscard]] Result<Policy> parse_policy(std::string_view text);
 
 // One build of a release, for one architecture.
 struct Build {
@@ -43,6 +48,7 @@ struct UpdateInfo {
     Urgency urgency = Urgency::normal;
     Policy policy = Policy::wait;
     std::optional<Activation> activation{};  // none: that of a release whose publisher says nothing of it
+    std::optional<Rollout> rollout{};        // none: it may become live everywhere at once
 
     static void describe(auto& self, auto& visit) {
         visit("n", self.software);
@@ -53,6 +59,7 @@ struct UpdateInfo {
         visit("u", self.urgency);
         visit("p", self.policy);
         visit("c", self.activation);
+        visit("o", self.rollout);
     }
     bool operator==(UpdateInfo const&) const = default;
 

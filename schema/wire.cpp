@@ -38,7 +38,12 @@ Status check_counts(Witness const& m) {
 Status check_counts(Fetch const& m) { return bound("objects", m.items.size(), limits::objects_per_message); }
 Status check_counts(Report const& m) { return bound("holders", m.holders.size(), limits::holders_per_report); }
 Status check_counts(Answer const& m) {
-    return bound("rows", m.status.size() + m.releases.size() + m.nodes.size(), limits::rows_per_answer);
+    return bound("rows", m.status.size() + m.releases.size() + m.nodes.size() + (m.orders ? m.orders->size() : 0), limits::rows_per_answer);
+}
+Status check_counts(Orders const& m) { return bound("orders", m.orders.size(), limits::orders_per_set); }
+Status check_counts(ReleaseProgress const& m) {
+    if (auto status = bound("states", m.nodes.size(), 256); !status) return status;
+    return bound("failures", m.failures.size(), limits::failures_per_progress);
 }
 template <class M>
 Status check_counts(M const&) {
@@ -68,7 +73,18 @@ tl::unexpected<Error> unknown(MessageType type) {
                 version);
 }
 
-bool is_announced(MessageType type) { return type == MessageType::update || type == MessageType::head; }
+bool is_announced(MessageType type) {
+    return type == MessageType::update || type == MessageType::head || type == MessageType::orders;
+}
+
+// Where what is announced begins, behind the topic; nothing: it is none that we know.
+std::optional<std::size_t> end_of_topic(std::string_view frame) {
+    if (frame.starts_with(everybody)) return everybody.size();
+    if (!frame.starts_with(one_node)) return std::nullopt;
+    auto const end = frame.find('/', one_node.size());
+    if (end == std::string_view::npos || !NodeName::parse(frame.substr(one_node.size(), end - one_node.size()))) return std::nullopt;
+    return end + 1;
+}
 
 }  // namespace
 
@@ -92,10 +108,13 @@ Result<MessageType> decode_header(View frame) {
     return type;
 }
 
+std::string topic_of(NodeName const& node) { return fmt::format("{}{}/", one_node, node.text()); }
+
 Buffer encode_announcement(Message const& message) {
     auto const type = type_of(message);
     LULL_INVARIANT(is_announced(type));
-    auto frame = to_buffer(as_view(everybody));
+    auto const* orders = std::get_if<Orders>(&message);
+    auto frame = to_buffer(as_view(orders != nullptr && orders->node ? topic_of(*orders->node) : std::string(everybody)));
     auto const header = encode_header(type);
     auto const body = encode_body(message);
     frame.insert(frame.end(), header.begin(), header.end());
@@ -104,10 +123,9 @@ Buffer encode_announcement(Message const& message) {
 }
 
 Result<Message> decode_announcement(View frame) {
-    if (!as_text(frame).starts_with(everybody)) {
-        return fail(Fault::damaged, "an announcement does not begin with '{}'", everybody);
-    }
-    auto const rest = frame.subspan(everybody.size());
+    auto const topic = end_of_topic(as_text(frame));
+    if (!topic) return fail(Fault::damaged, "an announcement begins neither with '{}' nor with '{}NAME/'", everybody, one_node);
+    auto const rest = frame.subspan(*topic);
     if (rest.size() < header_size) return fail(Fault::damaged, "an announcement ends within its header");
     auto const type = decode_header(rest.first(header_size));
     if (!type) return pass(type.error());

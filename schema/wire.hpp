@@ -16,6 +16,10 @@ inline constexpr std::size_t header_size = 3;
 // "g/NAME/".
 inline constexpr std::string_view everybody = "all/";
 
+// What one node subscribes to besides: "node/NAME/". ORDERS that are for it go there.
+inline constexpr std::string_view one_node = "node/";
+[[nodiscard]] std::string topic_of(NodeName const& node);
+
 // Exchange: the first frame of a multipart message.
 [[nodiscard]] Buffer encode_header(MessageType type);
 [[nodiscard]] Result<MessageType> decode_header(View frame);

@@ -106,6 +106,12 @@ struct CheckHealth {
     HealthCheck check;
 };
 
+// Run this hook of the release; tell HookEnded.
+struct RunHook {
+    ReleaseId release;
+    Hook hook;
+};
+
 // Point `current` to this release; tell SwitchEnded. Ends watch and lock.
 struct SwitchCurrent {
     ReleaseId release;
@@ -143,7 +149,8 @@ struct Say {
 };
 
 using Action = std::variant<OpenExchange, CloseExchange, Send, Persist, StoreFrame, DropObjects, MakePlan, StageRelease, ProbeUse,
-                            WatchUse, LetGo, TellHolders, EndUse, StartUse, CheckHealth, SwitchCurrent, RemoveVersions, PointBack, ScanTrees, ShowFlow, Say>;
+                            WatchUse, LetGo, TellHolders, EndUse, StartUse, CheckHealth, RunHook,
+                            SwitchCurrent, RemoveVersions, PointBack, ScanTrees, ShowFlow, Say>;
 using Actions = std::vector<Action>;
 
 }  // namespace lull::subscriber

@@ -13,6 +13,20 @@ Gate gate_of(Hold const& hold) {
     return {std::move(text), hold.until};
 }
 
+// An order that tells who gave it, and why: "paused by anna: looks wrong".
+std::string said(std::string_view what, Order const& order) {
+    return fmt::format("{} by {}{}", what, order.by, order.why.empty() ? "" : ": " + order.why);
+}
+
+std::optional<Gate> gate_of(OrderSet const& orders, SoftwareName const& software, WallTime now) {
+    for (auto const& scope : {OrderScope(software), OrderScope()}) {
+        auto const* order = orders.find(OrderKind::hold, scope);
+        if (order == nullptr || (order->until && *order->until <= now)) continue;
+        return gate_of(Hold{order->since, order->until, "operator " + order->by, order->why});
+    }
+    return std::nullopt;
+}
+
 std::optional<Gate> gate_of(Schedule const& windows, std::string_view whose, WallTime now) {
     if (windows.share_at(now) > 0) return std::nullopt;
     auto const opens = windows.next_change(now);
@@ -23,9 +37,40 @@ std::optional<Gate> gate_of(Schedule const& windows, std::string_view whose, Wal
 
 Activation activation_of(UpdateInfo const& info) { return info.activation.value_or(Activation{}); }
 
-std::optional<Gate> ActivationRules::gate(UpdateInfo const& info, Installs what, WallTime now) const {
-    if (auto const* hold = holds_.find(info.software, now)) return gate_of(*hold);
-    if (what == Installs::first) return std::nullopt;
+std::optional<Gate> ActivationRules::gate(UpdateInfo const& info, Seq seq, Installs what, WallTime now) const {
+    if (auto gate = withdrawn(info, seq)) return gate;
+    if (forced(info, seq) != nullptr) return std::nullopt;
+    if (auto gate = hold(info.software, now)) return gate;
+    if (auto gate = line(info, seq)) return gate;
+    return what == Installs::first ? std::nullopt : window(info, now);
+}
+
+std::optional<Gate> ActivationRules::withdrawn(UpdateInfo const& info, Seq seq) const {
+    auto const* order = orders_.all.find(OrderKind::withdraw, info.software, seq);
+    return order == nullptr ? std::nullopt : std::optional(Gate{said("withdrawn", *order)});
+}
+
+Order const* ActivationRules::forced(UpdateInfo const& info, Seq seq) const {
+    auto const* own = orders_.own.find(OrderKind::force, info.software, seq);
+    return own != nullptr ? own : orders_.all.find(OrderKind::force, info.software, seq);
+}
+
+std::optional<Gate> ActivationRules::hold(SoftwareName const& software, WallTime now) const {
+    if (auto const* hold = holds_.find(software, now)) return gate_of(*hold);
+    if (auto gate = gate_of(orders_.own, software, now)) return gate;
+    return gate_of(orders_.all, software, now);
+}
+
+// Whoever has not heard whose turn it is waits: the order may be on its way.
+std::optional<Gate> ActivationRules::line(UpdateInfo const& info, Seq seq) const {
+    if (auto const* order = orders_.all.find(OrderKind::pause, info.software, seq)) return Gate{said("paused", *order), std::nullopt, Gate::Kind::in_line};
+    if (!info.rollout) return std::nullopt;
+    auto const* share = orders_.all.find(OrderKind::share, info.software, seq);
+    if (share != nullptr && place_in_rollout(info.software, info.version, name_) <= share->upto.value_or(0)) return std::nullopt;
+    return Gate{"its turn in the rollout has not come", std::nullopt, Gate::Kind::in_line};
+}
+
+std::optional<Gate> ActivationRules::window(UpdateInfo const& info, WallTime now) const {
     if (node_.windows) {
         if (auto gate = gate_of(*node_.windows, "this node's", now)) return gate;
     }
@@ -37,7 +82,8 @@ std::optional<Gate> ActivationRules::gate(UpdateInfo const& info, Installs what,
     return gate_of(*windows, "its", now);
 }
 
-Policy ActivationRules::policy(UpdateInfo const& info, WallTime staged, WallTime now) const {
+Policy ActivationRules::policy(UpdateInfo const& info, Seq seq, WallTime staged, WallTime now) const {
+    if (auto const* order = forced(info, seq)) return order->restart.value_or(false) ? Policy::restart : Policy::now;
     auto const stated = stated_policy(info);
     auto const end = deadline(info, staged);
     return end && now >= *end ? Policy::restart : stated;

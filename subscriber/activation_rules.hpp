@@ -1,48 +1,79 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "core/schedule.hpp"
+#include "schema/order.hpp"
 #include "schema/update_info.hpp"
 #include "subscriber/holds.hpp"
 
 namespace lull::subscriber {
 
+// Which software's hooks may run on this node: none unless its owner says so.
+struct HooksAllowed {
+    bool all = false;
+    std::set<SoftwareName> software{};
+    [[nodiscard]] bool contains(SoftwareName const& name) const { return all || software.contains(name); }
+};
+
 // What the owner of this node says for all releases, instead of what their publishers say.
 struct NodeRules {
     std::optional<Policy> policy{};
     std::optional<Schedule> windows{};  // times of day at which something may become live (Schedule::parse_times)
+    HooksAllowed hooks{};
 };
 
 // Why a staged release may not become live now, whoever uses it, and until when that is known to last.
 struct Gate {
+    enum class Kind { held, in_line };  // in_line: its turn in the rollout has not come, or the rollout is paused
     std::string why;
     std::optional<WallTime> until{};
+    Kind kind = Kind::held;
 };
 
-// Whether a staged release may become live, and what happens to those who use the one before it. In this order: a hold, time windows (the
-// node's and the release's), the deadline, the policy (the node's before the release's). Free of I/O.
+// What operators, and the broker on a publisher's behalf, order all nodes, and this one.
+struct StandingOrders {
+    OrderSet all;
+    OrderSet own;
+};
+
+// Whether a staged release may become live, and what happens to those who use the one before it. In this order: withdrawn, forced, a hold (set
+// here, or ordered), paused, its turn in a rollout, time windows (the node's and the release's), the deadline, the policy (the node's before
+// the release's). Free of I/O.
 class ActivationRules {
 public:
-    ActivationRules(NodeRules node, Holds holds) : node_(std::move(node)), holds_(std::move(holds)) {}
+    ActivationRules(NodeName name, NodeRules node, Holds holds, StandingOrders orders)
+        : name_(std::move(name)), node_(std::move(node)), holds_(std::move(holds)), orders_(std::move(orders)) {}
 
     void set(Holds holds) { holds_ = std::move(holds); }
+    void set(StandingOrders orders) { orders_ = std::move(orders); }
 
-    // Nothing: it may. `replaces`: another release is installed. The first one disturbs nobody: only a hold keeps it back.
+    // Nothing: it may. `replaces`: another release is installed. The first one disturbs nobody: time windows don't keep it back.
     enum class Installs { first, replaces };
-    [[nodiscard]] std::optional<Gate> gate(UpdateInfo const& info, Installs what, WallTime now) const;
+    [[nodiscard]] std::optional<Gate> gate(UpdateInfo const& info, Seq seq, Installs what, WallTime now) const;
+    // Nobody shall have it any more.
+    [[nodiscard]] std::optional<Gate> withdrawn(UpdateInfo const& info, Seq seq) const;
+    // An operator wants it live, whatever else is said.
+    [[nodiscard]] Order const* forced(UpdateInfo const& info, Seq seq) const;
 
     // `staged`: when the release was.
-    [[nodiscard]] Policy policy(UpdateInfo const& info, WallTime staged, WallTime now) const;
+    [[nodiscard]] Policy policy(UpdateInfo const& info, Seq seq, WallTime staged, WallTime now) const;
     // When waiting ends, if it ever does.
     [[nodiscard]] std::optional<WallTime> deadline(UpdateInfo const& info, WallTime staged) const;
 
 private:
     [[nodiscard]] Policy stated_policy(UpdateInfo const& info) const { return node_.policy.value_or(info.policy); }
 
+    [[nodiscard]] std::optional<Gate> hold(SoftwareName const& software, WallTime now) const;
+    [[nodiscard]] std::optional<Gate> line(UpdateInfo const& info, Seq seq) const;
+    [[nodiscard]] std::optional<Gate> window(UpdateInfo const& info, WallTime now) const;
+
+    NodeName name_;
     NodeRules node_;
     Holds holds_;
+    StandingOrders orders_;
 };
 
 // What a release says of its activation, or what counts where it says nothing.

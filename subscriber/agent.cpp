@@ -23,10 +23,12 @@ bool rests(Phase phase) {
 Agent::Agent(AgentSettings settings, JournalState state, std::map<SoftwareName, ReleaseId> installed, Holds holds)
     : settings_(std::move(settings)),
       state_(std::move(state)),
-      rules_(settings_.rules, std::move(holds)),
+      rules_(settings_.node, settings_.rules, std::move(holds), {state_.orders, state_.own_orders}),
       fetcher_(settings_.fetch),
       link_(settings_.link, settings_.seed),
       recorded_(state_.cursor),
+      recorded_orders_(state_.orders.revision),
+      recorded_own_orders_(state_.own_orders.revision),
       random_(settings_.seed) {
     fetcher_.load(state_.objects);
     for (auto const& [software, report] : state_.outbox) saved_[software] = report.revision;
@@ -143,13 +145,17 @@ void Agent::pursue(SoftwareName const& software, Moment now) {
     auto& work = work_.at(software);
     if (work.busy || !work.recorded) return;
     if (record.ended.value_or(false) && rests(record.phase)) return start_use(software);
+    if (record.phase == Phase::announced || record.phase == Phase::fetching) {
+        if (auto const gate = rules_.withdrawn(work.info, record.entry.seq)) return hold_back(software, *gate, now);
+    }
     switch (record.phase) {
         case Phase::announced: return pursue_plan(software, now);
         case Phase::fetching: return pursue_objects(software, now);
         case Phase::staged:
         case Phase::waiting:
+        case Phase::in_line:
         case Phase::held: return pursue_activation(software, now);
-        case Phase::switching: return start_switch(target_of(software));
+        case Phase::switching: return pursue_switch(software, now);
         case Phase::probation: return pursue_trial(software, now);
         case Phase::rolling_back: return pursue_way_back(software, now);
         case Phase::active:

@@ -78,8 +78,10 @@ private:
         Fault fault = Fault::failed;         // of the last failure
         bool scanning = false;
         bool mending = false;                // bytes are fetched for the active tree
+        bool kept_is_useless = false;        // the older release that this one goes back to cannot give its contents
         bool asked_to_end = false;           // users were ended for the look that comes next
         std::string ended;                   // what became of them
+        std::size_t hooks_run = 0;           // of this side of the switch
         std::optional<TimePoint> look_again{};  // whether the release may become live
         std::optional<TimePoint> end_again{};   // not before that
     };
@@ -107,6 +109,7 @@ private:
     void on_event(UseEnded event, Moment now);
     void on_event(UseStarted event, Moment now);
     void on_event(HealthFound event, Moment now);
+    void on_event(HookEnded event, Moment now);
     void on_event(HoldsRead event, Moment now);
     void on_event(SwitchEnded event, Moment now);
     void on_event(TreesScanned event, Moment now);
@@ -125,6 +128,7 @@ private:
     void on_message(Busy const& message, Moment now);
     void on_message(Refused const& message, Moment now);
     void on_message(Grant const& message, Moment now);
+    void on_message(Orders const& message, Moment now);
 
     // Recording: what is announced becomes durable, cursor and records in one batch.
     struct Taken {
@@ -154,6 +158,9 @@ private:
     [[nodiscard]] Materials materials(SoftwareName const& software) const;
     void say_plan(SoftwareName const& software, Plan const& plan);
 
+    // What operators order.
+    void pursue_ordered(Moment now, bool all, OrderScope const& scope);
+
     // A release, one step at a time.
     void pursue(SoftwareName const& software, Moment now);
     void pursue_plan(SoftwareName const& software, Moment now);
@@ -182,9 +189,13 @@ private:
     [[nodiscard]] bool should_end(SoftwareName const& software, UseFound const& found, Moment now) const;
     void end_use(SoftwareName const& software, std::vector<Holder> holders, Moment now);
     void wait_for_holders(UseFound event, Moment now);
+    void pursue_switch(SoftwareName const& software, Moment now);
     void start_switch(ReleaseId const& release);
     void switch_ended_well(SoftwareName const& software, Moment now);
     void pursue_trial(SoftwareName const& software, Moment now);
+    [[nodiscard]] std::vector<Hook> hooks_of(SoftwareName const& software, HookTime time) const;
+    void run_hook(SoftwareName const& software, Hook const& hook, Moment now);
+    void hook_failed(SoftwareName const& software, Status const& status, Moment now);
     void end_trial(SoftwareName const& software, Status const& healthy, Moment now);
     void pursue_way_back(SoftwareName const& software, Moment now);
     void switch_back(SoftwareName const& software, Moment now);
@@ -192,6 +203,8 @@ private:
     void start_use(SoftwareName const& software);
     void look_again(Moment now);
     [[nodiscard]] std::optional<Gate> closed_gate(SoftwareName const& software, Moment now) const;
+    [[nodiscard]] Policy policy_of(SoftwareName const& software, Moment now) const;
+    [[nodiscard]] std::optional<ReleaseId> kept_contents_of(SoftwareName const& software) const;
     [[nodiscard]] std::optional<ReleaseId> way_back_of(SoftwareName const& software) const;
 
     // Looking after what is installed.
@@ -221,6 +234,8 @@ private:
     Fetcher fetcher_;
     Link link_;
     Cursor recorded_;                 // the durable part of state_.cursor
+    std::uint64_t recorded_orders_ = 0;      // revisions of the orders that are durable
+    std::uint64_t recorded_own_orders_ = 0;
     Duration spread_{};               // from the last HEAD
     Epoch heard_epoch_;               // of the log that was heard of last
     Seq head_;                        // the highest of it that was heard of

@@ -2,8 +2,8 @@
 
 #include "subscriber/agent.hpp"
 
-// From a staged tree to a release that is live and works, or back to the one before: holds and time windows, who uses it, the switch,
-// the trial.
+// From a staged tree to the moment at which a release may become live: holds and time windows, who uses the one before. How it does, and
+// what follows, is in agent_trial.cpp.
 
 namespace lull::subscriber {
 
@@ -19,14 +19,14 @@ void Agent::pursue_activation(SoftwareName const& software, Moment now) {
     auto const& record = state_.software.at(software);
     work_.at(software).look_again.reset();
     if (auto const gate = closed_gate(software, now)) return hold_back(software, *gate, now);
-    if (record.phase != Phase::held) return probe(software, now);
-    if (!move(software, Happening::let_through, "", now)) return;
+    if (record.phase != Phase::held && record.phase != Phase::in_line) return probe(software, now);
+    if (!move(software, record.staged ? Happening::let_through : Happening::try_again, "", now)) return;
     save(software, [this, software](Moment then) { pursue(software, then); });
 }
 
 std::optional<Gate> Agent::closed_gate(SoftwareName const& software, Moment now) const {
     auto const installs = active_of(software) ? ActivationRules::Installs::replaces : ActivationRules::Installs::first;
-    return rules_.gate(work_.at(software).info, installs, now.wall);
+    return rules_.gate(work_.at(software).info, state_.software.at(software).entry.seq, installs, now.wall);
 }
 
 void Agent::hold_back(SoftwareName const& software, Gate const& gate, Moment now) {
@@ -35,10 +35,17 @@ void Agent::hold_back(SoftwareName const& software, Gate const& gate, Moment now
         auto const wait = std::chrono::microseconds(std::max<std::int64_t>(0, gate.until->micros - now.wall.micros));
         work_.at(software).look_again = now.point + std::min<Duration>(wait, longest_look_ahead);
     }
-    if (record.phase == Phase::held && record.why == gate.why) return;
+    auto const held_in = gate.kind == Gate::Kind::in_line ? Phase::in_line : Phase::held;
+    if (record.phase == held_in && record.why == gate.why) return;
     if (record.phase == Phase::waiting) out_.push_back(LetGo{software});
-    work_.at(software).asked_to_end = false;
-    if (!move(software, Happening::held_back, gate.why, now)) return;
+    auto& work = work_.at(software);
+    work.asked_to_end = false;
+    if (record.phase == Phase::announced || record.phase == Phase::fetching) {
+        fetcher_.unwant(software);
+        work.plan.reset();
+        work.patch = {};
+    }
+    if (!move(software, held_in == Phase::in_line ? Happening::put_in_line : Happening::held_back, gate.why, now)) return;
     save(software, [this, software](Moment then) { pursue(software, then); });
 }
 
@@ -53,8 +60,14 @@ void Agent::look_again(Moment now) {
 void Agent::on_event(HoldsRead event, Moment now) {
     rules_.set(std::move(event.holds));
     for (auto const& [software, record] : state_.software) {
-        if (record.phase == Phase::held || record.phase == Phase::waiting || record.phase == Phase::staged) pursue(software, now);
+        bool const may_become_live = record.phase == Phase::held || record.phase == Phase::waiting || record.phase == Phase::staged;
+        if (may_become_live) pursue(software, now);
     }
+}
+
+Policy Agent::policy_of(SoftwareName const& software, Moment now) const {
+    auto const& record = state_.software.at(software);
+    return rules_.policy(work_.at(software).info, record.entry.seq, record.staged.value_or(now.wall), now.wall);
 }
 
 void Agent::probe(SoftwareName const& software, Moment now) {
@@ -69,6 +82,7 @@ void Agent::probe(SoftwareName const& software, Moment now) {
 
 void Agent::take_turn(SoftwareName const& software, std::string why, Moment now) {
     work_.at(software).asked_to_end = false;
+    work_.at(software).hooks_run = 0;
     if (move(software, Happening::found_free, std::move(why), now)) save(software, [this, software](Moment then) { pursue(software, then); });
 }
 
@@ -90,10 +104,12 @@ void Agent::on_event(UseFound event, Moment now) {
     if (record.phase == Phase::rolling_back) return switch_back(software, now);
     // Whoever uses the old version keeps its files: only what starts from now on gets the new one.
     bool const free = event.answer == UseAnswer::free;
-    auto const policy = rules_.policy(work.info, record.staged.value_or(now.wall), now.wall);
-    if (free || policy == Policy::now) {
-        return take_turn(software, free ? std::exchange(work.ended, {}) : "in use, and this release does not wait", now);
+    if (free) return take_turn(software, std::exchange(work.ended, {}), now);
+    auto const* forced = rules_.forced(work.info, record.entry.seq);
+    if (forced != nullptr && (work.asked_to_end || policy_of(software, now) == Policy::now)) {
+        return take_turn(software, fmt::format("in use, and forced by {}", forced->by), now);
     }
+    if (policy_of(software, now) == Policy::now) return take_turn(software, "in use, and this release does not wait", now);
     wait_for_holders(std::move(event), now);
 }
 
@@ -145,9 +161,8 @@ void Agent::on_event(UseMayHaveEnded event, Moment now) {
 // and closed is not seen everywhere.
 bool Agent::should_end(SoftwareName const& software, UseFound const& found, Moment now) const {
     auto const& work = work_.at(software);
-    auto const& record = state_.software.at(software);
     if (work.asked_to_end || (work.end_again && now.point < *work.end_again)) return false;
-    if (rules_.policy(work.info, record.staged.value_or(now.wall), now.wall) != Policy::restart) return false;
+    if (policy_of(software, now) != Policy::restart) return false;
     return !found.holders.empty() || !activation_of(work.info).units.empty();
 }
 
@@ -197,132 +212,6 @@ void Agent::on_event(UseStarted event, Moment now) {
     if (!event.status) say(LogLevel::error, fmt::format("{}: {}", software.text(), event.status.error().message));
     if (!event.status && record.phase == Phase::probation) return end_trial(software, event.status, now);
     save(software, [this, software](Moment then) { pursue(software, then); });
-}
-
-// ---- the switch ----
-
-void Agent::start_switch(ReleaseId const& release) {
-    auto& work = work_.at(release.software);
-    work.busy = true;
-    work.busy_with = target_of(release.software).seq;
-    out_.push_back(SwitchCurrent{release});
-}
-
-void Agent::on_event(SwitchEnded event, Moment now) {
-    auto const software = event.release.software;
-    auto& record = state_.software.at(software);
-    work_.at(software).busy = false;
-    if (event.status) {
-        ReleaseRef const now_active{event.release.seq, event.release.version};
-        if (record.active && *record.active != now_active) record.previous = record.active;
-        record.active = now_active;
-        if (auto const scan = state_.scans.find(software); scan != state_.scans.end()) {  // that was about the release before
-            scan->second.changed = {};
-            scan->second.what.clear();
-        }
-    }
-    if (record.phase == Phase::rolling_back) return way_back_ended(event, now);
-    if (!is_target(event.release)) {  // a newer one was announced in this instant
-        return save(software, [this, software](Moment then) { pursue(software, then); });
-    }
-    if (event.status) return switch_ended_well(software, now);
-    if (event.status.error().fault != Fault::not_found) return give_up(software, event.status.error(), now);
-    if (!move(software, Happening::tree_lost, event.status.error().message, now)) return;
-    save(software, [this, software](Moment then) { pursue(software, then); });
-}
-
-void Agent::switch_ended_well(SoftwareName const& software, Moment now) {
-    auto& record = state_.software.at(software);
-    auto const how = activation_of(work_.at(software).info);
-    bool const on_trial = how.health.has_value() || (record.ended.value_or(false) && !how.units.empty());
-    if (on_trial) {
-        if (!move(software, Happening::switched_on_trial, "", now)) return;
-        return save(software, [this, software](Moment then) { pursue(software, then); });
-    }
-    if (!move(software, Happening::switched, "", now)) return;
-    record.proven = record.active;
-    save(software, [this, software](Moment then) {
-        clean_up(software);
-        pursue(software, then);
-    });
-}
-
-// ---- the trial ----
-
-// A release that takes the daemon or the machine down with it must not do so for ever: each trial counts before it begins.
-void Agent::pursue_trial(SoftwareName const& software, Moment now) {
-    auto& record = state_.software.at(software);
-    auto& work = work_.at(software);
-    if (record.ended.value_or(false)) return start_use(software);
-    auto const how = activation_of(work.info);
-    if (!how.health) return end_trial(software, {}, now);
-    auto const trials = record.trials.value_or(0);
-    if (trials >= settings_.most_trials) {
-        return end_trial(software, fail(Fault::failed, "{} health checks were begun and none came to an end", trials), now);
-    }
-    record.trials = trials + 1;
-    work.busy = true;
-    work.busy_with = target_of(software).seq;
-    save(software, [this, target = target_of(software), check = *how.health](Moment) { out_.push_back(CheckHealth{target, check}); });
-}
-
-void Agent::on_event(HealthFound event, Moment now) {
-    auto const& software = event.release.software;
-    work_.at(software).busy = false;
-    if (!is_target(event.release) || state_.software.at(software).phase != Phase::probation) return pursue(software, now);
-    end_trial(software, event.status, now);
-}
-
-void Agent::end_trial(SoftwareName const& software, Status const& healthy, Moment now) {
-    auto& record = state_.software.at(software);
-    if (healthy) {
-        if (!move(software, Happening::found_healthy, "", now)) return;
-        record.proven = record.active;
-        record.failures = 0;
-        record.trials = 0;
-        return save(software, [this, software](Moment then) {
-            clean_up(software);
-            pursue(software, then);
-        });
-    }
-    if (!way_back_of(software)) {
-        record.trials = 0;  // it is tried again
-        return give_up(software, {Fault::failed, healthy.error().message + "; there is no release to go back to"}, now);
-    }
-    if (!move(software, Happening::found_unhealthy, healthy.error().message, now)) return;
-    save(software, [this, software](Moment then) { pursue(software, then); });
-}
-
-// The last release that was shown to work here, or at least the one before.
-std::optional<ReleaseId> Agent::way_back_of(SoftwareName const& software) const {
-    auto const& record = state_.software.at(software);
-    auto const& back = record.proven ? record.proven : record.previous;
-    if (!back || back->seq == record.entry.seq) return std::nullopt;
-    return ReleaseId{software, back->seq, back->version};
-}
-
-// Nobody is waited for: who runs what does not work keeps its files, or ends, as the policy says.
-void Agent::pursue_way_back(SoftwareName const& software, Moment now) {
-    if (active_of(software) == target_of(software)) return probe(software, now);
-    switch_back(software, now);  // the last process may have ended in the middle of it
-}
-
-void Agent::switch_back(SoftwareName const& software, Moment now) {
-    if (auto const back = way_back_of(software)) return start_switch(*back);
-    give_up(software, {Fault::failed, "there is no release to go back to"}, now);
-}
-
-void Agent::way_back_ended(SwitchEnded const& event, Moment now) {
-    auto const software = event.release.software;
-    auto& record = state_.software.at(software);
-    work_.at(software).asked_to_end = false;
-    if (!event.status) return give_up(software, {Fault::failed, fmt::format("{}; and there is no way back: {}", record.why, event.status.error().message)}, now);
-    auto why = fmt::format("{} is live again: {}", event.release.version.text(), record.why);
-    if (!move(software, Happening::switched, std::move(why), now)) return;
-    save(software, [this, software](Moment then) {
-        clean_up(software);
-        pursue(software, then);
-    });
 }
 
 }  // namespace lull::subscriber

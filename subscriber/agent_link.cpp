@@ -21,7 +21,8 @@ std::uint64_t micros_of(TimePoint when) {
 
 void Agent::on_event(ExchangeReady, Moment now) {
     link_.ready(now.point);
-    send(Hello{settings_.node, settings_.architecture, settings_.program, settings_.boot, recorded_.epoch, recorded_.seq});
+    send(Hello{settings_.node, settings_.architecture, settings_.program, settings_.boot, recorded_.epoch, recorded_.seq, recorded_orders_,
+               recorded_own_orders_});
 }
 
 void Agent::on_event(ExchangeLost event, Moment now) {
@@ -221,7 +222,8 @@ void Agent::keep_exchange_going(Moment now) {
         if (link_.catching_up(now.point) && !sync_owed_) {
             sync_owed_ = true;
             asked_at_ = now.point;
-            send(Sync{state_.cursor.epoch, state_.cursor.seq, snapshot_ ? snapshot_->rest : std::nullopt});
+            send(Sync{state_.cursor.epoch, state_.cursor.seq, snapshot_ ? snapshot_->rest : std::nullopt, state_.orders.revision,
+                      state_.own_orders.revision});
         }
         if (!unsaid_.empty()) {
             say_reports(now);

@@ -15,6 +15,7 @@ bool is_behind(std::optional<SoftwareName> const& from, SoftwareName const& name
 void Agent::on_event(AnnouncementHeard event, Moment now) {
     if (auto const* update = std::get_if<Update>(&event.message)) return announced(*update, now);
     if (auto const* head = std::get_if<Head>(&event.message)) return on_message(*head, now);
+    if (auto const* orders = std::get_if<Orders>(&event.message)) return on_message(*orders, now);
     say(LogLevel::warn, fmt::format("{} does not belong on the announce channel", to_text(type_of(event.message))));
 }
 
@@ -29,6 +30,7 @@ bool Agent::follows(Epoch epoch) const { return epoch == state_.cursor.epoch || 
 void Agent::on_message(Head const& message, Moment now) {
     spread_ = std::chrono::milliseconds(std::min<std::uint64_t>(message.spread, 600'000));
     hear_of(message.epoch, message.head, spread_, now);
+    if (message.orders.value_or(0) != state_.orders.revision) link_.gap(now.point, spread_);
     // A log that ends before our cursor has lost something: say so, once for each such head.
     if (message.epoch != recorded_.epoch || message.head >= recorded_.seq || low_head_ == message.head) return;
     low_head_ = message.head;
@@ -207,7 +209,9 @@ void Agent::record_entry(LogEntry const& entry, Taken& taken, Moment now) {
     work.plan.reset();
     work.retry.reset();
     work.mending = false;
+    work.kept_is_useless = false;
     work.asked_to_end = false;
+    work.hooks_run = 0;
     work.look_again.reset();
     work.end_again.reset();
     fetcher_.unwant(software);

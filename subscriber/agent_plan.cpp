@@ -22,7 +22,7 @@ bool Agent::awaits_patch(SoftwareName const& software) {
     auto const active = active_of(software);
     switch (search.state) {
         case PatchSearch::State::unasked: {
-            bool const possible = active && active->seq < target_of(software).seq;
+            bool const possible = active && active->seq < target_of(software).seq && !kept_contents_of(software);
             search.state = possible ? PatchSearch::State::asked : PatchSearch::State::none;
             if (possible) unasked_plans_.insert(software);
             return possible;
@@ -126,9 +126,21 @@ void Agent::go_without(SoftwareName const& software, Digest const& object, Error
 
 // ---- the plan ----
 
+// A release that goes back to an older one which is still here needs no byte from the broker.
+std::optional<ReleaseId> Agent::kept_contents_of(SoftwareName const& software) const {
+    auto const& record = state_.software.at(software);
+    auto const wanted = target_of(software).version;
+    if (work_.at(software).kept_is_useless || contents_of(wanted) == wanted) return std::nullopt;
+    for (auto const& kept : {record.active, record.previous, record.proven}) {
+        if (kept && contents_of(kept->version) == contents_of(wanted)) return ReleaseId{software, kept->seq, kept->version};
+    }
+    return std::nullopt;
+}
+
 Materials Agent::materials(SoftwareName const& software) const {
     auto const& work = work_.at(software);
-    Materials materials{target_of(software), work.info.build_for(settings_.architecture)->manifest, active_of(software),
+    auto const kept = kept_contents_of(software);
+    Materials materials{target_of(software), work.info.build_for(settings_.architecture)->manifest, kept ? kept : active_of(software),
                         fetcher_.shapes(software), std::nullopt};
     if (patch_in_use(software)) materials.patch = work.patch.object.digest;
     return materials;
@@ -143,9 +155,10 @@ void Agent::pursue_plan(SoftwareName const& software, Moment now) {
     if (!trusted) return give_up(software, trusted.error(), now);
     if (awaits_patch(software)) return;
     auto const target = target_of(software);
-    if (!fetcher_.wants_for(software)) fetcher_.want(target, build->manifest, build->manifest_size);
     auto& work = work_.at(software);
-    if (!patch_in_use(software) && !fetcher_.complete(build->manifest)) return;
+    bool const has_manifest = patch_in_use(software) || kept_contents_of(software).has_value();
+    if (!has_manifest && !fetcher_.wants_for(software)) fetcher_.want(target, build->manifest, build->manifest_size);
+    if (!has_manifest && !fetcher_.complete(build->manifest)) return;
     work.busy = true;
     work.busy_with = target.seq;
     out_.push_back(MakePlan{materials(software), work.patch.useless});
@@ -197,6 +210,10 @@ void Agent::on_event(PlanMade event, Moment now) {
     if (!is_target(event.release) || state_.software.at(software).phase != Phase::announced) return pursue(software, now);
     if (!event.plan) {
         bool const damaged = event.plan.error().fault == Fault::damaged;
+        if (damaged && kept_contents_of(software)) {
+            work.kept_is_useless = true;
+            return pursue(software, now);
+        }
         if (damaged && patch_in_use(software)) return go_without(software, work.patch.object.digest, event.plan.error(), now);
         if (damaged) drop({work.info.build_for(settings_.architecture)->manifest}, [](Moment) {});
         return give_up(software, event.plan.error(), now);
@@ -235,6 +252,10 @@ void Agent::fetch_again(SoftwareName const& software, std::vector<Segment> const
     auto const target = target_of(software);
     auto& work = work_.at(software);
     auto const manifest = work.info.build_for(settings_.architecture)->manifest;
+    if (kept_contents_of(software) && segments.front().digest == manifest) {
+        work.kept_is_useless = true;
+        return go_without(software, manifest, {Fault::damaged, "the older release cannot be used any more"}, now);
+    }
     if (patch_in_use(software) && segments.front().digest == manifest) {
         return go_without(software, work.patch.object.digest, {Fault::damaged, "the patch gives no manifest any more"}, now);
     }

@@ -16,7 +16,15 @@ std::string text_of(ScanRecord const& record) {
 }
 
 // Staged, and not yet live.
-bool is_ready(Phase phase) { return phase == Phase::staged || phase == Phase::waiting || phase == Phase::held; }
+bool is_ready(SoftwareRecord const& record) {
+    switch (record.phase) {
+        case Phase::staged:
+        case Phase::waiting:
+        case Phase::in_line: return true;
+        case Phase::held: return record.staged.has_value();  // else it was withdrawn before
+        default: return false;
+    }
+}
 
 bool is_switching(Phase phase) { return phase == Phase::switching || phase == Phase::rolling_back; }
 
@@ -46,7 +54,7 @@ void Agent::scan(SoftwareName const& software, Moment now) {
     if (auto const& previous = record.previous; previous && previous != record.active) {
         releases.push_back({software, previous->seq, previous->version});
     }
-    if (is_ready(record.phase)) releases.push_back(target_of(software));
+    if (is_ready(record)) releases.push_back(target_of(software));
     if (releases.empty()) return;
     auto const& last = state_.scans[software];
     // A clock that was set back must not put it off for years.
@@ -96,10 +104,11 @@ void Agent::take_findings(SoftwareName const& software, TreeFindings const& find
                                     release.directory_name(), findings.mended, findings.left, record.what));
     auto const fault = findings.status ? Fault::failed : findings.status.error().fault;
     bool const lost = fault == Fault::not_found || fault == Fault::damaged;
-    auto const phase = state_.software.at(software).phase;
+    auto const& of_software = state_.software.at(software);
+    auto const phase = of_software.phase;
     bool const is_kept = is_active && ((phase == Phase::active && is_target(release)) || phase == Phase::rolled_back);
     if (is_kept && !lost && !findings.lacking.empty()) return mend_active(software, findings, now);
-    bool const is_needed = is_kept || (is_target(release) && is_ready(phase));
+    bool const is_needed = is_kept || (is_target(release) && is_ready(of_software));
     if (is_needed && (lost || !findings.lacking.empty())) tree_is_lost(software, findings, now);
 }
 

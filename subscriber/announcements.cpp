@@ -21,6 +21,7 @@ Announcements::Announcements(MessagingContext& context, EventLoop& loop, JoinBun
     socket_.set_heartbeat(heartbeat, heartbeat_timeout);
     socket_.set_max_message(limits::control_message);
     socket_.subscribe(wire::everybody);
+    socket_.subscribe(wire::topic_of(bundle.node));
     socket_watch_ = loop_.watch(socket_, [this] { receive(); });
     monitor_watch_ = loop_.watch(monitor_.socket(), [this] { watch_link(); });
 }

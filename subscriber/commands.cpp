@@ -1,21 +1,17 @@
 #include "subscriber/commands.hpp"
 
-#include <pwd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 
 #include "core/command_line.hpp"
-#include "core/duration.hpp"
 #include "subscriber/daemon.hpp"
-#include "subscriber/holds.hpp"
+#include "subscriber/hold_commands.hpp"
 #include "subscriber/launcher.hpp"
 #include "subscriber/manifest_files.hpp"
 #include "subscriber/membership.hpp"
-#include "subscriber/process_stat.hpp"
 #include "subscriber/status_view.hpp"
 #include "subscriber/supervisor.hpp"
 #include "subscriber/tree_check.hpp"
@@ -23,12 +19,6 @@
 namespace lull::subscriber {
 
 namespace {
-
-constexpr char const* usual_root = "/var/lib/lull";
-
-Option root_option() {
-    return {.name = "root", .help = "the node's directory", .placeholder = "DIR", .fallback = usual_root, .environment = "LULL_ROOT"};
-}
 
 // ---- join ----
 
@@ -73,12 +63,17 @@ Result<ArchitectureName> architecture_of(Arguments const& arguments) {
 
 Result<NodeRules> node_rules(Arguments const& arguments) {
     NodeRules rules;
-    constexpr std::array<std::string_view, 3> words = {"wait", "restart", "now"};  // in the order of Policy
     if (arguments.has("policy")) {
-        auto const word = std::find(words.begin(), words.end(), arguments.text("policy"));
-        if (word == words.end()) return fail(Fault::usage, "--policy is '{}', and has to be one of: {}", arguments.text("policy"), fmt::join(words, ", "));
-        rules.policy = static_cast<Policy>(word - words.begin());
+        auto const policy = parse_policy(arguments.text("policy"));
+        if (!policy) return fail(Fault::usage, "--policy: {}", policy.error().message);
+        rules.policy = *policy;
     }
+    for (auto const& name : arguments.all("allow-hooks")) {
+        auto software = SoftwareName::parse(name);
+        if (!software) return fail(Fault::usage, "--allow-hooks: {}", software.error().message);
+        rules.hooks.software.insert(std::move(*software));
+    }
+    rules.hooks.all = arguments.flag("allow-all-hooks");
     if (arguments.has("activate-at")) {
         auto windows = Schedule::parse_times(arguments.text("activate-at"));
         if (!windows) return fail(Fault::usage, "--activate-at: {}", windows.error().message);
@@ -161,7 +156,9 @@ Command daemon_command() {
                         {.name = "notice-program", .help = "program that tells them in its own way: SOFTWARE READY RUNNING PID UID COMMAND",
                          .placeholder = "PATH"},
                         {.name = "notice-syslog", .help = "tell the system's log as well"},
-                        {.name = "check-user", .help = "as whom health checks of releases run if this is started as root", .placeholder = "USER",
+                        {.name = "allow-hooks", .help = "run the hooks of this software's releases", .placeholder = "NAME", .many = true},
+                        {.name = "allow-all-hooks", .help = "run the hooks of every release"},
+                        {.name = "check-user", .help = "as whom hooks and health checks of releases run if this is started as root", .placeholder = "USER",
                          .fallback = "nobody"},
                         {.name = "log-level", .help = "debug, info, warn or error", .placeholder = "LEVEL", .fallback = "info"},
                         {.name = "config", .help = "file with these options", .placeholder = "FILE"}},
@@ -208,75 +205,6 @@ Command run_command() {
                          .help = "stay, and start it again when it was ended for an update; a crash ends this too, for systemd (Restart=) to see"}},
             .example = "lull-node run kiosk-browser -- --fullscreen",
             .run = run};
-}
-
-// ---- hold and unhold ----
-
-// One name, or none with --all.
-Result<std::optional<SoftwareName>> held_software(Arguments const& arguments) {
-    bool const all = arguments.flag("all");
-    auto const& names = arguments.positional();
-    if (all != names.empty()) return fail(Fault::usage, "name one piece of software, or give --all");
-    if (all) return std::nullopt;
-    auto name = SoftwareName::parse(names.front());
-    if (!name) return pass(name.error());
-    return *name;
-}
-
-std::string user_name() {
-    auto const* const entry = getpwuid(getuid());
-    return entry == nullptr ? std::to_string(getuid()) : printable(entry->pw_name);
-}
-
-Status hold(Arguments const& arguments) {
-    auto const software = held_software(arguments);
-    if (!software) return pass(software.error());
-    Layout const layout(arguments.text("root"));
-    if (auto const bundle = own_bundle(layout); !bundle) return pass(bundle.error());
-    if (auto prepared = layout.prepare(); !prepared) return prepared;
-    Hold wanted{SystemClock().wall(), std::nullopt, user_name(), printable(arguments.text("why"))};
-    if (arguments.has("for")) {
-        auto const length = parse_duration(arguments.text("for"));
-        if (!length) return fail(Fault::usage, "--for: {}", length.error().message);
-        wanted.until = WallTime{wanted.since.micros + std::chrono::microseconds(*length).count()};
-    }
-    if (auto saved = save_hold(layout, *software, wanted); !saved) return saved;
-    fmt::print("{} stays as it is{}\n", *software ? (*software)->text() : "all software of this node",
-               wanted.until ? " until " + to_text(*wanted.until) : ", until 'lull-node unhold'");
-    return {};
-}
-
-Status unhold(Arguments const& arguments) {
-    auto const software = held_software(arguments);
-    if (!software) return pass(software.error());
-    Layout const layout(arguments.text("root"));
-    auto const removed = remove_hold(layout, *software);
-    if (!removed) return pass(removed.error());
-    auto const name = *software ? (*software)->text() : "all software of this node";
-    if (!*removed) return fail(Fault::not_found, "{} was not held; 'lull-node status' shows what is", name);
-    fmt::print("{} may change again\n", name);
-    return {};
-}
-
-Command hold_command() {
-    return {.name = "hold",
-            .summary = "keep a piece of software as it is: releases are fetched and staged, but not switched to",
-            .positional = {"[NAME]"},
-            .options = {root_option(),
-                        {.name = "all", .help = "every software of this node"},
-                        {.name = "for", .help = "until then only, like 2h or 7d", .placeholder = "TIME"},
-                        {.name = "why", .help = "shown to whoever wonders", .placeholder = "TEXT", .fallback = ""}},
-            .example = "lull-node hold kiosk-browser --for 2h --why 'inventory'",
-            .run = hold};
-}
-
-Command unhold_command() {
-    return {.name = "unhold",
-            .summary = "let a piece of software change again",
-            .positional = {"[NAME]"},
-            .options = {root_option(), {.name = "all", .help = "take back the hold of every software of this node; holds of single ones stay"}},
-            .example = "lull-node unhold kiosk-browser",
-            .run = unhold};
 }
 
 // ---- verify ----

@@ -99,7 +99,8 @@ Daemon::Daemon(DaemonSettings settings, store::Environment journal, Agent agent,
       guard_(loop, settings_.layout, [this](Event event) { raise(std::move(event)); }),
       notices_(loop, settings_.notices, clock_, log_, [this](Event event) { raise(std::move(event)); }),
       control_(loop, settings_.layout, log_, [this](Event event) { raise(std::move(event)); }),
-      health_(loop, settings_.layout, settings_.check_user, [this](Event event) { raise(std::move(event)); }) {}
+      health_(loop, settings_.layout, settings_.check_user, [this](Event event) { raise(std::move(event)); }),
+      hooks_(loop, settings_.layout, settings_.check_user, [this](Event event) { raise(std::move(event)); }) {}
 
 // One that cannot be read leaves all as it was: what is held stays held.
 void Daemon::read_holds() {
@@ -221,6 +222,8 @@ void Daemon::perform(EndUse const& action) { control_.end(action); }
 void Daemon::perform(StartUse const& action) { control_.start(action); }
 
 void Daemon::perform(CheckHealth const& action) { health_.check(action); }
+
+void Daemon::perform(RunHook const& action) { hooks_.run(action); }
 
 void Daemon::perform(SwitchCurrent const& action) {
     installer_.switch_to(action, [this, software = action.release.software] { guard_.let_go(software); });

@@ -10,6 +10,7 @@
 #include "subscriber/announcements.hpp"
 #include "subscriber/exchange.hpp"
 #include "subscriber/health_checks.hpp"
+#include "subscriber/hooks.hpp"
 #include "subscriber/holder_notices.hpp"
 #include "subscriber/incoming.hpp"
 #include "subscriber/installer.hpp"
@@ -29,7 +30,7 @@ struct DaemonSettings {
     Bytes memory = MiB(64);  // of this process, when it applies a delta
     NodeRules rules{};
     NoticeSettings notices{};
-    std::string check_user = "nobody";  // whom health checks become where we are root
+    std::string check_user = "nobody";  // whom programs of releases become where we are root
 };
 
 // The shell around the agent: makes events of what sockets, workers and the writer say, and performs the actions. The agent is
@@ -68,6 +69,7 @@ private:
     void perform(EndUse const& action);
     void perform(StartUse const& action);
     void perform(CheckHealth const& action);
+    void perform(RunHook const& action);
     void perform(SwitchCurrent const& action);
     void perform(RemoveVersions const& action);
     void perform(PointBack const& action);
@@ -104,6 +106,7 @@ private:
     HolderNotices notices_;
     UseControl control_;
     HealthChecks health_;
+    Hooks hooks_;
     std::unique_ptr<HoldWatch> hold_watch_;
 };
 

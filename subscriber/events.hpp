@@ -113,6 +113,12 @@ struct HealthFound {
     Status status;
 };
 
+// Whether the hook did what it should.
+struct HookEnded {
+    ReleaseId release;
+    Status status;
+};
+
 // All holds that are set on this node.
 struct HoldsRead {
     Holds holds;
@@ -145,6 +151,7 @@ struct TreesScanned {
 struct Tick {};
 
 using Event = std::variant<AnnouncementHeard, ExchangeReady, ExchangeLost, MessageHeard, BatchDone, ObjectSynced, ObjectFinished,
-                           ObjectUnwritten, PlanMade, StageEnded, UseFound, UseMayHaveEnded, HoldersTold, UseEnded, UseStarted, HealthFound, HoldsRead, SwitchEnded, TreesScanned, Tick>;
+                           ObjectUnwritten, PlanMade, StageEnded, UseFound, UseMayHaveEnded, HoldersTold, UseEnded, UseStarted, HealthFound,
+                           HookEnded, HoldsRead, SwitchEnded, TreesScanned, Tick>;
 
 }  // namespace lull::subscriber

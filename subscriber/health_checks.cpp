@@ -31,12 +31,7 @@ void HealthChecks::try_once(SoftwareName const& software) {
     auto& going = going_.at(software);
     auto const& [release, check] = going.order;
     auto const tree = layout_.tree(release);
-    ProgramRun const run{tree,
-                         check.program,
-                         check.arguments,
-                         {"LULL_SOFTWARE=" + release.software.text(), "LULL_VERSION=" + release.version.text(), "LULL_ROOT_DIR=" + tree.string()},
-                         std::chrono::seconds(check.time_limit),
-                         most_output};
+    ProgramRun const run{tree, check.program, check.arguments, environment_of(release, tree), std::chrono::seconds(check.time_limit), most_output};
     ++going.tried;
     going.pause.reset();
     going.run = programs_.run(run, [this, software](Result<ProgramResult> result) { tried(software, result); });

@@ -53,7 +53,9 @@ Result<Installer::Opened> Installer::open(Materials const& materials) const {
     } else if (seed) {
         opened.unpatched = std::move(*seed);
     }
-    auto envelope = opened.patched ? opened.patched->manifest_object() : read_manifest(materials.manifest, materials, files);
+    bool const same = opened.unpatched && sha256(opened.unpatched->manifest_object()) == materials.manifest;
+    auto envelope = same             ? Result<Buffer>(to_buffer(opened.unpatched->manifest_object()))
+                    : opened.patched ? opened.patched->manifest_object() : read_manifest(materials.manifest, materials, files);
     if (!envelope) return pass(envelope.error());
     auto manifest = open_manifest(*envelope, materials.manifest, settings_.trusted);
     if (!manifest) return pass(manifest.error());
@@ -97,7 +99,7 @@ Result<Plan> Installer::make_plan(MakePlan const& order) const {
     auto const opened = open(order.materials);
     if (!opened) return pass(opened.error());
     auto const& manifest = opened->manifest;
-    if (manifest.software != release.software || manifest.version != release.version) {
+    if (!belongs_to(manifest, release.software, release.version)) {
         return fail(Fault::refused, "the manifest is that of {} {}, not of {} {}", manifest.software.text(), manifest.version.text(),
                     release.software.text(), release.version.text());
     }

@@ -8,7 +8,7 @@ Result<Manifest> belonging_to(ReleaseId const& release, Result<Manifest> manifes
     if (!manifest) {
         return fail(manifest.error().fault, "cannot use {}: {}", path.string(), manifest.error().message);
     }
-    if (manifest->software != release.software || manifest->version != release.version) {
+    if (!belongs_to(*manifest, release.software, release.version)) {
         return fail(Fault::damaged, "cannot use {}: it is the manifest of {} {}", path.string(),
                     manifest->software.text(), manifest->version.text());
     }

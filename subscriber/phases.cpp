@@ -19,7 +19,15 @@ constexpr std::array table{
     Transition{Phase::staged,       Happening::held_back,         Phase::held},
     Transition{Phase::waiting,      Happening::held_back,         Phase::held},
     Transition{Phase::held,         Happening::held_back,         Phase::held},
+    Transition{Phase::in_line,      Happening::held_back,         Phase::held},
+    Transition{Phase::announced,    Happening::held_back,         Phase::held},
+    Transition{Phase::fetching,     Happening::held_back,         Phase::held},
+    Transition{Phase::staged,       Happening::put_in_line,       Phase::in_line},
+    Transition{Phase::waiting,      Happening::put_in_line,       Phase::in_line},
+    Transition{Phase::held,         Happening::put_in_line,       Phase::in_line},
+    Transition{Phase::in_line,      Happening::put_in_line,       Phase::in_line},
     Transition{Phase::held,         Happening::let_through,       Phase::staged},
+    Transition{Phase::in_line,      Happening::let_through,       Phase::staged},
     Transition{Phase::staged,       Happening::found_in_use,      Phase::waiting},
     Transition{Phase::waiting,      Happening::found_in_use,      Phase::waiting},
     Transition{Phase::staged,       Happening::found_free,        Phase::switching},
@@ -32,6 +40,7 @@ constexpr std::array table{
     Transition{Phase::staged,       Happening::tree_lost,         Phase::announced},
     Transition{Phase::waiting,      Happening::tree_lost,         Phase::announced},
     Transition{Phase::held,         Happening::tree_lost,         Phase::announced},
+    Transition{Phase::in_line,      Happening::tree_lost,         Phase::announced},
     Transition{Phase::switching,    Happening::tree_lost,         Phase::announced},
     Transition{Phase::active,       Happening::tree_lost,         Phase::announced},
     Transition{Phase::rolled_back,  Happening::tree_lost,         Phase::announced},
@@ -41,6 +50,7 @@ constexpr std::array table{
     Transition{Phase::probation,    Happening::given_up,          Phase::failed},
     Transition{Phase::rolling_back, Happening::given_up,          Phase::failed},
     Transition{Phase::failed,       Happening::try_again,         Phase::announced},
+    Transition{Phase::held,         Happening::try_again,         Phase::announced},
 };
 // clang-format on
 
@@ -66,6 +76,7 @@ std::string_view to_text(Phase phase) {
         case Phase::probation: return "on trial";
         case Phase::rolling_back: return "rolling back";
         case Phase::rolled_back: return "rolled back";
+        case Phase::in_line: return "in line";
     }
     return "?";
 }
@@ -75,6 +86,7 @@ std::string_view to_text(Happening happening) {
         case Happening::plan_made: return "plan made";
         case Happening::tree_staged: return "tree staged";
         case Happening::held_back: return "held back";
+        case Happening::put_in_line: return "put in line";
         case Happening::let_through: return "let through";
         case Happening::found_in_use: return "found in use";
         case Happening::found_free: return "found free";
@@ -94,6 +106,7 @@ NodeState ledger_state(Phase phase) {
         case Phase::announced: return NodeState::announced;
         case Phase::fetching: return NodeState::downloading;
         case Phase::staged:
+        case Phase::in_line:
         case Phase::switching:
         case Phase::probation: return NodeState::distributed;
         case Phase::held: return NodeState::held;

@@ -17,12 +17,13 @@ enum class Phase : std::uint8_t {
     switching,
     active,
     failed,
-    held,          // staged, and nobody may switch to it now: a hold, or outside of its time windows
+    held,          // nobody may switch to it now: a hold, or outside of its time windows, or it is withdrawn
     probation,     // live, and not yet shown to work
     rolling_back,  // live, and shown not to work
     rolled_back,   // the release before it is live again; a newer one is waited for
+    in_line,       // staged, and its turn in the rollout has not come, or the rollout is paused
 };
-constexpr Phase enum_last(Phase) { return Phase::rolled_back; }
+constexpr Phase enum_last(Phase) { return Phase::in_line; }
 [[nodiscard]] std::string_view to_text(Phase phase);
 
 // What can happen to a release.
@@ -30,6 +31,7 @@ enum class Happening : std::uint8_t {
     plan_made,
     tree_staged,
     held_back,
+    put_in_line,
     let_through,
     found_in_use,
     found_free,

@@ -6,6 +6,8 @@ namespace {
 
 constexpr std::string_view cursor_key = "cursor";
 constexpr std::string_view boot_key = "boot";
+constexpr std::string_view orders_key = "orders";
+constexpr std::string_view own_orders_key = "own orders";
 
 Buffer key_of_name(SoftwareName const& name) { return to_buffer(as_view(name.text())); }
 
@@ -44,21 +46,33 @@ store::Change put(ObjectRecord const& record) {
 
 store::Change put(SoftwareName const& name, ScanRecord const& record) { return {scans, key_of_name(name), encode(record)}; }
 
+store::Change put_orders(OrderSet const& orders) { return {meta, to_buffer(as_view(orders_key)), encode(orders)}; }
+
+store::Change put_own_orders(OrderSet const& orders) { return {meta, to_buffer(as_view(own_orders_key)), encode(orders)}; }
+
 store::Change put_boot(std::string_view id) { return {meta, to_buffer(as_view(boot_key)), to_buffer(as_view(id))}; }
 
 store::Change drop_report(SoftwareName const& name) { return {outbox, key_of_name(name), std::nullopt}; }
 
 store::Change drop_object(Digest const& object) { return {objects, to_buffer(object.view()), std::nullopt}; }
 
+// One value of the table `meta`; as it was if there is none.
+template <class Value>
+Status load_meta(store::Environment const& environment, std::string_view key, Value& into) {
+    auto const bytes = environment.get(meta, as_view(key));
+    if (!bytes) return pass(bytes.error());
+    if (!*bytes) return {};
+    auto decoded = decode<Value>(**bytes, limits::control_message);
+    if (!decoded) return damaged(meta, decoded.error());
+    into = std::move(*decoded);
+    return {};
+}
+
 Result<JournalState> load(store::Environment const& environment) {
     JournalState state;
-    auto cursor = environment.get(meta, as_view(cursor_key));
-    if (!cursor) return pass(std::move(cursor.error()));
-    if (*cursor) {
-        auto decoded = decode<Cursor>(**cursor, limits::control_message);
-        if (!decoded) return damaged(meta, decoded.error());
-        state.cursor = *decoded;
-    }
+    if (auto loaded = load_meta(environment, cursor_key, state.cursor); !loaded) return pass(loaded.error());
+    if (auto loaded = load_meta(environment, orders_key, state.orders); !loaded) return pass(loaded.error());
+    if (auto loaded = load_meta(environment, own_orders_key, state.own_orders); !loaded) return pass(loaded.error());
     auto const boot = environment.get(meta, as_view(boot_key));
     if (!boot) return pass(boot.error());
     if (*boot) state.boot = as_text(**boot);

@@ -109,6 +109,8 @@ struct JournalState {
     std::map<SoftwareName, Report> outbox;  // table `outbox`, key: name; the last report that the broker has not noted
     std::map<Digest, ObjectRecord> objects;
     std::map<SoftwareName, ScanRecord> scans;
+    OrderSet orders;      // table `meta`, key "orders": for all nodes
+    OrderSet own_orders;  // table `meta`, key "own orders": for this one
 };
 
 namespace journal {
@@ -123,6 +125,8 @@ inline constexpr char const* scans = "scans";
 [[nodiscard]] store::Change put(Report const& report);
 [[nodiscard]] store::Change put(ObjectRecord const& record);
 [[nodiscard]] store::Change put(SoftwareName const& name, ScanRecord const& record);
+[[nodiscard]] store::Change put_orders(OrderSet const& orders);
+[[nodiscard]] store::Change put_own_orders(OrderSet const& orders);
 [[nodiscard]] store::Change put_boot(std::string_view id);
 [[nodiscard]] store::Change drop_report(SoftwareName const& name);
 [[nodiscard]] store::Change drop_object(Digest const& object);

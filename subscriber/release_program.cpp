@@ -22,6 +22,10 @@ std::vector<std::string> clean_environment(std::vector<std::string> const& addit
 
 }  // namespace
 
+std::vector<std::string> environment_of(ReleaseId const& release, fs::path const& tree) {
+    return {"LULL_SOFTWARE=" + release.software.text(), "LULL_VERSION=" + release.version.text(), "LULL_ROOT_DIR=" + tree.string()};
+}
+
 Result<UserIdentity> find_user(std::string const& name) {
     std::vector<char> text(1024);
     passwd entry{};

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "subscriber/layout.hpp"
 #include "subscriber/program_runs.hpp"
 
 namespace lull::subscriber {
@@ -15,6 +16,9 @@ struct ProgramRun {
     Duration time_limit{};
     Bytes most_output;
 };
+
+// What a program of a release is told of itself: LULL_SOFTWARE, LULL_VERSION, LULL_ROOT_DIR (the version's tree).
+[[nodiscard]] std::vector<std::string> environment_of(ReleaseId const& release, fs::path const& tree);
 
 // Runs programs of releases with as little as possible: without a shell, in their tree, as an unprivileged user where we are root,
 // within limits. What they say is bounded and printable. When one has ended, or is late, everything that it has started is killed;

@@ -315,7 +315,7 @@ private:
 };
 
 Status check_job(StageJob const& job) {
-    if (job.manifest.software != job.release.software || job.manifest.version != job.release.version) {
+    if (!belongs_to(job.manifest, job.release.software, job.release.version)) {
         return fail(Fault::refused, "cannot stage {} {}: the manifest is that of {} {}", job.release.software.text(),
                     job.release.version.text(), job.manifest.software.text(), job.manifest.version.text());
     }

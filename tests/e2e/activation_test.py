@@ -43,6 +43,69 @@ class Activation(FleetTest):
                 pass
         return found
 
+    # ---- hooks ----
+
+    HOOK = "#!/bin/sh\necho $1 $LULL_VERSION $(id -u) $(pwd) >> {log}\nexit {status}\n"
+
+    def publish_with_hooks(self, version, before=0, after=0):
+        """A release whose bin/before and bin/after write down that they ran, and end with these. Returns the file that they write to."""
+        log = f"{self.fleet.directory}/hooks-{version}"
+        with open(log, "w", encoding="utf-8"):
+            os.chmod(log, 0o666)
+        tree = trees.make(f"{self.fleet.directory}/source-app", version)
+        for name, status in (("before", before), ("after", after)):
+            trees.write(f"{tree}/bin/{name}", self.HOOK.format(log=log, status=status).encode(), 0o755)
+        self.fleet.publish(tree, version, "--start", "bin/app", "--before-switch", "bin/before first", "--before-switch", "bin/before second",
+                           "--after-switch", "bin/after third")
+        return log
+
+    def test_hooks_run_only_where_the_owner_allows_them(self):
+        log = self.publish_with_hooks("1.1", before=1)
+        self.node.daemon.wait_for("app: its hooks do not run, because the owner of this node does not allow them")
+        self.node.wait_active("1.1")
+        self.assertEqual(trees.read(log), b"")
+        self.fleet.checker.check_converged()
+
+    def test_hooks_run_before_and_after_the_switch_as_somebody_without_rights(self):
+        node = self.node
+        node.stop()
+        node.start("--allow-hooks", "app")
+        log = self.publish_with_hooks("1.1")
+        node.wait_active("1.1")
+        user = 65534 if os.geteuid() == 0 else os.geteuid()
+        tree = f"{node.root}/app/versions/2-1.1"
+        self.assertEqual(trees.read(log).decode().splitlines(), [f"{word} 1.1 {user} {tree}" for word in ("first", "second", "third")])
+        self.fleet.checker.check_converged()
+
+    def test_a_hook_that_fails_before_the_switch_keeps_the_release_back(self):
+        node = self.node
+        node.stop()
+        node.start("--allow-all-hooks")
+        log = self.publish_with_hooks("1.1", before=3)
+        row = self.fleet.wait_ledger(lambda row: row["state"] == "failed", "failed")[node.name]
+        self.assertIn("hook bin/before (before the switch) ended with status 3", row["why"])
+        self.assertEqual(node.current(), (1, "1.0"))
+        self.assertIn(b"first 1.1", trees.read(log))
+        self.assertNotIn(b"second", trees.read(log))
+        terminal = self.launch()  # nothing keeps a launch waiting
+        terminal.end()
+        self.publish_with_hooks("1.2")
+        node.wait_active("1.2")
+        self.fleet.checker.check_converged()
+
+    def test_a_hook_that_fails_after_the_switch_leads_back(self):
+        node = self.node
+        node.stop()
+        node.start("--allow-all-hooks")
+        self.publish_with_hooks("1.1", after=4)
+        self.fleet.checker.unhealthy.add(("app", 2))
+        row = self.fleet.wait_ledger(lambda row: row["state"] == "rolled back", "rolled back")[node.name]
+        self.assertIn("hook bin/after (after the switch) ended with status 4", row["why"])
+        self.assertEqual(node.current(), (1, "1.0"))
+        self.publish_with_hooks("1.2")
+        node.wait_active("1.2")
+        self.fleet.checker.check_converged()
+
     # ---- holds ----
 
     def test_a_hold_keeps_a_release_back_until_it_is_taken_back_also_over_the_daemons_end(self):

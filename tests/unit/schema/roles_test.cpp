@@ -11,8 +11,8 @@ namespace {
 // DESIGN.md section 4, column "way", read from the right: who speaks to the broker. Written down apart from roles.cpp.
 std::map<Role, std::set<std::string_view>> const allowed = {
     {Role::node, {"HELLO", "SYNC", "WITNESS", "FETCH", "PLAN", "ACK", "CREDIT", "REPORT", "PING", "PONG"}},
-    {Role::publisher, {"UPDATE", "OFFER", "PUT", "PING", "PONG"}},
-    {Role::operator_, {"UPDATE", "OFFER", "PUT", "PING", "PONG", "ADMIN"}},
+    {Role::publisher, {"UPDATE", "OFFER", "PUT", "PING", "PONG", "FOLLOW"}},
+    {Role::operator_, {"UPDATE", "OFFER", "PUT", "PING", "PONG", "ADMIN", "FOLLOW"}},
 };
 
 }  // namespace

@@ -42,7 +42,9 @@ inline UpdateInfo update_info() {
                       .builds = {build("amd64"), build("arm64")},
                       .groups = {named<GroupName>("canary"), named<GroupName>("tills")},
                       .urgency = Urgency::urgent,
-                      .policy = Policy::restart};
+                      .policy = Policy::restart,
+                      .activation = std::nullopt,
+                      .rollout = Rollout{{100, 1000, all_nodes}, 600, 200}};
 }
 
 inline Envelope envelope() { return Envelope{encode(update_info()), {Signature{counted<32>(3), counted<64>(4)}}}; }
@@ -65,20 +67,48 @@ inline std::vector<Message> messages() {
     Epoch const epoch{0xfeedfacecafebeef};
     StatusRow const status{software, version,  Seq{8},     node,    NodeState::waiting,
                            time,     "in use", {holder()}, version, Bytes(1)};
-    ReleaseRow const release{software, version, Seq{8}, time, {build()}, 17, true, MiB(3)};
+    ReleaseRow const release{software, version, Seq{8}, time, {build()}, 17, true, MiB(3), "paused"};
     NodeRow const row{node, key, time, true, "lull-node 0.1.0"};
+    Order order;
+    order.kind = OrderKind::share;
+    order.software = software;
+    order.seq = Seq{8};
+    order.since = time;
+    order.by = "rollout";
+    order.why = "why not";
+    order.upto = 0xffffffffffffffff;
+    order.stage = 1;
+    order.forgiven = 2;
+    Order hold;
+    hold.since = time;
+    hold.by = "anna";
+    hold.until = time;
+    ReleaseProgress progress;
+    progress.software = software;
+    progress.version = version;
+    progress.seq = Seq{8};
+    progress.nodes = {1, 2, 3, 0, 0, 0, 94};
+    progress.away = 1;
+    progress.rollout = RolloutProgress{2, 3, 1000, 10, 7, 1, 2};
+    progress.stopped = order;
+    progress.superseded = true;
+    progress.failures = {{node, "health check bin/check ended with status 3"}};
+    Admin admin{AdminVerb::nodes_new, 500, software, node, key};
+    admin.order = order;
+    Answer answer{AdminVerb::status, {status}, {release}, {row}, 1000, time};
+    answer.orders = {{node, order, version}};
     return {
         Update{epoch, log_entry()},
-        Head{epoch, Seq{8}, time, 30'000},
+        Head{epoch, Seq{8}, time, 30'000, 77},
         Offer{software, version, {build()}},
         Need{software, version, {digest(1), digest(2)}, 12},
         Put{shape(), KiB(256)},
         Committed{software, version, epoch, Seq{8}, time, true},
         Refused{Refusal::conflict, "1.4.2 exists with other contents; choose another version"},
-        Hello{node, named<ArchitectureName>("arm64"), "lull-node 0.1.0", "7e0b", epoch, Seq{7}},
+        Hello{node, named<ArchitectureName>("arm64"), "lull-node 0.1.0", "7e0b", epoch, Seq{7}, 77, 78},
         Welcome{epoch, Seq{8}, time},
         Busy{15'000},
-        Sync{epoch, Seq{7}, software},
+        Sync{epoch, Seq{7}, software, 77, 78},
         LogPage{epoch, Seq{7}, {log_entry(), log_entry()}, Seq{9}},
         Snapshot{epoch, software, {log_entry(), log_entry()}, Seq{9}, software},
         Witness{epoch, log_entry()},
@@ -93,10 +123,13 @@ inline std::vector<Message> messages() {
         Grant{2'437'500, "others use the way to this node"},
         Report{software, Seq{8}, NodeState::waiting, 12, time, "in use", {holder(), holder()}, Seq{7}},
         Noted{software, 12},
+        Orders{node, 78, 77, software, {order, hold}},
         Ping{0xffffffffffffffff},
         Pong{1, 77},
-        Admin{AdminVerb::nodes_new, 500, software, node, key},
-        Answer{AdminVerb::status, {status}, {release}, {row}, 1000, time},
+        admin,
+        answer,
+        Follow{software, version},
+        progress,
     };
 }
 

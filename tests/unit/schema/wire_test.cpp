@@ -79,10 +79,23 @@ TEST_CASE("announcements carry topic, header and body in one frame") {
     CHECK(wire::decode_announcement(wire::encode_announcement(update)) == update);
 }
 
-TEST_CASE("only UPDATE and HEAD are announcements") {
+TEST_CASE("orders for one node go to a topic of its own") {
+    Message const own = Orders{named<NodeName>("till-17"), 3, std::nullopt, std::nullopt, {}};
+    auto const frame = wire::encode_announcement(own);
+    CHECK(as_text(frame).starts_with(wire::topic_of(named<NodeName>("till-17"))));
+    CHECK(as_text(frame).starts_with("node/till-17/\x01\x34"));
+    CHECK(wire::decode_announcement(frame) == own);
+    Message const for_all = Orders{std::nullopt, 3, 2, std::nullopt, {}};
+    CHECK(as_text(wire::encode_announcement(for_all)).starts_with("all/"));
+    CHECK(wire::decode_announcement(wire::encode_announcement(for_all)) == for_all);
+    for (std::size_t size = 0; size < frame.size(); ++size) CHECK_FALSE(wire::decode_announcement(View(frame).first(size)));
+    check_damaged(wire::decode_announcement(as_view("node/../\x01\x34")), "begins neither with 'all/' nor with 'node/NAME/'");
+}
+
+TEST_CASE("only UPDATE, HEAD and ORDERS are announcements") {
     for (auto const& message : messages()) {
         auto const type = type_of(message);
-        if (type == MessageType::update || type == MessageType::head) continue;
+        if (type == MessageType::update || type == MessageType::head || type == MessageType::orders) continue;
         auto frame = to_buffer(as_view(wire::everybody));
         for (auto const byte : wire::encode_header(type)) frame.push_back(byte);
         for (auto const byte : wire::encode_body(message)) frame.push_back(byte);
@@ -97,7 +110,7 @@ TEST_CASE("an announcement that is cut anywhere or has a foreign topic is refuse
     }
     auto foreign = frame;
     foreign[0] = std::byte{'g'};
-    check_damaged(wire::decode_announcement(foreign), "does not begin with 'all/'");
+    check_damaged(wire::decode_announcement(foreign), "begins neither with 'all/'");
 }
 
 TEST_CASE("more elements than a message may carry are refused") {

@@ -8,28 +8,30 @@ using namespace lull::subscriber;
 namespace {
 
 constexpr Phase phases[] = {Phase::announced, Phase::fetching, Phase::staged,    Phase::waiting,      Phase::switching,  Phase::active,
-                            Phase::failed,    Phase::held,     Phase::probation, Phase::rolling_back, Phase::rolled_back};
+                            Phase::failed,    Phase::held,     Phase::probation, Phase::rolling_back, Phase::rolled_back,
+                            Phase::in_line};
 constexpr Happening happenings[] = {Happening::plan_made,   Happening::tree_staged, Happening::held_back,         Happening::let_through,
                                     Happening::found_in_use, Happening::found_free, Happening::switched,          Happening::switched_on_trial,
                                     Happening::found_healthy, Happening::found_unhealthy, Happening::tree_lost,   Happening::given_up,
-                                    Happening::try_again};
+                                    Happening::try_again,   Happening::put_in_line};
 constexpr char const* none = "";
 
 // What each happening (column, in the order above) makes of each phase (row). Written from DESIGN.md sections 5 and 7.
 // clang-format off
-constexpr char const* expected[11][13] = {
-    //                  plan made   staged    held back  let through  in use     free         switched       on trial    healthy   unhealthy       tree lost    given up  try again
-    /* announced    */ {"fetching", none,     none,      none,        none,      none,        none,          none,       none,     none,           none,        "failed", none},
-    /* fetching     */ {none,       "staged", none,      none,        none,      none,        none,          none,       none,     none,           none,        "failed", none},
-    /* staged       */ {none,       none,     "held",    none,        "waiting", "switching", none,          none,       none,     none,           "announced", none,     none},
-    /* waiting      */ {none,       none,     "held",    none,        "waiting", "switching", none,          none,       none,     none,           "announced", none,     none},
-    /* switching    */ {none,       none,     none,      none,        none,      none,        "active",      "on trial", none,     none,           "announced", "failed", none},
-    /* active       */ {none,       none,     none,      none,        none,      none,        none,          none,       none,     none,           "announced", none,     none},
-    /* failed       */ {none,       none,     none,      none,        none,      none,        none,          none,       none,     none,           none,        none,     "announced"},
-    /* held         */ {none,       none,     "held",    "staged",    none,      none,        none,          none,       none,     none,           "announced", none,     none},
-    /* probation    */ {none,       none,     none,      none,        none,      none,        none,          none,       "active", "rolling back", none,        "failed", none},
-    /* rolling back */ {none,       none,     none,      none,        none,      none,        "rolled back", none,       none,     none,           none,        "failed", none},
-    /* rolled back  */ {none,       none,     none,      none,        none,      none,        none,          none,       none,     none,           "announced", none,     none},
+constexpr char const* expected[12][14] = {
+    //                  plan made   staged    held back  let through  in use     free         switched       on trial    healthy   unhealthy       tree lost    given up  try again    put in line
+    /* announced    */ {"fetching", none,     "held",    none,         none,      none,        none,          none,       none,     none,           none,         "failed", none,        none},
+    /* fetching     */ {none,       "staged", "held",    none,         none,      none,        none,          none,       none,     none,           none,         "failed", none,        none},
+    /* staged       */ {none,       none,     "held",    none,         "waiting", "switching", none,          none,       none,     none,           "announced",  none,     none,        "in line"},
+    /* waiting      */ {none,       none,     "held",    none,         "waiting", "switching", none,          none,       none,     none,           "announced",  none,     none,        "in line"},
+    /* switching    */ {none,       none,     none,      none,         none,      none,        "active",      "on trial", none,     none,           "announced",  "failed", none,        none},
+    /* active       */ {none,       none,     none,      none,         none,      none,        none,          none,       none,     none,           "announced",  none,     none,        none},
+    /* failed       */ {none,       none,     none,      none,         none,      none,        none,          none,       none,     none,           none,         none,     "announced", none},
+    /* held         */ {none,       none,     "held",    "staged",     none,      none,        none,          none,       none,     none,           "announced",  none,     "announced", "in line"},
+    /* probation    */ {none,       none,     none,      none,         none,      none,        none,          none,       "active", "rolling back", none,         "failed", none,        none},
+    /* rolling back */ {none,       none,     none,      none,         none,      none,        "rolled back", none,       none,     none,           none,         "failed", none,        none},
+    /* rolled back  */ {none,       none,     none,      none,         none,      none,        none,          none,       none,     none,           "announced",  none,     none,        none},
+    /* in line      */ {none,       none,     "held",    "staged",     none,      none,        none,          none,       none,     none,           "announced",  none,     none,        "in line"},
 };
 // clang-format on
 
@@ -58,4 +60,5 @@ TEST_CASE("the ledger hears of each phase in its own words") {
     CHECK(ledger_state(Phase::probation) == NodeState::distributed);
     CHECK(ledger_state(Phase::rolling_back) == NodeState::failed);
     CHECK(ledger_state(Phase::rolled_back) == NodeState::rolled_back);
+    CHECK(ledger_state(Phase::in_line) == NodeState::distributed);
 }

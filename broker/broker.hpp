@@ -92,6 +92,16 @@ private:
         Continuation done;
     };
 
+    struct PlaceOfNode {
+        std::uint64_t place = 0;
+        PeerKey node;
+    };
+    struct PlacesInRollout {
+        Seq seq;                   // of the release
+        std::size_t enrolled = 0;  // when they were worked out
+        std::vector<PlaceOfNode> nodes;
+    };
+
     void on_event(MessageArrived event, Moment now);
     void on_event(UpdateArrived event, Moment now);
     void on_event(NonsenseArrived event, Moment now);
@@ -185,12 +195,13 @@ private:
     [[nodiscard]] bool is_away(PeerKey const& node, WallTime now) const;
     [[nodiscard]] NodeState state_on(Release const& release, PeerKey const& node) const;
     [[nodiscard]] Standing standing_of(Release const& release, PeerKey const& node, std::optional<RolloutTurn> const& turn, WallTime now) const;
-    [[nodiscard]] std::vector<NodeInRollout> nodes_in_rollout(Release const& release, std::optional<RolloutTurn> const& turn, WallTime now) const;
+    [[nodiscard]] std::vector<PlaceOfNode> const& places_in(Release const& release);
+    [[nodiscard]] std::vector<NodeInRollout> nodes_in_rollout(Release const& release, std::optional<RolloutTurn> const& turn, WallTime now);
     void advance_rollouts(Moment now);
     void advance_rollout(Release const& release, Moment now);
-    [[nodiscard]] std::uint64_t failed_in_rollout(SoftwareName const& software, Moment now) const;
+    [[nodiscard]] std::uint64_t failed_in_rollout(SoftwareName const& software, Moment now);
     [[nodiscard]] std::optional<Order> stop_of(Release const& release) const;
-    [[nodiscard]] ReleaseProgress progress(Release const& release, WallTime now) const;
+    [[nodiscard]] ReleaseProgress progress(Release const& release, WallTime now);
     [[nodiscard]] std::optional<std::string> note_on(Release const& release) const;
     void tell_followers(Moment now);
 
@@ -213,6 +224,7 @@ private:
     std::deque<UpdateArrived> waiting_updates_;  // while another one enters the log
     std::deque<OrderChange> order_changes_;      // while another one is on its way to the disk
     bool ordering_ = false;
+    std::map<SoftwareName, PlacesInRollout> places_;
     std::set<SoftwareName> advancing_;           // rollouts whose next step is on its way to the disk
     std::map<SessionId, ReleaseProgress> followers_;    // and what they were told last
     std::uint64_t reports_ = 0;                  // that have come

@@ -69,14 +69,24 @@ Standing Broker::standing_of(Release const& release, PeerKey const& node, std::o
     return slow || is_away(node, now) ? Standing::blocked : Standing::pending;
 }
 
-std::vector<NodeInRollout> Broker::nodes_in_rollout(Release const& release, std::optional<RolloutTurn> const& turn, WallTime now) const {
-    std::vector<NodeInRollout> nodes;
-    nodes.reserve(state_.peers.nodes().size());
-    for (auto const& [name, key] : state_.peers.nodes()) {
+// Places cost a digest each: they are worked out once for a release, and again when nodes were enrolled.
+std::vector<Broker::PlaceOfNode> const& Broker::places_in(Release const& release) {
+    auto& places = places_[release.info.software];
+    auto const& enrolled = state_.peers.nodes();
+    if (places.seq == release.entry.seq && places.enrolled == enrolled.size()) return places.nodes;
+    places = {release.entry.seq, enrolled.size(), {}};
+    for (auto const& [name, key] : enrolled) {
         auto const node = NodeName::parse(name);
-        if (!node) continue;
-        nodes.push_back({place_in_rollout(release.info.software, release.info.version, *node), standing_of(release, key, turn, now)});
+        if (node) places.nodes.push_back({place_in_rollout(release.info.software, release.info.version, *node), key});
     }
+    return places.nodes;
+}
+
+std::vector<NodeInRollout> Broker::nodes_in_rollout(Release const& release, std::optional<RolloutTurn> const& turn, WallTime now) {
+    auto const& places = places_in(release);
+    std::vector<NodeInRollout> nodes;
+    nodes.reserve(places.size());
+    for (auto const& [place, key] : places) nodes.push_back({place, standing_of(release, key, turn, now)});
     return nodes;
 }
 
@@ -125,7 +135,7 @@ void Broker::advance_rollout(Release const& release, Moment now) {
     change_orders({std::nullopt, software, [order = *order](OrderSet& set) { set.put(order); }, std::move(done)}, now);
 }
 
-std::uint64_t Broker::failed_in_rollout(SoftwareName const& software, Moment now) const {
+std::uint64_t Broker::failed_in_rollout(SoftwareName const& software, Moment now) {
     auto const* release = state_.catalogue.newest(software);
     if (release == nullptr || !release->info.rollout) return 0;
     auto const turn = turn_of(state_.orders.for_all().find(OrderKind::share, software, release->entry.seq));
@@ -143,7 +153,7 @@ std::optional<Order> Broker::stop_of(Release const& release) const {
     return std::nullopt;
 }
 
-ReleaseProgress Broker::progress(Release const& release, WallTime now) const {
+ReleaseProgress Broker::progress(Release const& release, WallTime now) {
     auto const& software = release.info.software;
     ReleaseProgress progress;
     progress.software = software;

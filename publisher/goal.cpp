@@ -50,7 +50,6 @@ std::optional<Status> outcome(Goal const& goal, ReleaseProgress const& progress)
     auto const all = progress.all();
     if (all == 0) return fail(Fault::failed, "no node is enrolled, so there is nothing to wait for");
     auto const needed = (goal.share * all + all_nodes - 1) / all_nodes;
-    if (progress.in(NodeState::active) >= needed) return Status();
     auto const but = fmt::format("{}; {} were to be{}", counts_text(progress), needed, failures_text(progress));
     if (progress.stopped) {
         auto const advice = progress.stopped->kind == OrderKind::pause
@@ -58,6 +57,7 @@ std::optional<Status> outcome(Goal const& goal, ReleaseProgress const& progress)
                                 : "";
         return fail(Fault::failed, "{} is {}; {}{}", name_of(progress), stop_text(*progress.stopped), but, advice);
     }
+    if (progress.in(NodeState::active) >= needed) return Status();
     if (progress.superseded) return fail(Fault::failed, "{} is superseded by a newer release; {}", name_of(progress), but);
     if (progress.in(NodeState::rolled_back) > all - needed) return fail(Fault::failed, "{} does not work on too many nodes; {}", name_of(progress), but);
     return std::nullopt;

@@ -16,8 +16,8 @@ struct Goal {
 // Fault::usage.
 [[nodiscard]] Result<Goal> parse_goal(std::string_view text);
 
-// Nothing: it may still be reached. Fault::failed if it will not be by itself: the release is paused or withdrawn, there is a newer one, or it
-// was rolled back on too many nodes.
+// Nothing: it may still be reached. Fault::failed if the release is paused or withdrawn, however many have it; or if the goal will not be
+// reached by itself, because there is a newer release, or this one was rolled back on too many nodes.
 [[nodiscard]] std::optional<Status> outcome(Goal const& goal, ReleaseProgress const& progress);
 
 // "kiosk 1.4.3: 97 of 100 nodes active, 3 rolled back; stage 3 of 3 of its rollout, 100 % of the nodes".

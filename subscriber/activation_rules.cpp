@@ -82,17 +82,16 @@ std::optional<Gate> ActivationRules::window(UpdateInfo const& info, WallTime now
     return gate_of(*windows, "its", now);
 }
 
-Policy ActivationRules::policy(UpdateInfo const& info, Seq seq, WallTime staged, WallTime now) const {
+Policy ActivationRules::policy(UpdateInfo const& info, Seq seq, Duration waited) const {
     if (auto const* order = forced(info, seq)) return order->restart.value_or(false) ? Policy::restart : Policy::now;
-    auto const stated = stated_policy(info);
-    auto const end = deadline(info, staged);
-    return end && now >= *end ? Policy::restart : stated;
+    auto const end = deadline(info);
+    return end && waited >= *end ? Policy::restart : stated_policy(info);
 }
 
-std::optional<WallTime> ActivationRules::deadline(UpdateInfo const& info, WallTime staged) const {
+std::optional<Duration> ActivationRules::deadline(UpdateInfo const& info) const {
     auto const seconds = activation_of(info).deadline;
     if (!seconds || stated_policy(info) != Policy::wait) return std::nullopt;
-    return WallTime{staged.micros + static_cast<std::int64_t>(*seconds) * 1'000'000};
+    return std::chrono::seconds(*seconds);
 }
 
 }  // namespace lull::subscriber

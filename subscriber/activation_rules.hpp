@@ -58,10 +58,10 @@ public:
     // An operator wants it live, whatever else is said.
     [[nodiscard]] Order const* forced(UpdateInfo const& info, Seq seq) const;
 
-    // `staged`: when the release was.
-    [[nodiscard]] Policy policy(UpdateInfo const& info, Seq seq, WallTime staged, WallTime now) const;
-    // When waiting ends, if it ever does.
-    [[nodiscard]] std::optional<WallTime> deadline(UpdateInfo const& info, WallTime staged) const;
+    // `waited`: how long users were waited for, by a clock that nobody sets.
+    [[nodiscard]] Policy policy(UpdateInfo const& info, Seq seq, Duration waited) const;
+    // How long users are waited for, if that ever ends.
+    [[nodiscard]] std::optional<Duration> deadline(UpdateInfo const& info) const;
 
 private:
     [[nodiscard]] Policy stated_policy(UpdateInfo const& info) const { return node_.policy.value_or(info.policy); }

@@ -71,6 +71,7 @@ Actions Agent::on(Event event, Moment now) {
     retry_failed(now);
     end_waiting(now);
     look_again(now);
+    count_waits(now);
     scan_due(now);
     keep_exchange_going(now);
     return std::exchange(out_, {});
@@ -264,6 +265,7 @@ std::optional<TimePoint> Agent::wake() const {
         if (work.retry) when = std::min(when, *work.retry);
         if (work.patch.until) when = std::min(when, *work.patch.until);
         if (work.look_again) when = std::min(when, *work.look_again);
+        if (auto const count = next_count(software)) when = std::min(when, *count);
     }
     return when;
 }

@@ -32,6 +32,7 @@ struct AgentSettings {
     NodeRules rules{};
     Duration remind = std::chrono::hours(24);            // after which whoever keeps a release waiting is told again
     Duration end_again = std::chrono::minutes(5);        // between tries to end users who stay
+    Duration between_holders = std::chrono::seconds(1);  // before others who keep a release waiting are named
     std::uint64_t most_trials = 3;                       // of a release whose health check the daemon does not survive
 };
 
@@ -84,6 +85,8 @@ private:
         std::size_t hooks_run = 0;           // of this side of the switch
         std::optional<TimePoint> look_again{};  // whether the release may become live
         std::optional<TimePoint> end_again{};   // not before that
+        std::optional<TimePoint> waiting_since{};  // up to here `waited` of the record is counted
+        std::optional<TimePoint> told_at{};     // when it was said last who is waited for
     };
     // The cursor moves only with the last page, to where the log was when the first page was made.
     struct TakingSnapshot {
@@ -203,7 +206,10 @@ private:
     void start_use(SoftwareName const& software);
     void look_again(Moment now);
     [[nodiscard]] std::optional<Gate> closed_gate(SoftwareName const& software, Moment now) const;
-    [[nodiscard]] Policy policy_of(SoftwareName const& software, Moment now) const;
+    void count_waiting(SoftwareName const& software, Moment now);
+    void count_waits(Moment now);
+    [[nodiscard]] std::optional<TimePoint> next_count(SoftwareName const& software) const;
+    [[nodiscard]] Policy policy_of(SoftwareName const& software) const;
     [[nodiscard]] std::optional<ReleaseId> kept_contents_of(SoftwareName const& software) const;
     [[nodiscard]] std::optional<ReleaseId> way_back_of(SoftwareName const& software) const;
 

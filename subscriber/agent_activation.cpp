@@ -10,6 +10,8 @@ namespace lull::subscriber {
 namespace {
 
 constexpr Duration longest_look_ahead = std::chrono::minutes(10);  // a wall clock may be set meanwhile
+constexpr Duration between_counts = std::chrono::minutes(10);      // with a deadline
+constexpr Duration least_counted = std::chrono::seconds(1);        // of the time that users are waited for
 
 }  // namespace
 
@@ -65,9 +67,34 @@ void Agent::on_event(HoldsRead event, Moment now) {
     }
 }
 
-Policy Agent::policy_of(SoftwareName const& software, Moment now) const {
+Policy Agent::policy_of(SoftwareName const& software) const {
     auto const& record = state_.software.at(software);
-    return rules_.policy(work_.at(software).info, record.entry.seq, record.staged.value_or(now.wall), now.wall);
+    return rules_.policy(work_.at(software).info, record.entry.seq, std::chrono::microseconds(record.waited.value_or(0)));
+}
+
+// A wall clock that is set must not end anybody early, so what counts is the time that this process has seen pass. With a deadline it is
+// written now and then, so that little of it is lost in a crash.
+void Agent::count_waiting(SoftwareName const& software, Moment now) {
+    auto& record = state_.software.at(software);
+    auto& since = work_.at(software).waiting_since;
+    if (record.phase != Phase::waiting) return since.reset();
+    auto const passed = since ? now.point - *since : Duration();
+    if (since && passed < least_counted) return;
+    since = now.point;
+    record.waited = record.waited.value_or(0) + static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(passed).count());
+    if (rules_.deadline(work_.at(software).info)) persist({journal::put(software, record)}, [](Moment) {});
+}
+
+std::optional<TimePoint> Agent::next_count(SoftwareName const& software) const {
+    auto const& work = work_.at(software);
+    if (!work.waiting_since || state_.software.at(software).phase != Phase::waiting || !rules_.deadline(work.info)) return std::nullopt;
+    return *work.waiting_since + between_counts;
+}
+
+void Agent::count_waits(Moment now) {
+    for (auto const& [software, work] : work_) {
+        if (auto const due = next_count(software); due && now.point >= *due) count_waiting(software, now);
+    }
 }
 
 void Agent::probe(SoftwareName const& software, Moment now) {
@@ -91,6 +118,7 @@ void Agent::on_event(UseFound event, Moment now) {
     auto& work = work_.at(software);
     auto& record = state_.software.at(software);
     work.busy = false;
+    count_waiting(software, now);
     bool const ready = record.phase == Phase::staged || record.phase == Phase::waiting;
     if (work.busy_with != record.entry.seq || !(ready || record.phase == Phase::rolling_back)) {
         out_.push_back(LetGo{software});
@@ -106,10 +134,10 @@ void Agent::on_event(UseFound event, Moment now) {
     bool const free = event.answer == UseAnswer::free;
     if (free) return take_turn(software, std::exchange(work.ended, {}), now);
     auto const* forced = rules_.forced(work.info, record.entry.seq);
-    if (forced != nullptr && (work.asked_to_end || policy_of(software, now) == Policy::now)) {
+    if (forced != nullptr && (work.asked_to_end || policy_of(software) == Policy::now)) {
         return take_turn(software, fmt::format("in use, and forced by {}", forced->by), now);
     }
-    if (policy_of(software, now) == Policy::now) return take_turn(software, "in use, and this release does not wait", now);
+    if (policy_of(software) == Policy::now) return take_turn(software, "in use, and this release does not wait", now);
     wait_for_holders(std::move(event), now);
 }
 
@@ -118,11 +146,13 @@ void Agent::wait_for_holders(UseFound event, Moment now) {
     auto& work = work_.at(software);
     auto& record = state_.software.at(software);
     auto const active = *active_of(software);
+    if (!work.waiting_since) work.waiting_since = now.point;
     if (work.end_again && now.point >= *work.end_again) work.end_again.reset();
     if (std::exchange(work.asked_to_end, false)) work.end_again = now.point + settings_.end_again;
     work.look_again = work.end_again;
-    if (auto const end = rules_.deadline(work.info, record.staged.value_or(now.wall)); end && now.wall < *end && !work.end_again) {
-        work.look_again = now.point + std::chrono::microseconds(end->micros - now.wall.micros);
+    if (auto const end = rules_.deadline(work.info); end && !work.end_again) {
+        auto const left = *end - std::chrono::microseconds(record.waited.value_or(0));
+        if (left > Duration()) work.look_again = now.point + std::max<Duration>(left, least_counted);
     }
     out_.push_back(WatchUse{active, event.holders});
     if (event.holders.size() > limits::holders_per_report) event.holders.resize(limits::holders_per_report);
@@ -135,9 +165,18 @@ void Agent::wait_for_holders(UseFound event, Moment now) {
         if (age < settings_.remind) holder.told = before->told;
     }
     auto why = event.answer == UseAnswer::unknown ? fmt::format("cannot tell whether it is in use: {}", event.why) : event.why;
-    if (!work.ended.empty()) why += (why.empty() ? "" : "; ") + std::exchange(work.ended, {});
+    if (!work.ended.empty()) why += (why.empty() ? "" : "; ") + work.ended;
     if (record.ended.value_or(false)) start_use(software);  // some have ended and others stay: these must not do without it meanwhile
-    if (record.phase == Phase::waiting && record.why == why && record.holders == event.holders) return;
+    if (record.phase == Phase::waiting) {
+        if (record.why == why && record.holders == event.holders) return;
+        // Programs that come and go all the time must not fill the log, and the broker's ledger.
+        if (auto const say_at = work.told_at.value_or(TimePoint()) + settings_.between_holders; work.told_at && now.point < say_at) {
+            work.look_again = std::min(work.look_again.value_or(say_at), say_at);
+            return;
+        }
+    }
+    work.ended.clear();
+    work.told_at = now.point;
     if (!move(software, Happening::found_in_use, std::move(why), now)) return;
     record.holders = std::move(event.holders);
     save(software, [](Moment) {});
@@ -162,7 +201,7 @@ void Agent::on_event(UseMayHaveEnded event, Moment now) {
 bool Agent::should_end(SoftwareName const& software, UseFound const& found, Moment now) const {
     auto const& work = work_.at(software);
     if (work.asked_to_end || (work.end_again && now.point < *work.end_again)) return false;
-    if (policy_of(software, now) != Policy::restart) return false;
+    if (policy_of(software) != Policy::restart) return false;
     return !found.holders.empty() || !activation_of(work.info).units.empty();
 }
 

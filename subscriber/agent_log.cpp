@@ -202,6 +202,7 @@ void Agent::record_entry(LogEntry const& entry, Taken& taken, Moment now) {
     record.failures = 0;
     record.staged.reset();
     record.trials.reset();
+    record.waited.reset();
     auto& work = work_[software];
     work.info = std::move(*info);
     work.recorded = false;
@@ -214,6 +215,8 @@ void Agent::record_entry(LogEntry const& entry, Taken& taken, Moment now) {
     work.hooks_run = 0;
     work.look_again.reset();
     work.end_again.reset();
+    work.waiting_since.reset();
+    work.told_at.reset();
     fetcher_.unwant(software);
     taken.fresh[software] = entry.seq;
 }

@@ -51,6 +51,7 @@ struct SoftwareRecord {
     std::optional<ReleaseRef> proven{};  // the last one that was shown to work here
     std::optional<bool> ended{};         // its users, or services, were ended for the switch and not yet started again
     std::optional<std::uint64_t> trials{};  // of the newest release: how often it was looked at whether it works
+    std::optional<std::uint64_t> waited{};  // for users of the one before it: microseconds, while the daemon ran
 
     static void describe(auto& self, auto& visit) {
         visit("e", self.entry);
@@ -66,6 +67,7 @@ struct SoftwareRecord {
         visit("k", self.proven);
         visit("u", self.ended);
         visit("t", self.trials);
+        visit("d", self.waited);
     }
 };
 

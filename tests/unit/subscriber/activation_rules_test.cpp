@@ -4,6 +4,7 @@
 
 using namespace lull;
 using namespace lull::subscriber;
+using namespace std::chrono_literals;
 using Installs = ActivationRules::Installs;
 
 namespace {
@@ -40,7 +41,7 @@ TEST_CASE("without holds and windows nothing keeps a release back") {
     CHECK_FALSE(rules.gate(release(), seq, Installs::replaces, noon));
     UpdateInfo const silent;  // its publisher says nothing
     CHECK_FALSE(rules.gate(silent, seq, Installs::replaces, noon));
-    CHECK(rules.policy(silent, seq, noon, noon) == Policy::wait);
+    CHECK(rules.policy(silent, seq, 0s) == Policy::wait);
 }
 
 TEST_CASE("a hold keeps everything back, also a first installation, until it expires, and says who and why") {
@@ -99,13 +100,13 @@ TEST_CASE("the node's policy outranks the release's, and a deadline makes restar
     Activation patient;
     patient.deadline = 3600;
     auto const rules = rules_of({}, {});
-    CHECK(rules.policy(release(Policy::wait, patient), seq, noon, WallTime{noon.micros + hour - 1}) == Policy::wait);
-    CHECK(rules.policy(release(Policy::wait, patient), seq, noon, WallTime{noon.micros + hour}) == Policy::restart);
-    CHECK(rules.policy(release(Policy::now, patient), seq, noon, WallTime{noon.micros + hour}) == Policy::now);
-    CHECK(rules.deadline(release(Policy::wait, patient), noon) == WallTime{noon.micros + hour});
-    CHECK_FALSE(rules.deadline(release(Policy::restart, patient), noon));
+    CHECK(rules.policy(release(Policy::wait, patient), seq, 3599s) == Policy::wait);
+    CHECK(rules.policy(release(Policy::wait, patient), seq, 1h) == Policy::restart);
+    CHECK(rules.policy(release(Policy::now, patient), seq, 1h) == Policy::now);
+    CHECK(rules.deadline(release(Policy::wait, patient)) == Duration(1h));
+    CHECK_FALSE(rules.deadline(release(Policy::restart, patient)));
 
     auto const gentle = rules_of({Policy::wait, std::nullopt}, {});
-    CHECK(gentle.policy(release(Policy::restart), seq, noon, noon) == Policy::wait);
-    CHECK(gentle.policy(release(Policy::restart, patient), seq, noon, WallTime{noon.micros + hour}) == Policy::restart);
+    CHECK(gentle.policy(release(Policy::restart), seq, 0s) == Policy::wait);
+    CHECK(gentle.policy(release(Policy::restart, patient), seq, 1h) == Policy::restart);
 }

@@ -255,6 +255,45 @@ TEST_CASE("with policy wait a deadline ends the wait") {
     CHECK(any<EndUse>(bench.all_durable()));
 }
 
+TEST_CASE("a clock that is set ahead does not end the wait, and what was waited survives the daemon") {
+    Bench bench;
+    bench.activation = Activation{};
+    bench.activation->deadline = 3600;
+    second_staged(bench);
+    bench.on(UseFound{software(), UseAnswer::in_use, {holder(5)}, ""});
+    bench.all_durable();
+    bench.now.wall.micros += 30LL * 24 * 3600 * 1'000'000;
+    bench.on(UseMayHaveEnded{software()});
+    bench.on(UseFound{software(), UseAnswer::in_use, {holder(5)}, ""});
+    CHECK_FALSE(any<EndUse>(bench.all_durable()));
+    for (int minutes = 0; minutes < 40; minutes += 10) {
+        bench.idle(10min);
+        bench.all_durable();
+    }
+    auto after = restarted(bench, 1);
+    after.start();
+    after.all_durable();
+    after.on(UseFound{software(), UseAnswer::in_use, {holder(5)}, ""});
+    CHECK_FALSE(any<EndUse>(after.all_durable()));
+    CHECK_FALSE(any<ProbeUse>(after.idle(15min)));
+    CHECK(any<ProbeUse>(after.idle(6min)));
+    after.on(UseFound{software(), UseAnswer::in_use, {holder(5)}, ""});
+    CHECK(any<EndUse>(after.all_durable()));
+}
+
+TEST_CASE("users who come and go are named once a second") {
+    Bench bench;
+    second_staged(bench);
+    CHECK(any<TellHolders>(bench.on(UseFound{software(), UseAnswer::in_use, {holder(5)}, ""})));
+    bench.all_durable();
+    bench.on(UseMayHaveEnded{software()});
+    CHECK_FALSE(any<TellHolders>(bench.on(UseFound{software(), UseAnswer::in_use, {holder(6)}, ""})));
+    CHECK(bench.state().holders.front().pid == 5);
+    CHECK(any<ProbeUse>(bench.idle(1s)));
+    CHECK(any<TellHolders>(bench.on(UseFound{software(), UseAnswer::in_use, {holder(7)}, ""})));
+    CHECK(bench.state().holders.front().pid == 7);
+}
+
 TEST_CASE("with policy wait and no deadline nobody is ever ended") {
     Bench bench;
     second_staged(bench);

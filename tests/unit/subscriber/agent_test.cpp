@@ -663,6 +663,7 @@ TEST_CASE("holders are told once, and the release is activated when the last one
     CHECK_FALSE(any<Persist>(actions));
 
     // A second one: the first keeps the time at which it was told.
+    bench.idle(1s);
     bench.on(UseMayHaveEnded{software()});
     actions = bench.on(UseFound{software(), UseAnswer::in_use, {holder(5), holder(6)}, "in use by 2 processes"});
     CHECK(only<TellHolders>(actions).holders.at(0).told == told.told);

@@ -10,13 +10,11 @@ namespace lull::publisher {
 namespace {
 
 Status nodes(Arguments const& arguments) {
-    auto const broker = broker_of(arguments);
-    if (!broker) return pass(broker.error());
-    auto const identity = load_identity(arguments);
-    if (!identity) return pass(identity.error());
+    auto const options = connection_of(arguments);
+    if (!options) return pass(options.error());
     Admin question;
     question.verb = AdminVerb::nodes;
-    auto const answer = request(client_options(*broker, *identity), question);
+    auto const answer = request(*options, question);
     if (!answer) return pass(answer.error());
     return arguments.flag("json") ? print_json(nodes_json(*answer)) : print(nodes_text(*answer, painting_for_output()));
 }

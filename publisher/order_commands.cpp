@@ -11,14 +11,6 @@ namespace lull::publisher {
 
 namespace {
 
-Result<ClientOptions> connection(Arguments const& arguments) {
-    auto const broker = broker_of(arguments);
-    if (!broker) return pass(broker.error());
-    auto const identity = load_identity(arguments);
-    if (!identity) return pass(identity.error());
-    return client_options(*broker, *identity);
-}
-
 Result<std::vector<std::optional<NodeName>>> nodes_of(std::vector<std::string> const& names) {
     std::vector<std::optional<NodeName>> nodes;
     for (auto const& name : names) {
@@ -43,7 +35,7 @@ Status check_reason(std::string const& why) {
 
 // One after the other; what came before a failure stands.
 Status tell_all(Arguments const& arguments, AdminVerb verb, Order const& order, std::vector<std::optional<NodeName>> const& nodes) {
-    auto const options = connection(arguments);
+    auto const options = connection_of(arguments);
     if (!options) return pass(options.error());
     Answer all;
     for (auto const& node : nodes) {
@@ -133,7 +125,7 @@ Status resume(Arguments const& arguments) {
 Status orders(Arguments const& arguments) {
     auto const scope = scope_of(positional_or_empty(arguments, 0));
     if (!scope) return pass(scope.error());
-    auto const options = connection(arguments);
+    auto const options = connection_of(arguments);
     if (!options) return pass(options.error());
     Admin question;
     question.verb = AdminVerb::orders;

@@ -28,18 +28,15 @@ Status progress(Arguments const& arguments) {
     if (!what) return pass(what.error());
     auto const waiting = waiting_of(arguments);
     if (!waiting) return pass(waiting.error());
-    auto const broker = broker_of(arguments);
-    if (!broker) return pass(broker.error());
-    auto const identity = load_identity(arguments);
-    if (!identity) return pass(identity.error());
-    auto const options = client_options(*broker, *identity);
+    auto const options = connection_of(arguments);
+    if (!options) return pass(options.error());
     std::optional<ReleaseProgress> last;
     Status outcome;
     if (waiting->goal) {
         Progress bar(stderr, style_for(stderr));
-        outcome = wait_for(options, *what, *waiting, bar, last);
+        outcome = wait_for(*options, *what, *waiting, bar, last);
     } else {
-        auto const once = follow(options, *what, {[](ReleaseProgress const&) { return std::optional(Status()); }, release_progress_text, std::nullopt});
+        auto const once = follow(*options, *what, {[](ReleaseProgress const&) { return std::optional(Status()); }, release_progress_text, std::nullopt});
         if (!once) return pass(once.error());
         last = *once;
     }

@@ -26,19 +26,11 @@ Status take_node(Arguments const& arguments, Admin& question) {
     return {};
 }
 
-Result<ClientOptions> connection(Arguments const& arguments) {
-    auto const broker = broker_of(arguments);
-    if (!broker) return pass(broker.error());
-    auto const identity = load_identity(arguments);
-    if (!identity) return pass(identity.error());
-    return client_options(*broker, *identity);
-}
-
 Status list(Arguments const& arguments) {
     Admin question;
     question.verb = AdminVerb::list;
     if (auto status = take_software(arguments, question); !status) return status;
-    auto const options = connection(arguments);
+    auto const options = connection_of(arguments);
     if (!options) return pass(options.error());
     auto const answer = request(*options, question);
     if (!answer) return pass(answer.error());
@@ -62,7 +54,7 @@ Status status(Arguments const& arguments) {
     question.verb = AdminVerb::status;
     if (auto taken = take_software(arguments, question); !taken) return taken;
     if (auto taken = take_node(arguments, question); !taken) return taken;
-    auto const options = connection(arguments);
+    auto const options = connection_of(arguments);
     if (!options) return pass(options.error());
     auto const answer = request(*options, question);
     if (!answer) return pass(answer.error());

@@ -75,6 +75,14 @@ ClientOptions client_options(BrokerAddress const& broker, Identity const& identi
     return {broker, CurveKeyPair{identity.open.curve.bytes(), identity.secret.curve_secret}};
 }
 
+Result<ClientOptions> connection_of(Arguments const& arguments) {
+    auto const broker = broker_of(arguments);
+    if (!broker) return pass(broker.error());
+    auto const identity = load_identity(arguments);
+    if (!identity) return pass(identity.error());
+    return client_options(*broker, *identity);
+}
+
 std::string positional_or_empty(Arguments const& arguments, std::size_t index) {
     return index < arguments.positional().size() ? arguments.positional()[index] : "";
 }

@@ -29,6 +29,9 @@ namespace lull::publisher {
 // Broker and keys, to ask or to publish with.
 [[nodiscard]] ClientOptions client_options(BrokerAddress const& broker, Identity const& identity);
 
+// The same, from the options.
+[[nodiscard]] Result<ClientOptions> connection_of(Arguments const& arguments);
+
 // A positional argument that is optional; empty if it is not given.
 [[nodiscard]] std::string positional_or_empty(Arguments const& arguments, std::size_t index);
 

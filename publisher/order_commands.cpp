@@ -135,7 +135,7 @@ Status orders(Arguments const& arguments) {
     return arguments.flag("json") ? print_json(orders_json(*answer)) : print(orders_text(*answer, painting_for_output()));
 }
 
-Option why_option() { return {.name = "why", .help = "shown to whoever wonders", .placeholder = "TEXT", .fallback = ""}; }
+Option why_option() { return {.name = "why", .help = "shown to whoever wonders", .placeholder = "TEXT"}; }
 Option json_option() { return {.name = "json", .help = "print JSON"}; }
 
 }  // namespace
@@ -168,7 +168,6 @@ Command unhold_command() {
             .positional = {"[SOFTWARE]"},
             .options = {{.name = "all", .help = "take back the hold of every software; holds of single ones stay"},
                         {.name = "node", .help = "the hold on this node (default: the one on all nodes)", .placeholder = "NAME", .many = true},
-                        why_option(),
                         json_option()},
             .example = "lull unhold kiosk-browser --node till-17",
             .run = unhold};
@@ -199,7 +198,7 @@ Command resume_command() {
     return {.name = "resume",
             .summary = "go on with a release that is paused, also by its rollout; failures until now are accepted",
             .positional = {"SOFTWARE"},
-            .options = {why_option(), json_option()},
+            .options = {json_option()},
             .example = "lull resume kiosk-browser",
             .run = resume};
 }

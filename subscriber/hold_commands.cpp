@@ -74,7 +74,7 @@ Command hold_command() {
             .options = {root_option(),
                         {.name = "all", .help = "every software of this node"},
                         {.name = "for", .help = "until then only, like 2h or 7d", .placeholder = "TIME"},
-                        {.name = "why", .help = "shown to whoever wonders", .placeholder = "TEXT", .fallback = ""}},
+                        {.name = "why", .help = "shown to whoever wonders", .placeholder = "TEXT"}},
             .example = "lull-node hold kiosk-browser --for 2h --why 'inventory'",
             .run = hold};
 }

@@ -45,10 +45,13 @@ std::vector<Message> one_of_each() {
             Grant{},
             first_report(),
             Noted{},
+            Orders{},
             Ping{},
             Pong{},
             Admin{},
-            Answer{}};
+            Answer{},
+            Follow{software("app"), std::nullopt},
+            ReleaseProgress{}};
 }
 
 bool refused_for(Actions const& actions, SessionId session, Refusal reason) {

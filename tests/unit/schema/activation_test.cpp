@@ -79,3 +79,34 @@ TEST_CASE("times of grace and deadline, and the number of units, have bounds") {
     activation.windows = std::string(limits::text + 1, 'x');
     CHECK(validate(activation).error().fault == Fault::refused);
 }
+
+TEST_CASE("hooks are programs of the tree, within bounds, and may be left out") {
+    auto activation = sample();
+    activation.hooks = {{HookTime::before, "bin/prepare", {"--all"}, 1}, {HookTime::after, "bin/warm", {}, limits::health_seconds}};
+    auto info = update_info();
+    info.activation = activation;
+    CHECK(decode_update_info(encode(info)) == info);
+
+    auto const good = *activation.hooks;
+    activation.hooks->at(1).program = "/bin/sh";
+    check_refused(activation, "/bin/sh");
+    activation.hooks = good;
+    activation.hooks->at(0).program = "../bin/prepare";
+    check_refused(activation, "..");
+    activation.hooks = good;
+    activation.hooks->at(0).time_limit = 0;
+    check_refused(activation, "time limit");
+    activation.hooks->at(0).time_limit = limits::health_seconds + 1;
+    check_refused(activation, "time limit");
+    activation.hooks = good;
+    activation.hooks->at(1).arguments.assign(limits::start_words, "x");
+    check_refused(activation, "the hook has 64 arguments");
+    activation.hooks->at(1).arguments = {std::string("a\0b", 3)};
+    check_refused(activation, "zero byte");
+    activation.hooks->assign(limits::hooks_per_release, good[0]);
+    CHECK(validate(activation));
+    activation.hooks->push_back(good[0]);
+    check_refused(activation, "9 hooks are more than 8");
+    CHECK(to_text(HookTime::before) == "before");
+    CHECK(to_text(HookTime::after) == "after");
+}

@@ -43,7 +43,8 @@ void Broker::make_next_order_change(Moment now) {
     change.apply(set);
     set.revision = std::max(base + 1, static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.micros)));
     if (set.orders.size() > limits::orders_per_set || encode(set).size() > limits::order_set.count()) {
-        return change.done(fail(Fault::refused, "there are too many orders; take some back first ('lull orders' shows them)"), now);
+        change.done(fail(Fault::refused, "there are too many orders; take some back first ('lull orders' shows them)"), now);
+        return make_next_order_change(now);
     }
     ordering_ = true;
     persist({OrderBook::change(change.node, set)}, [this, change, set, base](Status const& status, Moment then) {

@@ -238,3 +238,37 @@ TEST_CASE("many orders are told in pages that miss none") {
     CHECK(names.size() == 700);
     CHECK(count == 2);
 }
+
+namespace {
+
+// A broker whose set of orders for all nodes has room for no further one. Its orders are about software that is not in the log any more.
+BrokerState full_of_orders(World const& world) {
+    auto state = world.broker.state();
+    OrderSet set;
+    set.revision = 1;
+    for (std::size_t i = 0; i < limits::orders_per_set; ++i) set.put(order(OrderKind::hold, software(fmt::format("gone-{}", i))));
+    for (auto& each : set.orders) each.why.clear();
+    state.orders.adopt(std::nullopt, std::move(set));
+    return state;
+}
+
+}  // namespace
+
+TEST_CASE("where there are too many orders a further one is refused, and what waits behind it is not held up") {
+    World small;
+    publish(small, {"1"});
+    Broker broker(full_of_orders(small), small.index, {});
+    auto const ask = [&](Admin message) { return broker.on(MessageArrived{World::at_operator, small.operator_key, std::move(message), {}}, small.now); };
+    auto const refused = only<Refused>(ask(give(order(OrderKind::hold))), World::at_operator);
+    CHECK_THAT(refused.text, Catch::Contains("too many orders"));
+    CHECK(broker.state().orders.for_all().revision == 1);
+
+    auto const first_one = ask(give(order(OrderKind::hold), first));  // another set
+    ask(give(order(OrderKind::hold)));                                // is refused when its turn comes
+    ask(give(order(OrderKind::hold), node_name("node-0001")));
+    auto const persists = all<Persist>(first_one);
+    REQUIRE(persists.size() == 1);
+    auto const next = broker.on(BatchDone{persists[0].ticket, {}}, small.now);
+    CHECK(sent<Refused>(next, World::at_operator).size() == 1);
+    CHECK(all<Persist>(next).size() == 1);
+}

@@ -16,8 +16,7 @@ std::uint64_t quota(Rollout const& rollout, std::uint64_t stage, std::size_t nod
 
 // The place up to which the first `count` of the nodes stand, which are ordered by their places.
 std::uint64_t place_of(std::vector<NodeInRollout> const& nodes, std::uint64_t count) {
-    if (count == 0) return 0;
-    return count >= nodes.size() ? last_place : nodes[count - 1].place;
+    return count == 0 ? 0 : nodes[count - 1].place;
 }
 
 std::optional<std::string> reason_to_halt(Rollout const& rollout, RolloutProgress const& progress, std::uint64_t forgiven) {

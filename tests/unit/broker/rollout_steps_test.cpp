@@ -139,6 +139,14 @@ TEST_CASE("with no node at all a rollout begins with nobody, and the first ones 
     CHECK(opened(next_step({{all_nodes}}, std::nullopt, {}, begun)) == turn(0, last_place));
 }
 
+// With a fleet of one, 1 % is that one: whoever is enrolled meanwhile is not of the 1 %.
+TEST_CASE("nodes that are enrolled later do not all fall into a stage that is not the last") {
+    CHECK(opened(next_step(quick, std::nullopt, nodes("."), begun)) == turn(0, 10));
+    CHECK(opened(next_step({{9999, all_nodes}}, std::nullopt, nodes("..."), begun)) == turn(0, 30));
+    auto const progress = progress_of(quick, turn(0, 10), nodes("...."));
+    CHECK(progress.members == 1);
+}
+
 TEST_CASE("progress counts those whose turn it is, and nobody else") {
     auto const progress = progress_of(slow, turn(1, 60), nodes("ddfb.bffffff"));
     CHECK(progress == RolloutProgress{2, 3, 1000, 6, 2, 1, 2});

@@ -42,7 +42,8 @@ RolloutStep next_step(Rollout const& rollout, std::optional<RolloutTurn> const& 
         // Without a single node that shows anything the others must not follow.
         auto const most = 2 * std::max<std::uint64_t>(1, quota(rollout, turn->stage, nodes.size()));
         auto const next = std::ranges::find_if(nodes, [&](NodeInRollout const& node) { return node.place > turn->upto && node.standing != Standing::blocked; });
-        if (next == nodes.end() || progress.members >= most) return rollout_step::Stay{};
+        // Those before it take part too, and may not be blocked for long.
+        if (next == nodes.end() || static_cast<std::uint64_t>(next - nodes.begin()) >= most) return rollout_step::Stay{};
         auto wider = *turn;
         wider.upto = next->place;
         return rollout_step::Open{wider};

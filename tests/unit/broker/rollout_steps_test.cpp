@@ -102,6 +102,14 @@ TEST_CASE("where all nodes of a stage are blocked the next one that is not takes
     CHECK(opened(next_step({{2000, all_nodes}}, turn(0, 20), nodes("bbb......."), begun)) == turn(0, 40));
 }
 
+// Those who are blocked come back, be it all of them in the morning: more must never be let in than twice as many as the publisher said.
+TEST_CASE("a stage never grows to more than twice its nodes, blocked ones included") {
+    CHECK(opened(next_step({{2000, all_nodes}}, turn(0, 30), nodes("bbb......."), begun)) == turn(0, 40));
+    CHECK(stays(next_step({{2000, all_nodes}}, turn(0, 40), nodes("bbbb......"), begun)));
+    CHECK(stays(next_step({{2000, all_nodes}}, turn(0, 20), nodes("bbbb......"), begun)));
+    CHECK(stays(next_step({{2000, all_nodes}}, turn(0, 20), nodes("bbbbbbbbb."), begun)));
+}
+
 TEST_CASE("where everybody is blocked a rollout waits") {
     CHECK(stays(next_step({{5000, all_nodes}}, turn(0, 20), nodes("bbbb"), after(1'000'000))));
     CHECK(stays(next_step({{100, all_nodes}}, turn(0, 10), nodes("b"), after(1'000'000))));

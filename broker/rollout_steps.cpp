@@ -32,7 +32,8 @@ RolloutStep next_step(Rollout const& rollout, std::optional<RolloutTurn> const& 
     std::ranges::sort(nodes, {}, &NodeInRollout::place);
     auto const open = [&](std::uint64_t stage) {
         auto const upto = stage + 1 == rollout.stages.size() ? last_place : place_of(nodes, quota(rollout, stage, nodes.size()));
-        return rollout_step::Open{{stage, upto, now, turn ? turn->forgiven : 0}};
+        // A stage that was widened may have come further than the next one begins: nobody's turn is taken away.
+        return rollout_step::Open{{stage, std::max(upto, turn ? turn->upto : 0), now, turn ? turn->forgiven : 0}};
     };
     if (!turn) return open(0);
     auto const progress = progress_of(rollout, *turn, nodes);

@@ -110,6 +110,10 @@ TEST_CASE("a stage never grows to more than twice its nodes, blocked ones includ
     CHECK(stays(next_step({{2000, all_nodes}}, turn(0, 20), nodes("bbbbbbbbb."), begun)));
 }
 
+TEST_CASE("a stage that was widened further than the next one begins takes nobody's turn away") {
+    CHECK(opened(next_step({{1000, 1500, all_nodes}}, turn(0, 40), nodes("bbbd................"), begun)) == RolloutTurn{1, 40, begun, 0});
+}
+
 TEST_CASE("where everybody is blocked a rollout waits") {
     CHECK(stays(next_step({{5000, all_nodes}}, turn(0, 20), nodes("bbbb"), after(1'000'000))));
     CHECK(stays(next_step({{100, all_nodes}}, turn(0, 10), nodes("b"), after(1'000'000))));

@@ -1,5 +1,6 @@
 #include "publisher/goal.hpp"
 
+#include "core/table.hpp"
 #include "core/text.hpp"
 
 namespace lull::publisher {
@@ -10,14 +11,14 @@ std::string name_of(ReleaseProgress const& progress) { return fmt::format("{} {}
 
 std::string failures_text(ReleaseProgress const& progress) {
     std::string text;
-    for (auto const& failure : progress.failures) text += fmt::format("\n  {}: {}", failure.node.text(), failure.why);
+    for (auto const& failure : progress.failures) text += fmt::format("\n  {}: {}", failure.node.text(), harmless(failure.why));
     auto const all = progress.in(NodeState::failed) + progress.in(NodeState::rolled_back);
     if (all > progress.failures.size()) text += fmt::format("\n  and {} more ('lull status {}' shows them)", all - progress.failures.size(), progress.software.text());
     return text;
 }
 
 std::string stop_text(Order const& stop) {
-    return fmt::format("{} by {}{}", stop.kind == OrderKind::pause ? "paused" : "withdrawn", stop.by, stop.why.empty() ? "" : ": " + stop.why);
+    return harmless(fmt::format("{} by {}{}", stop.kind == OrderKind::pause ? "paused" : "withdrawn", stop.by, stop.why.empty() ? "" : ": " + stop.why));
 }
 
 // How many nodes are in which state, and where the rollout is.

@@ -114,6 +114,22 @@ TEST_CASE("of many failures the first are named and the others counted") {
     CHECK_THAT(failed({}, so_far), Contains("\n  till-4: no\n  and 6 more ('lull status kiosk' shows them)"));
 }
 
+// A node, or what a health check printed last, must not speak to a terminal.
+TEST_CASE("what nodes and operators say cannot do anything to a terminal") {
+    auto so_far = progress({{NodeState::rolled_back, 1}});
+    so_far.failures = {failure("till-17", "no \x1b[2Jdisplay\nlull: all is well")};
+    so_far.stopped = stop(OrderKind::pause);
+    so_far.stopped->why = "\x1b]0;owned\x07";
+    so_far.stopped->by = "an\rna";
+    for (auto const& text : {failed({}, so_far), release_progress_text(so_far)}) {
+        CAPTURE(text);
+        CHECK(text.find('\x1b') == std::string::npos);
+        CHECK(text.find('\x07') == std::string::npos);
+        CHECK(text.find('\r') == std::string::npos);
+        CHECK(text.find("\nlull: all is well") == std::string::npos);
+    }
+}
+
 TEST_CASE("progress is a line: who is where, which stage it is in, what stops it") {
     auto so_far = progress({{NodeState::active, 97}, {NodeState::rolled_back, 3}});
     CHECK(release_progress_text(so_far) == "kiosk 1.4.3: 97 of 100 nodes active, 3 rolled back");

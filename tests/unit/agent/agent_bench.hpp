@@ -53,6 +53,7 @@ public:
 
     Policy policy = Policy::wait;  // of releases
     std::optional<Activation> activation;
+    std::optional<Rollout> rollout;
     SigningKey key;
     Agent agent;
     Moment now{TimePoint(std::chrono::seconds(1000)), WallTime{1'750'000'000'000'000}};
@@ -110,12 +111,18 @@ public:
     }
 
     // A signed release with a manifest of 100 bytes.
-    [[nodiscard]] LogEntry release(std::uint64_t seq, std::string_view name = "kiosk") const { return release_by(key, seq, name, policy, activation); }
-    [[nodiscard]] static LogEntry release_by(SigningKey const& by, std::uint64_t seq, std::string_view name = "kiosk",
-                                             Policy policy = Policy::wait, std::optional<Activation> activation = {}) {
-        UpdateInfo info{software(name), version(seq), {}, {{*ArchitectureName::parse("any"), manifest(seq), Bytes(100), Bytes(50), 1}}, {}};
+    [[nodiscard]] LogEntry release(std::uint64_t seq, std::string_view name = "kiosk") const {
+        auto info = info_of(seq, name);
         info.policy = policy;
-        info.activation = std::move(activation);
+        info.activation = activation;
+        info.rollout = rollout;
+        return entry_of(key, seq, info);
+    }
+    [[nodiscard]] static LogEntry release_by(SigningKey const& by, std::uint64_t seq) { return entry_of(by, seq, info_of(seq)); }
+    [[nodiscard]] static UpdateInfo info_of(std::uint64_t seq, std::string_view name = "kiosk") {
+        return {software(name), version(seq), {}, {{*ArchitectureName::parse("any"), manifest(seq), Bytes(100), Bytes(50), 1}}, {}};
+    }
+    [[nodiscard]] static LogEntry entry_of(SigningKey const& by, std::uint64_t seq, UpdateInfo const& info) {
         return {Seq{seq}, Seq{seq - 1}, {}, seal(encode(info), domain::update_info, by)};
     }
     [[nodiscard]] static VersionName version(std::uint64_t seq) { return *VersionName::parse(fmt::format("1.{}", seq)); }

@@ -9,7 +9,9 @@ namespace lull::subscriber {
 void Agent::pursue_switch(SoftwareName const& software, Moment now) {
     auto& work = work_.at(software);
     auto const hooks = hooks_of(software, HookTime::before);
-    if (work.hooks_run < hooks.size()) return run_hook(software, hooks[work.hooks_run], now);
+    // A process that ended right behind the switch has left only the record of it to be made: the time of these hooks is over.
+    bool const is_live = active_of(software) == target_of(software);
+    if (!is_live && work.hooks_run < hooks.size()) return run_hook(software, hooks[work.hooks_run], now);
     start_switch(target_of(software));
 }
 

@@ -212,6 +212,19 @@ TEST_CASE("after a crash in the middle of the trial its hooks run again from the
     CHECK(only<RunHook>(actions).hook == warm);
 }
 
+// They are for the moment in which the one before is live and nobody uses it.
+TEST_CASE("after a crash behind the switch the hooks before it do not run again") {
+    Ready node(with({prepare, warm}));
+    REQUIRE(any<SwitchCurrent>(node.bench.on(HookEnded{Bench::id(2), {}})));
+    auto after = restarted(node.bench, 2, allowed());  // `current` points to it, and the journal does not know
+    auto actions = after.start();
+    Bench::append(actions, after.all_durable());
+    CHECK_FALSE(any<RunHook>(actions));
+    CHECK(only<SwitchCurrent>(actions).release == Bench::id(2));
+    after.on(SwitchEnded{Bench::id(2), {}});
+    CHECK(only<RunHook>(after.all_durable()).hook == warm);
+}
+
 TEST_CASE("a hook that takes the daemon down each time is not begun a fourth time") {
     Ready node(with({prepare}));
     auto bench = std::make_unique<Bench>(std::move(node.bench));

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "subscriber/agent.hpp"
 
 // The switch to a release, its hooks, its trial, and the way back from one that does not work.
@@ -51,6 +53,7 @@ void Agent::switch_ended_well(SoftwareName const& software, Moment now) {
     bool const on_trial = how.health.has_value() || (record.ended.value_or(false) && !how.units.empty()) ||
                           !hooks_of(software, HookTime::after).empty();
     work_.at(software).hooks_run = 0;
+    if (record.trials) record.trials = 0;  // of the hooks before the switch
     if (how.hooks && !settings_.rules.hooks.contains(software)) {
         say(LogLevel::info, fmt::format("{0}: its hooks do not run, because the owner of this node does not allow them (--allow-hooks {0})", software.text()));
     }
@@ -75,13 +78,14 @@ std::vector<Hook> Agent::hooks_of(SoftwareName const& software, HookTime time) c
     return hooks;
 }
 
-// As with trials, each counts before it begins. After a crash they run again from the first.
+// As with trials, each counts before it begins, and until it has ended: whichever of them takes the daemon down each time, and however often
+// those before it end well, does so three times. After a crash they run again from the first.
 void Agent::run_hook(SoftwareName const& software, Hook const& hook, Moment now) {
     auto& record = state_.software.at(software);
     auto& work = work_.at(software);
     auto const trials = record.trials.value_or(0);
     if (trials >= settings_.most_trials) {
-        return hook_failed(software, fail(Fault::failed, "hook {} was begun {} times and never ended", hook.program, trials), now);
+        return hook_failed(software, fail(Fault::failed, "hooks, or the health check, were begun {} times and never ended", trials), now);
     }
     record.trials = trials + 1;
     work.busy = true;
@@ -99,7 +103,7 @@ void Agent::on_event(HookEnded event, Moment now) {
         return pursue(software, now);
     }
     if (!event.status) return hook_failed(software, event.status, now);
-    record.trials = 0;
+    record.trials = std::max<std::uint64_t>(1, record.trials.value_or(0)) - 1;
     ++work.hooks_run;
     pursue(software, now);
 }

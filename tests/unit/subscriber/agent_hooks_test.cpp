@@ -236,6 +236,31 @@ TEST_CASE("a hook that takes the daemon down each time is not begun a fourth tim
     CHECK(bench->state().why.find("begun 3 times") != std::string::npos);
 }
 
+TEST_CASE("a trial that takes the daemon down each time ends after three, whichever of its programs does it") {
+    auto how = with({warm});
+    bool const by_health = GENERATE(false, true);
+    if (by_health) {
+        how.health = HealthCheck{"bin/check", {}};
+    } else {
+        how.hooks->push_back(greet);
+    }
+    Ready node(how);
+    node.switched();
+    node.hook_ends();  // the first one does what it should, the second one is on its way
+    auto bench = std::make_unique<Bench>(std::move(node.bench));
+    int lives = 1;
+    while (lives < 10) {
+        auto const begun = next_life(bench, 2);
+        if (!any<RunHook>(begun)) break;
+        ++lives;
+        bench->on(HookEnded{Bench::id(2), {}});
+        bench->all_durable();
+        if (bench->state().phase != Phase::probation) break;
+    }
+    CHECK(lives <= 3);
+    CHECK(bench->state().phase == Phase::rolling_back);
+}
+
 TEST_CASE("hooks before the switch that were interrupted leave the trial all of its tries") {
     auto how = with({prepare});
     how.health = HealthCheck{"bin/check", {}};

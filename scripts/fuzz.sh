@@ -12,7 +12,7 @@ usage() {
 [ $# -ge 1 ] && [ $# -le 2 ] || usage
 duration=$1
 case $duration in '' | *[!0-9]*) usage ;; esac
-all="fuzz_message fuzz_manifest fuzz_patch fuzz_delta fuzz_path fuzz_envelope fuzz_identity"
+all="fuzz_message fuzz_manifest fuzz_patch fuzz_delta fuzz_path fuzz_envelope fuzz_identity fuzz_orders"
 targets=${2:-$all}
 case " $all " in *" $targets "*) ;; *) echo "no target '$targets'; there are: $all" >&2; exit 2 ;; esac
 

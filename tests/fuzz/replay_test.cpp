@@ -83,6 +83,7 @@ TEST_CASE("seeds and mutations of deltas give the right bytes or none") { replay
 TEST_CASE("seeds and mutations of paths stay inside or are refused") { replay("fuzz_path"); }
 TEST_CASE("seeds and mutations of envelopes are refused") { replay("fuzz_envelope"); }
 TEST_CASE("seeds and mutations of key files and addresses are read or refused") { replay("fuzz_identity"); }
+TEST_CASE("seeds and mutations of orders and rollouts are read or refused") { replay("fuzz_orders"); }
 
 TEST_CASE("every target has seeds and a test here") {
     std::vector<std::string_view> names;
@@ -91,5 +92,5 @@ TEST_CASE("every target has seeds and a test here") {
         CHECK_FALSE(target.seeds().empty());
     }
     CHECK(names == std::vector<std::string_view>{"fuzz_message", "fuzz_manifest", "fuzz_patch", "fuzz_delta", "fuzz_path",
-                                                 "fuzz_envelope", "fuzz_identity"});
+                                                 "fuzz_envelope", "fuzz_identity", "fuzz_orders"});
 }

@@ -17,6 +17,25 @@ Buffer bytes_of(std::string_view text) { return to_buffer(as_view(text)); }
 
 std::string const hex(64, '5');
 
+// One order of each kind.
+OrderSet order_set() {
+    OrderSet set;
+    set.revision = 5;
+    for (auto const kind : {OrderKind::hold, OrderKind::force, OrderKind::pause, OrderKind::withdraw, OrderKind::share}) {
+        Order order;
+        order.kind = kind;
+        order.software = test::named<SoftwareName>("kiosk");
+        if (kind != OrderKind::hold) order.seq = Seq{8};
+        if (kind == OrderKind::hold) order.until = WallTime{9};
+        if (kind == OrderKind::force) order.restart = true;
+        if (kind == OrderKind::share) order.upto = 7;
+        order.by = "anna";
+        order.why = "because";
+        set.put(std::move(order));
+    }
+    return set;
+}
+
 test::Program old_program() { return {1, {.size = 6000}}; }
 test::Program new_program() { return {1, {.size = 6000, .grown = 20, .edits = 10}}; }
 
@@ -31,7 +50,10 @@ std::vector<Buffer> message_seeds() {
         seeds.push_back(std::move(seed));
     }
     seeds.push_back(wire::encode_announcement(Update{Epoch{1}, test::log_entry()}));
-    seeds.push_back(wire::encode_announcement(Head{Epoch{1}, Seq{2}, WallTime{3}, 4}));
+    seeds.push_back(wire::encode_announcement(Head{Epoch{1}, Seq{2}, WallTime{3}, 4, 5}));
+    auto const orders = order_set();
+    seeds.push_back(wire::encode_announcement(Orders{std::nullopt, 5, 4, orders.orders[0].software, orders.orders}));
+    seeds.push_back(wire::encode_announcement(Orders{test::named<NodeName>("till-17"), 5, std::nullopt, std::nullopt, orders.orders}));
     return seeds;
 }
 
@@ -86,6 +108,11 @@ std::vector<Buffer> identity_seeds() {
                              R"("curve_secret": "{0}", "trusted": ["{0}"]}})",
                              hex)),
     };
+}
+
+std::vector<Buffer> order_seeds() {
+    return {encode(order_set()),     encode(Rollout{{100, 1000, all_nodes}, 600, 200}), bytes_of("1%, 10 %,100%"), bytes_of("failed > 0.05%"),
+            bytes_of("1.4.1+back-8"), bytes_of("1+back-2+back-3")};
 }
 
 }  // namespace lull::fuzz

@@ -15,6 +15,7 @@ namespace lull::fuzz {
 [[nodiscard]] std::vector<Buffer> path_seeds();
 [[nodiscard]] std::vector<Buffer> envelope_seeds();
 [[nodiscard]] std::vector<Buffer> identity_seeds();
+[[nodiscard]] std::vector<Buffer> order_seeds();
 
 // What delta_seeds() refer to, and what they give.
 [[nodiscard]] Buffer delta_base();

@@ -167,6 +167,53 @@ void identity(View bytes) {
     check_error(JoinBundle::load(file.holding(bytes)));
 }
 
+namespace {
+
+void order_set(View bytes) {
+    auto const decoded = decode<OrderSet>(bytes, limits::control_message);
+    check_error(decoded);
+    if (!decoded) return;
+    LULL_INVARIANT(decode<OrderSet>(encode(*decoded), limits::control_message) == *decoded);
+    OrderSet set;
+    for (auto const& order : decoded->orders) {
+        check_error(validate(order));
+        set.put(order);
+        LULL_INVARIANT(*set.find(order.kind, order.software) == order);
+    }
+    for (auto const& order : decoded->orders) {
+        if (set.remove(order.kind, order.software)) LULL_INVARIANT(set.find(order.kind, order.software) == nullptr);
+    }
+    LULL_INVARIANT(set.orders.empty());
+}
+
+void rollout(View bytes) {
+    auto const decoded = decode<Rollout>(bytes, limits::control_message);
+    check_error(decoded);
+    if (decoded && validate(*decoded)) LULL_INVARIANT(std::ranges::is_sorted(decoded->stages) && decoded->stages.back() == all_nodes);
+}
+
+}  // namespace
+
+void orders(View bytes) {
+    order_set(bytes);
+    rollout(bytes);
+    auto const text = as_text(bytes);
+    auto const stages = parse_stages(text);
+    check_error(stages);
+    if (stages) LULL_INVARIANT(validate(Rollout{*stages}).has_value());
+    auto const share = parse_share(text);
+    check_error(share);
+    if (share) LULL_INVARIANT(parse_share(share_text(*share)) == *share);
+    check_error(parse_halt(text));
+    auto const version = VersionName::parse(text);
+    check_error(version);
+    if (!version) return;
+    LULL_INVARIANT(VersionName::parse(contents_of(*version).text()).has_value());
+    auto const back = version_back_to(*version, 8);
+    check_error(back);
+    if (back) LULL_INVARIANT(contents_of(*back) == contents_of(*version));
+}
+
 std::vector<Target> const& targets() {
     static std::vector<Target> const all = {
         {"fuzz_message", message, message_seeds},
@@ -176,6 +223,7 @@ std::vector<Target> const& targets() {
         {"fuzz_path", path, path_seeds},
         {"fuzz_envelope", envelope, envelope_seeds},
         {"fuzz_identity", identity, identity_seeds},
+        {"fuzz_orders", orders, order_seeds},
     };
     return all;
 }

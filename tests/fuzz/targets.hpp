@@ -24,6 +24,8 @@ void path(View bytes);
 void envelope(View bytes);
 // Key files, join bundles, addresses and names; what is read is written alike, and errors are fit for a terminal.
 void identity(View bytes);
+// Orders and rollouts, as bytes and as people write them; a set never holds two orders of one kind and scope, and what is valid rises to all nodes.
+void orders(View bytes);
 
 struct Target {
     std::string_view name;

@@ -36,7 +36,7 @@ void Network::announce_to(Peer& peer, Message const& message, Duration delay) {
 void Network::announce(Message const& message) {
     auto& random = world_.random();
     for (auto& [key, subscriber] : subscribers_) {
-        if (random.chance(faults_.announcement_lost)) continue;
+        if (!subscriber.peer->subscribes(message) || random.chance(faults_.announcement_lost)) continue;
         auto const late = random.chance(faults_.announcement_late);
         announce_to(*subscriber.peer, message, late ? random.between(0s, 20s) : subscriber.lane.pass(world_.now(), latency()));
         if (random.chance(faults_.announcement_twice)) announce_to(*subscriber.peer, message, random.between(0s, 5s));

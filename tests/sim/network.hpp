@@ -30,6 +30,8 @@ public:
     virtual void disconnected(ConnectionId connection) = 0;
     virtual void heard(ConnectionId connection, Message const& message, Buffer const& payload) = 0;
     virtual void announced(Message const& message) = 0;
+    // Whether this is announced on a topic that it has subscribed to.
+    [[nodiscard]] virtual bool subscribes(Message const&) const { return true; }
 };
 
 // The broker, as the network sees it.

@@ -15,10 +15,16 @@ Record decoded(Buffer const& value) {
 
 }  // namespace
 
+void NodeDisk::apply_meta(std::string_view key, Buffer const& value) {
+    if (key == "cursor") journal.cursor = decoded<subscriber::Cursor>(value);
+    if (key == "orders") journal.orders = decoded<OrderSet>(value);
+    if (key == "own orders") journal.own_orders = decoded<OrderSet>(value);
+}
+
 void NodeDisk::apply(store::Batch const& batch) {
     for (auto const& change : batch) {
         if (change.table == subscriber::journal::meta) {
-            journal.cursor = decoded<subscriber::Cursor>(*change.value);
+            apply_meta(as_text(change.key), *change.value);
         } else if (change.table == subscriber::journal::software) {
             journal.software[*SoftwareName::parse(as_text(change.key))] = decoded<subscriber::SoftwareRecord>(*change.value);
         } else if (change.table == subscriber::journal::outbox) {

@@ -56,6 +56,8 @@ public:
     void reconcile();
 
 private:
+    void apply_meta(std::string_view key, Buffer const& value);
+
     std::set<ReleaseId> durable_versions_;
     std::map<SoftwareName, ReleaseId> durable_current_;
 };

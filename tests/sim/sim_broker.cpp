@@ -51,6 +51,7 @@ broker::BrokerState SimBroker::load() const {
     load_table(tables_, state.peers);
     load_table(tables_, state.catalogue);
     load_table(tables_, state.ledger);
+    load_table(tables_, state.orders);
     load_table(tables_, state.patches);
     load_table(tables_, state.sightings);
     return state;

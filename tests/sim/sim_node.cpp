@@ -193,6 +193,11 @@ void SimNode::announced(Message const& message) {
     if (up()) raise(AnnouncementHeard{message});
 }
 
+bool SimNode::subscribes(Message const& message) const {
+    auto const* orders = std::get_if<Orders>(&message);
+    return orders == nullptr || !orders->node || orders->node->text() == name_;
+}
+
 void SimNode::perform(OpenExchange const&) {
     network_.disconnect(connection_);
     connection_ = network_.connect(*this);

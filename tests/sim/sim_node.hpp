@@ -78,6 +78,7 @@ public:
     void disconnected(ConnectionId connection) override;
     void heard(ConnectionId connection, Message const& message, Buffer const& payload) override;
     void announced(Message const& message) override;
+    [[nodiscard]] bool subscribes(Message const& message) const override;
 
 private:
     struct Arrived {
@@ -111,6 +112,7 @@ private:
     void perform(subscriber::EndUse const& action);
     void perform(subscriber::StartUse const& action);
     void perform(subscriber::CheckHealth const& action);
+    void perform(subscriber::RunHook const& action);
     void perform(subscriber::SwitchCurrent const& action);
     void perform(subscriber::RemoveVersions const& action);
     void perform(subscriber::PointBack const& action);

@@ -356,4 +356,8 @@ void SimNode::perform(CheckHealth const& action) {
     });
 }
 
+void SimNode::perform(RunHook const& action) {
+    later(world_.random().between(10ms, 20s), [this, action] { raise(HookEnded{action.release, {}}); });
+}
+
 }  // namespace lull::sim

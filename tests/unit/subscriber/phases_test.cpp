@@ -24,7 +24,7 @@ constexpr char const* expected[12][14] = {
     /* fetching     */ {none,       "staged", "held",    none,         none,      none,        none,          none,       none,     none,           none,         "failed", none,        none},
     /* staged       */ {none,       none,     "held",    none,         "waiting", "switching", none,          none,       none,     none,           "announced",  none,     none,        "in line"},
     /* waiting      */ {none,       none,     "held",    none,         "waiting", "switching", none,          none,       none,     none,           "announced",  none,     none,        "in line"},
-    /* switching    */ {none,       none,     none,      none,         none,      none,        "active",      "on trial", none,     none,           "announced",  "failed", none,        none},
+    /* switching    */ {none,       none,     "held",    none,         none,      none,        "active",      "on trial", none,     none,           "announced",  "failed", none,        "in line"},
     /* active       */ {none,       none,     none,      none,         none,      none,        none,          none,       none,     none,           "announced",  none,     none,        none},
     /* failed       */ {none,       none,     none,      none,         none,      none,        none,          none,       none,     none,           none,         none,     "announced", none},
     /* held         */ {none,       none,     "held",    "staged",     none,      none,        none,          none,       none,     none,           "announced",  none,     "announced", "in line"},

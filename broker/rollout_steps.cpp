@@ -38,6 +38,11 @@ RolloutStep next_step(Rollout const& rollout, std::optional<RolloutTurn> const& 
     if (!turn) return open(0);
     auto const progress = progress_of(rollout, *turn, nodes);
     if (auto why = reason_to_halt(rollout, progress, turn->forgiven)) return rollout_step::Halt{std::move(*why)};
+    if (now < turn->since) {  // the clock was set back: the stage lasts its time from here
+        auto again = *turn;
+        again.since = now;
+        return rollout_step::Open{again};
+    }
     if (turn->stage + 1 >= rollout.stages.size() || progress.done + progress.failed + progress.blocked < progress.members) return rollout_step::Stay{};
     if (progress.done + progress.failed == 0) {
         // Without a single node that shows anything the others must not follow.

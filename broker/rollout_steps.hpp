@@ -31,7 +31,7 @@ struct RolloutTurn {
 
 namespace rollout_step {
 struct Stay {};
-struct Open {  // the next stage, or more nodes for this one
+struct Open {  // the next stage, or more nodes for this one, or this one anew
     RolloutTurn turn;
 };
 struct Halt {

@@ -20,9 +20,11 @@ constexpr Duration least_counted = std::chrono::seconds(1);        // of the tim
 void Agent::pursue_activation(SoftwareName const& software, Moment now) {
     auto const& record = state_.software.at(software);
     work_.at(software).look_again.reset();
-    if (auto const gate = closed_gate(software, now)) return hold_back(software, *gate, now);
+    bool const fetched = record.phase != Phase::held || record.staged;  // else it was withdrawn before, and no other gate matters yet
+    auto const gate = fetched ? closed_gate(software, now) : rules_.withdrawn(work_.at(software).info, record.entry.seq);
+    if (gate) return hold_back(software, *gate, now);
     if (record.phase != Phase::held && record.phase != Phase::in_line) return probe(software, now);
-    if (!move(software, record.staged ? Happening::let_through : Happening::try_again, "", now)) return;
+    if (!move(software, fetched ? Happening::let_through : Happening::try_again, "", now)) return;
     save(software, [this, software](Moment then) { pursue(software, then); });
 }
 
@@ -46,6 +48,7 @@ void Agent::hold_back(SoftwareName const& software, Gate const& gate, Moment now
         fetcher_.unwant(software);
         work.plan.reset();
         work.patch = {};
+        record.staged.reset();  // there is no tree
     }
     if (!move(software, held_in == Phase::in_line ? Happening::put_in_line : Happening::held_back, gate.why, now)) return;
     save(software, [this, software](Moment then) { pursue(software, then); });

@@ -137,6 +137,7 @@ void Broker::on_event(Tick, Moment now) {
         save_sightings();
         forget_superseded();
         collect_garbage(now);
+        drop_ended_holds(now);
     }
     look_after_sessions(now);
     serve_waiting_plans(now);

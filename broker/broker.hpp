@@ -182,6 +182,7 @@ private:
 
     void change_orders(OrderChange change, Moment now);
     void make_next_order_change(Moment now);
+    void drop_ended_holds(Moment now);
     void announce_orders(OrderChange const& change, std::uint64_t base, Moment now);
     void send_missed_orders(SessionId id, PeerKey const& node, std::uint64_t known, std::uint64_t known_own);
     [[nodiscard]] Result<Order> order_of(Admin const& message, PeerKey const& peer, WallTime now) const;

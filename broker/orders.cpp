@@ -58,6 +58,18 @@ void Broker::make_next_order_change(Moment now) {
     });
 }
 
+// A node whose clock is years behind would keep to them for so long.
+void Broker::drop_ended_holds(Moment now) {
+    auto const drop = [&](std::optional<NodeName> const& node, OrderSet const& set) {
+        for (auto const& order : set.orders) {
+            if (!order.until || *order.until > now.wall) continue;
+            change_orders({node, order.software, [](OrderSet&) {}, [](Status const&, Moment) {}}, now);
+        }
+    };
+    drop(std::nullopt, state_.orders.for_all());
+    for (auto const& [node, set] : state_.orders.by_node()) drop(node, set);
+}
+
 // At once to everybody who listens; whoever does not sees it by the revision in HEAD, or is told when it says HELLO.
 void Broker::announce_orders(OrderChange const& change, std::uint64_t base, Moment now) {
     if (change.node) {

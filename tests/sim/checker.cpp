@@ -68,6 +68,7 @@ void Checker::broker_wrote(Tables const& before, store::Batch const& batch, brok
             if (newer->revision < older->revision) violated("a ledger row went back to revision {}", newer->revision);
         }
     }
+    orders_.broker_wrote(batch, told);
 }
 
 void Checker::broker_has(broker::BrokerState const& state) {
@@ -83,6 +84,7 @@ void Checker::broker_has(broker::BrokerState const& state) {
         auto const there = state.ledger.durable_revision(row.first, row.second);
         if (there < revision) violated("report {} about {} was noted, the ledger has {}", revision, row.first.text(), there);
     }
+    orders_.broker_starts(state.orders);
 }
 
 void Checker::broker_restored(Tables const& copy, Numbers numbers) {
@@ -97,11 +99,13 @@ void Checker::broker_restored(Tables const& copy, Numbers numbers) {
     for (auto const seq : there) removed_.erase(seq);
     auto const ledger = ledger_of(copy);
     for (auto& [row, revision] : noted_) revision = std::min(revision, ledger.durable_revision(row.first, row.second));
+    orders_.broker_restored(copy);
 }
 
 // ---- a node ----
 
 void Checker::node_wrote(std::string const& node, NodeDisk const& disk) {
+    orders_.node_wrote(node, disk);
     auto& durable = durable_[node];
     auto const cursor = disk.journal.cursor.seq;
     if (disk.journal.cursor.epoch == durable.cursor.epoch && cursor < durable.cursor.seq) {
@@ -172,6 +176,7 @@ void Checker::reported(std::string const& node, NodeDisk const& disk, Report con
     auto const current = disk.current.find(report.software);
     bool const active = current != disk.current.end() && current->second.seq == report.seq;
     if (report.state == NodeState::active && !active) violated("{}: {} is reported active and is not", node, report.software.text());
+    if (report.state == NodeState::active && active) hooks_.reported_active(node, current->second);
     bool const there = std::any_of(disk.versions.begin(), disk.versions.end(), [&](ReleaseId const& version) {
         return version.software == report.software && version.seq == report.seq;
     });
@@ -182,6 +187,11 @@ void Checker::asked(std::string const& node, NodeDisk const& disk, Fetch const& 
     auto const known = disk.journal.software.find(fetch.software);
     bool const recorded = known != disk.journal.software.end() && known->second.entry.seq >= fetch.seq;
     if (!recorded) violated("{}: objects of release {} are fetched before it is recorded", node, fetch.seq.value);
+    auto const current = disk.current.find(fetch.software);
+    bool const live = current != disk.current.end() && current->second.seq == fetch.seq;  // it is put right
+    if (recorded && known->second.entry.seq == fetch.seq && !live) {
+        orders_.fetches(node, {fetch.software, fetch.seq, decode_update_info(known->second.entry.update.payload)->version});
+    }
     for (auto const& item : fetch.items) {
         ++fetched_[{node, item.object}];
         auto const record = disk.journal.objects.find(item.object);
@@ -200,7 +210,9 @@ void Checker::finished(std::string const& node, NodeDisk const& disk, Digest con
 
 void Checker::staged(std::string const& node, NodeDisk const& disk, subscriber::Materials const& order) {
     auto const* manifest = library_.manifest(order.manifest);
-    bool const has_manifest = order.patch ? disk.holds(*order.patch) : order.objects.contains(order.manifest) && disk.holds(order.manifest);
+    bool const kept = order.seed && disk.versions.contains(*order.seed) && library_.digest_of(order.seed->software, order.seed->version) == order.manifest;
+    bool const fetched_whole = order.objects.contains(order.manifest) && disk.holds(order.manifest);
+    bool const has_manifest = kept || (order.patch ? disk.holds(*order.patch) : fetched_whole);
     if (!has_manifest) return violated("{}: {} is staged without its manifest", node, order.release.directory_name());
     std::set<Digest> seed;
     if (order.seed && disk.versions.contains(*order.seed)) {
@@ -234,7 +246,7 @@ void Checker::goes_back(std::string const& node, NodeDisk const& disk, ReleaseId
 
 void Checker::removes(std::string const& node, NodeDisk const& disk, subscriber::RemoveVersions const& order) {
     auto const current = disk.current.find(order.software);
-    if (current == disk.current.end()) return;
+    if (current == disk.current.end() || disk.meddled.contains(order.software)) return;
     if (std::find(order.keep.begin(), order.keep.end(), current->second) == order.keep.end()) {
         violated("{}: the current version of {} is to be removed", node, order.software.text());
     }

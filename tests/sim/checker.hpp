@@ -7,8 +7,10 @@
 
 #include "broker/broker.hpp"
 #include "subscriber/actions.hpp"
+#include "tests/sim/hook_checker.hpp"
 #include "tests/sim/library.hpp"
 #include "tests/sim/node_disk.hpp"
+#include "tests/sim/order_checker.hpp"
 #include "tests/sim/tables.hpp"
 
 namespace lull::sim {
@@ -16,7 +18,14 @@ namespace lull::sim {
 // Holds every run against what must always be true, whatever fails. The first violation is kept.
 class Checker {
 public:
-    Checker(World& world, Library const& library) : world_(world), library_(library) {}
+    Checker(World& world, Library const& library)
+        : world_(world),
+          library_(library),
+          orders_(world, library, [this](std::string text) { set(std::move(text)); }),
+          hooks_(library, [this](std::string text) { set(std::move(text)); }) {}
+
+    [[nodiscard]] OrderChecker& orders() { return orders_; }
+    [[nodiscard]] HookChecker& hooks() { return hooks_; }
 
     [[nodiscard]] std::optional<std::string> const& violation() const { return violation_; }
     template <class... Args>
@@ -68,6 +77,8 @@ private:
 
     World& world_;
     Library const& library_;
+    OrderChecker orders_;
+    HookChecker hooks_;
     std::optional<std::string> violation_;
     std::map<Seq, std::pair<Committed, UpdateInfo>> committed_;
     std::map<std::pair<SoftwareName, PeerKey>, std::uint64_t> noted_;

@@ -53,11 +53,57 @@ MadeRelease Library::make(SoftwareName const& software, std::size_t number, Wall
     auto const content = manifest.content_size();
     auto const digest = keep(encode(seal(encode(manifest), domain::manifest, key_)));
     manifests_.emplace(digest, std::move(manifest));
-    by_version_[{software, version}] = digest;
     UpdateInfo info{software, version, now, {{any(), digest, Bytes(objects_.at(digest).size()), content, segments.size()}}, {}};
+    return publish(std::move(info), digest);
+}
+
+std::optional<MadeRelease> Library::make_back(SoftwareName const& software, VersionName const& older, Seq from, WallTime now) {
+    auto const version = *version_back_to(older, from.value);
+    if (by_version_.contains({software, version})) return std::nullopt;
+    auto const digest = digest_of(software, older);
+    return publish({software, version, now, infos_.at({software, older}).builds, {}}, digest);
+}
+
+MadeRelease Library::publish(UpdateInfo info, Digest const& manifest) {
+    auto& segments = newest_[info.software];
+    segments.clear();
+    for (auto const& segment : manifests_.at(manifest).segments) segments.push_back(segment.digest);
     if (broken_share_) make_activation(info);
+    if (staged_) make_rollout(info);
+    if (staged_) make_hooks(info);
+    LULL_INVARIANT(!info.rollout || validate(*info.rollout).has_value());
+    by_version_[{info.software, info.version}] = manifest;
+    infos_[{info.software, info.version}] = info;
     auto update = seal(encode(info), domain::update_info, key_);
-    return {std::move(info), std::move(update), digest, segments};
+    return {std::move(info), std::move(update), manifest, segments};
+}
+
+void Library::make_rollout(UpdateInfo& info) {
+    if (random_.chance(0.5)) return;
+    constexpr std::uint64_t percent = all_nodes / 100;
+    Rollout rollout;
+    for (auto share = 1 + random_.below(40); share < 100; share += 20 + random_.below(60)) rollout.stages.push_back(share * percent);
+    rollout.stages.push_back(all_nodes);
+    rollout.pause = random_.below(60);
+    if (random_.chance(0.7)) rollout.halt_on = random_.below(40) * percent;
+    info.rollout = std::move(rollout);
+}
+
+void Library::make_hooks(UpdateInfo& info) {
+    if (random_.chance(0.6)) return;
+    std::vector<Hook> hooks(1 + random_.below(3));
+    for (std::size_t i = 0; i < hooks.size(); ++i) {
+        auto const fate = random_.below(20);
+        hooks[i].time = random_.chance(0.5) ? HookTime::before : HookTime::after;
+        hooks[i].program = fmt::format("hooks/{}-{}", i, fate == 0 ? "fails" : fate == 1 ? "kills" : "works");
+    }
+    if (!info.activation) info.activation.emplace();
+    info.activation->hooks = std::move(hooks);
+}
+
+HookFate Library::fate_of(Hook const& hook) {
+    if (hook.program.ends_with("-fails")) return HookFate::fails;
+    return hook.program.ends_with("-kills") ? HookFate::kills : HookFate::works;
 }
 
 void Library::make_activation(UpdateInfo& info) {

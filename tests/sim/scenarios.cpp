@@ -40,9 +40,18 @@ Scenario everything() {
     return scenario;
 }
 
+Scenario ordered() {
+    auto scenario = everything();
+    scenario.orders = 15;
+    scenario.staged = true;
+    scenario.back = 0.2;
+    scenario.node.hook_kills = 0.05;
+    return scenario;
+}
+
 Scenario some_of_it(std::uint64_t seed) {
     Random random(seed ^ 0x9e3779b97f4a7c15);
-    auto scenario = everything();
+    auto scenario = ordered();
     bool const large = random.chance(0.02);
     scenario.nodes = large ? 100 : 3 + random.below(22);
     scenario.software = 1 + random.below(4);
@@ -72,6 +81,10 @@ Scenario some_of_it(std::uint64_t seed) {
     // Of what is published with a clock that is years ahead nobody can tell that it came later.
     if (scenario.restored) scenario.clock_jumps = 0;
     if (scenario.restored == SimBroker::Copy::unmarked) scenario.releases = std::min<std::size_t>(scenario.releases, 3);
+    some(scenario.orders);
+    some(scenario.staged);
+    some(scenario.back);
+    some(scenario.node.hook_kills);
     return scenario;
 }
 

@@ -1,5 +1,7 @@
 #include "tests/sim/sim_broker.hpp"
 
+#include <algorithm>
+
 namespace lull::sim {
 
 using namespace std::chrono_literals;
@@ -14,6 +16,24 @@ broker::BrokerSettings settings() {
     small.sender = {.frame = KiB(4), .window = KiB(32), .first_window = KiB(4), .cap = KiB(128), .transfers = 6};
     small.keep = 2;
     return small;
+}
+
+// Wherever a rollout says that it halts, all nodes' turn comes instead.
+void open_all(std::vector<Order>& orders) {
+    constexpr std::uint64_t last_stage = 99;
+    for (auto& order : orders) {
+        if (order.kind != OrderKind::pause || order.by != "rollout") continue;
+        order.kind = OrderKind::share;
+        order.upto = std::numeric_limits<std::uint64_t>::max();
+        order.stage = last_stage;
+    }
+    std::set<OrderScope> opened;
+    for (auto const& order : orders) {
+        if (order.stage == last_stage) opened.insert(order.software);
+    }
+    std::erase_if(orders, [&](Order const& order) {
+        return order.kind == OrderKind::share && order.stage != last_stage && opened.contains(order.software);
+    });
 }
 
 template <class Part>
@@ -31,7 +51,10 @@ SimBroker::SimBroker(World& world, Network& network, Library& library, Checker& 
     network_.attach(*this);
 }
 
-void SimBroker::enrol(PeerKey const& key, broker::Peer const& peer) { tables_.apply({broker::Peers::change(key, peer)}); }
+void SimBroker::enrol(PeerKey const& key, broker::Peer const& peer) {
+    tables_.apply({broker::Peers::change(key, peer)});
+    if (peer.role == Role::node) checker_.orders().enrolled(key, *NodeName::parse(peer.name));
+}
 
 // As load_log_identity() reads it from a database.
 broker::LogIdentity SimBroker::identity() const {
@@ -51,7 +74,7 @@ broker::BrokerState SimBroker::load() const {
     load_table(tables_, state.peers);
     load_table(tables_, state.catalogue);
     load_table(tables_, state.ledger);
-    load_table(tables_, state.orders);
+    if (plant_ != Plant::forgets_orders) load_table(tables_, state.orders);
     load_table(tables_, state.patches);
     load_table(tables_, state.sightings);
     return state;
@@ -122,6 +145,11 @@ void SimBroker::later(Duration delay, std::function<void()> what) {
 
 void SimBroker::tick() {
     raise(broker::Tick{});
+    if (full_) {
+        checker_.orders().broker_cannot_write();
+    } else {
+        checker_.orders().broker_lives(state().ledger);
+    }
     later(1s, [this] { tick(); });
 }
 
@@ -129,6 +157,7 @@ void SimBroker::raise(broker::Event event) {
     events_.push_back(std::move(event));
     if (deciding_) return;
     deciding_ = true;
+    checker_.orders().broker_clock(moment().wall);
     while (!events_.empty()) {
         auto next = std::move(events_.front());
         events_.pop_front();
@@ -212,7 +241,19 @@ void SimBroker::perform(broker::SendProbe const& action) {
     raise(broker::FrameLeft{action.session, action.number, {}, world_.now(), {}});
 }
 
+Message SimBroker::spoilt(Message message) const {
+    auto* orders = std::get_if<Orders>(&message);
+    if (orders != nullptr && plant_ == Plant::opens_all_stages) open_all(orders->orders);
+    return message;
+}
+
 void SimBroker::perform(broker::Persist& action) {
+    for (auto& change : action.batch) {
+        if (plant_ != Plant::opens_all_stages || change.table != std::string_view(broker::OrderBook::table)) continue;
+        auto set = *decode<OrderSet>(*change.value, limits::control_message);
+        open_all(set.orders);
+        change.value = encode(set);
+    }
     bool const early = plant_ == Plant::acknowledges_before_durable;
     auto const ticket = action.ticket;
     if (full_) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <limits>
 #include <memory>
 
 #include "tests/sim/checker.hpp"
@@ -17,6 +18,8 @@ public:
         none,
         acknowledges_before_durable,
         reuses_numbers,  // a copy that is run numbers releases as the log did that it was made of
+        forgets_orders,  // it starts without those that it had
+        opens_all_stages,  // where a rollout halts, all nodes' turn comes
     };
 
     SimBroker(World& world, Network& network, Library& library, Checker& checker, Coverage& coverage);
@@ -58,14 +61,14 @@ private:
     void tick();
     [[nodiscard]] broker::SessionId session_of(ConnectionId connection);
     void send(broker::SessionId session, Message const& message, Buffer const& payload);
-    void watch(ConnectionId connection, Message const& message);
+    [[nodiscard]] Message spoilt(Message message) const;
 
-    void perform(broker::Send const& action) { send(action.session, action.message, {}); }
+    void perform(broker::Send const& action) { send(action.session, spoilt(action.message), {}); }
     void perform(broker::SendFrame const& action);
     void perform(broker::SendProbe const& action);
     void perform(broker::SetPacing const&) {}
     void perform(broker::CloseSession const& action);
-    void perform(broker::Announce const& action) { network_.announce(action.message); }
+    void perform(broker::Announce const& action) { network_.announce(spoilt(action.message)); }
     void perform(broker::SetWelcome const& action) { welcome_ = action.head; }
     void perform(broker::Persist& action);
     void perform(broker::KeepObject const& action);

@@ -27,7 +27,9 @@ SimNode::SimNode(Surroundings const& around, std::size_t number, Duration scan)
       key_(key_of(number)),
       seed_(world_.random().below(1'000'000)),
       scan_(scan),
+      allows_hooks_(number % 3 != 1),
       users_(world_, disk_, checker_, name_) {
+    checker_.hooks().owned(name_, allows_hooks_ ? HookChecker::Owner::allows : HookChecker::Owner::forbids);
     users_.on_exit([this](SoftwareName const& software) {
         if (!watched_.contains(software)) return;
         later(1ms, [this, software] { raise(UseMayHaveEnded{software}); });
@@ -60,6 +62,7 @@ void SimNode::start() {
     settings.seed = seed_ + life_;
     settings.scan = scan_;
     settings.read_all = 20min;
+    settings.rules.hooks.all = allows_hooks_ || plant_ == NodePlant::runs_hooks_anyway;
     settings.fetch = {.window = KiB(64), .checkpoint = KiB(16), .asked = 6};  // small, so that each is reached
     agent_ = std::make_unique<Agent>(std::move(settings), disk_.journal, disk_.current, known_holds());
     world_.trace("{}: starts at release {}", name_, disk_.journal.cursor.seq.value);
@@ -77,6 +80,11 @@ Moment SimNode::moment() const {
     return moment;
 }
 
+void SimNode::set_clock(std::chrono::seconds shift) {
+    clock_shift_ = shift;
+    checker_.orders().clock_jumped(name_);
+}
+
 void SimNode::set_hold(bool held) {
     world_.trace("{}: {}", name_, held ? "held" : "no longer held");
     holds_.all.reset();
@@ -89,6 +97,7 @@ void SimNode::stop(End end) {
     if (!up()) return;
     world_.trace("{}: {}", name_, end == End::killed ? "is killed" : "loses power");
     ++life_;
+    checker_.hooks().node_stops(name_);
     agent_.reset();
     events_.clear();
     watched_.clear();
@@ -186,11 +195,20 @@ void SimNode::disconnected(ConnectionId connection) {
 void SimNode::heard(ConnectionId connection, Message const& message, Buffer const& payload) {
     if (connection != connection_) return;
     world_.trace("{}: hears {}", name_, to_text(type_of(message)));
-    raise(MessageHeard{message, Bytes(payload.size()), world_.now()}, payload);
+    raise(MessageHeard{understood(message), Bytes(payload.size()), world_.now()}, payload);
 }
 
 void SimNode::announced(Message const& message) {
-    if (up()) raise(AnnouncementHeard{message});
+    if (up()) raise(AnnouncementHeard{understood(message)});
+}
+
+Message SimNode::understood(Message message) const {
+    auto* orders = std::get_if<Orders>(&message);
+    if (orders == nullptr || plant_ != NodePlant::ignores_rollout) return message;
+    for (auto& order : orders->orders) {
+        if (order.upto) order.upto = std::numeric_limits<std::uint64_t>::max();
+    }
+    return message;
 }
 
 bool SimNode::subscribes(Message const& message) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <limits>
 #include <memory>
 
 #include "schema/patch.hpp"
@@ -27,6 +28,8 @@ enum class NodePlant {
     ignores_holds,            // the agent is not told of them
     calls_all_healthy,        // health checks are not run
     leaves_users_ended,       // who was ended for a switch is not started again
+    ignores_rollout,          // it hears that its turn has come whenever anybody's has
+    runs_hooks_anyway,        // also those that its owner does not allow
 };
 
 // What can go wrong on a node. Probabilities.
@@ -38,6 +41,7 @@ struct NodeFaults {
     double sync_fails = 0;        // an fsync fails: the process ends
     double write_fails = 0;       // a frame is written in part
     double work_fails = 0;        // a plan, a tree or a switch fails
+    double hook_kills = 0;        // a hook that works otherwise takes the daemon with it
 };
 
 // The shell around an agent: disk, people, workers with random delays, and crashes.
@@ -62,7 +66,7 @@ public:
     void plant(NodePlant plant) { plant_ = plant; }
 
     // The wall clock is wrong by this much from now on.
-    void set_clock(std::chrono::seconds shift) { clock_shift_ = shift; }
+    void set_clock(std::chrono::seconds shift);
     // Somebody changes a file of a tree, takes a whole tree, or points `current` elsewhere.
     void meddle();
 
@@ -91,6 +95,7 @@ private:
     void perform_all(subscriber::Actions& actions, Buffer const& payload);
     void arm();
     void send(Message const& message);
+    [[nodiscard]] Message understood(Message message) const;
     void crash_now();
     [[nodiscard]] Moment moment() const;
     [[nodiscard]] bool fails(double probability) { return world_.random().chance(probability); }
@@ -121,6 +126,7 @@ private:
     void perform(subscriber::Say const& action) { world_.trace("{}: {}", name_, action.text); }
 
     [[nodiscard]] Result<subscriber::Plan> plan(subscriber::MakePlan const& order) const;
+    [[nodiscard]] bool seed_has_manifest(subscriber::Materials const& order) const;
     [[nodiscard]] std::vector<Segment> lacking(subscriber::Materials const& order) const;
     [[nodiscard]] std::optional<Patch> open_patch(subscriber::Materials const& order) const;
     [[nodiscard]] bool gives(subscriber::Materials const& order, Patch const& patch, std::uint32_t segment) const;
@@ -131,6 +137,7 @@ private:
     void end_frame(subscriber::StoreFrame const& frame, Bytes upto);
     void look(ReleaseId const& active);
     void check_switch(ReleaseId const& release) const;
+    void end_hook(subscriber::RunHook const& order);
     [[nodiscard]] subscriber::Holds known_holds() const { return plant_ == NodePlant::ignores_holds ? subscriber::Holds{} : holds_; }
     [[nodiscard]] bool is_on_trial(ReleaseId const& release) const;
 
@@ -143,6 +150,7 @@ private:
     PeerKey key_;
     std::uint64_t seed_;
     Duration scan_;
+    bool allows_hooks_;
     std::chrono::seconds clock_shift_{};
     NodeFaults faults_;
     NodePlant plant_ = NodePlant::none;

@@ -71,11 +71,16 @@ std::optional<Patch> SimNode::open_patch(Materials const& order) const {
     return std::move(*patch);
 }
 
+// The seed is an older release with the same contents.
+bool SimNode::seed_has_manifest(Materials const& order) const {
+    return order.seed && disk_.versions.contains(*order.seed) && library_.digest_of(order.seed->software, order.seed->version) == order.manifest;
+}
+
 Result<Plan> SimNode::plan(MakePlan const& order) const {
     auto const& materials = order.materials;
     if (disk_.full) return fail(Fault::no_space, "disk full");
     auto const patch = open_patch(materials);
-    bool const has_manifest = materials.patch ? patch.has_value() : disk_.holds(materials.manifest);
+    bool const has_manifest = seed_has_manifest(materials) || (materials.patch ? patch.has_value() : disk_.holds(materials.manifest));
     if (!has_manifest && plant_ != NodePlant::skips_verification) return fail(Fault::damaged, "the manifest is damaged");
     if (world_.random().chance(faults_.work_fails)) return fail(Fault::failed, "input/output error");
     auto const here = segments_of(materials.seed);
@@ -120,7 +125,8 @@ std::vector<Segment> SimNode::lacking(Materials const& order) const {
     auto const here = intact_segments(order.seed);
     auto const patch = open_patch(order);
     std::vector<Segment> lacking;
-    if (!(order.patch ? patch.has_value() : disk_.holds(order.manifest))) return {{order.manifest, Bytes()}};
+    bool const has_manifest = seed_has_manifest(order) || (order.patch ? patch.has_value() : disk_.holds(order.manifest));
+    if (!has_manifest) return {{order.manifest, Bytes()}};
     auto const& segments = library_.manifest(order.manifest)->segments;
     for (std::uint32_t i = 0; i < segments.size(); ++i) {
         auto const& segment = segments[i];
@@ -176,9 +182,14 @@ void SimNode::check_switch(ReleaseId const& release) const {
     bool const changes = before != disk_.current.end() && before->second != release;
     if (changes && before->second.seq > release.seq) return checker_.goes_back(name_, disk_, before->second, release);
     auto const& record = disk_.journal.software.at(release.software);
-    bool const waits = decode_update_info(record.entry.update.payload)->policy != Policy::now;
+    bool const forced = checker_.orders().forced(name_, release);
+    bool const waits = !forced && decode_update_info(record.entry.update.payload)->policy != Policy::now;
     checker_.switches(name_, disk_, release, changes && waits ? users_.holders_of(before->second).size() : 0);
-    if (changes && holds_.all && world_.now() - held_since_ > 1min) checker_.violated("{}: {} was switched while it was held", name_, release.software.text());
+    bool const held = holds_.all && world_.now() - held_since_ > 1min;
+    if (changes && held && !forced) checker_.violated("{}: {} was switched while it was held", name_, release.software.text());
+    if (!changes && before != disk_.current.end()) return;  // it was live before
+    checker_.orders().becomes_live(name_, release, moment().wall);
+    checker_.hooks().becomes_live(name_, release);
 }
 
 void SimNode::perform(RemoveVersions const& action) {
@@ -357,7 +368,22 @@ void SimNode::perform(CheckHealth const& action) {
 }
 
 void SimNode::perform(RunHook const& action) {
-    later(world_.random().between(10ms, 20s), [this, action] { raise(HookEnded{action.release, {}}); });
+    checker_.hooks().begins(name_, disk_, action.release, action.hook);
+    later(world_.random().between(10ms, 15s), [this, action] { end_hook(action); });
+}
+
+void SimNode::end_hook(RunHook const& order) {
+    auto const& [release, hook] = order;
+    auto const fate = Library::fate_of(hook);
+    world_.trace("{}: {} of {} ends", name_, hook.program, release.directory_name());
+    if (fate == HookFate::kills || fails(faults_.hook_kills)) return crash_now();
+    if (fate == HookFate::works && !fails(faults_.work_fails)) {
+        checker_.hooks().ended_well(name_, release, hook);
+        return raise(HookEnded{release, {}});
+    }
+    checker_.hooks().failed(name_, release);
+    if (is_on_trial(release)) disk_.unhealthy.insert(release);
+    raise(HookEnded{release, fail(Fault::failed, "{} ended with status 1", hook.program)});
 }
 
 }  // namespace lull::sim

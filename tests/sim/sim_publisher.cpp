@@ -8,7 +8,20 @@ SimPublisher::SimPublisher(World& world, Network& network, SimBroker& broker, Li
     : world_(world), network_(network), broker_(broker), library_(library), checker_(checker), key_(key) {}
 
 void SimPublisher::publish(SoftwareName const& software, std::size_t number) {
-    waiting_.push_back(library_.make(software, number, world_.moment().wall));
+    publish(library_.make(software, number, world_.moment().wall));
+}
+
+void SimPublisher::go_back(SoftwareName const& software, std::size_t number) {
+    auto const& versions = committed_[software];
+    if (versions.size() < 2 || !waiting_.empty()) return publish(software, number);
+    auto const& older = versions[world_.random().below(versions.size() - 1)];
+    auto back = library_.make_back(software, older, newest_.at(software).seq, world_.moment().wall);
+    if (!back) return publish(software, number);
+    publish(std::move(*back));
+}
+
+void SimPublisher::publish(MadeRelease release) {
+    waiting_.push_back(std::move(release));
     if (waiting_.size() == 1) begin();
 }
 
@@ -75,6 +88,7 @@ void SimPublisher::heard(ConnectionId connection, Message const& message, Buffer
         world_.trace("publisher: {} {} is committed as {}", release.info.software.text(), release.info.version.text(), committed->seq.value);
         checker_.committed(*committed, release.info);
         newest_[release.info.software] = *committed;
+        committed_[release.info.software].push_back(release.info.version);
         waiting_.pop_front();
         return begin();
     }

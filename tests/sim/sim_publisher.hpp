@@ -13,6 +13,8 @@ public:
     SimPublisher(World& world, Network& network, SimBroker& broker, Library& library, Checker& checker, PeerKey const& key);
 
     void publish(SoftwareName const& software, std::size_t number);
+    // Goes back to an older release; if there is none, a new one.
+    void go_back(SoftwareName const& software, std::size_t number);
     [[nodiscard]] bool idle() const { return waiting_.empty(); }
     // The newest release that this publisher was told is committed.
     [[nodiscard]] std::map<SoftwareName, Committed> const& newest() const { return newest_; }
@@ -24,6 +26,7 @@ public:
     void announced(Message const&) override {}
 
 private:
+    void publish(MadeRelease release);
     void begin();
     void again_after(Duration delay);
     void send(Message const& message, Buffer const& payload = {}) { network_.to_hub(connection_, message, payload); }
@@ -38,6 +41,7 @@ private:
     PeerKey key_;
     std::deque<MadeRelease> waiting_;
     std::map<SoftwareName, Committed> newest_;
+    std::map<SoftwareName, std::vector<VersionName>> committed_;
     ConnectionId connection_ = 0;
     std::uint64_t attempt_ = 0;
     TimePoint heard_{};

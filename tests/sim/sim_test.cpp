@@ -157,6 +157,38 @@ TEST_CASE("control: a release that does not work, and whose health check is not 
     CHECK(caught_with(planted_in_nodes(NodePlant::calls_all_healthy)));
 }
 
+namespace {
+
+Scenario ordered_with(SimBroker::Plant plant) {
+    auto scenario = ordered();
+    scenario.broker_plant = plant;
+    return scenario;
+}
+
+Scenario ordered_with(NodePlant plant) {
+    auto scenario = ordered();
+    scenario.node_plant = plant;
+    return scenario;
+}
+
+}  // namespace
+
+TEST_CASE("control: a node that does not wait for its turn in a rollout is caught") {
+    CHECK(caught_with(ordered_with(NodePlant::ignores_rollout)));
+}
+
+TEST_CASE("control: a node that runs hooks which its owner does not allow is caught") {
+    CHECK(caught_with(ordered_with(NodePlant::runs_hooks_anyway)));
+}
+
+TEST_CASE("control: a broker that loses orders when it starts anew is caught") {
+    CHECK(caught_with(ordered_with(SimBroker::Plant::forgets_orders)));
+}
+
+TEST_CASE("control: a broker that goes on with a rollout although nodes have failed is caught") {
+    CHECK(caught_with(ordered_with(SimBroker::Plant::opens_all_stages)));
+}
+
 TEST_CASE("control: users who are ended for a switch and not started again are caught") {
     CHECK(caught_with(planted_in_nodes(NodePlant::leaves_users_ended)));
 }

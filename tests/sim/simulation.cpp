@@ -16,6 +16,17 @@ PeerKey publisher_key(std::size_t number) {
     return PeerKey(bytes);
 }
 
+// In whatever order they stand.
+bool same_orders(OrderSet const& a, OrderSet const& b) {
+    return a.revision == b.revision && std::ranges::is_permutation(a.orders, b.orders);
+}
+
+PeerKey operator_key() {
+    std::array<std::byte, 32> bytes{};
+    bytes[0] = std::byte{3};
+    return PeerKey(bytes);
+}
+
 }  // namespace
 
 std::uint64_t environment_number(char const* name, std::uint64_t otherwise) {
@@ -29,10 +40,14 @@ Simulation::Simulation(Scenario const& scenario, std::uint64_t seed, Coverage& c
       library_(world_.random()),
       checker_(world_, library_),
       network_(world_),
-      broker_(world_, network_, library_, checker_, coverage) {
+      broker_(world_, network_, library_, checker_, coverage),
+      operator_(world_, network_, checker_, operator_key()) {
+    broker_.enrol(operator_key(), {"operator", Role::operator_, library_.public_key(), {}});
+    library_.set_staged(scenario.staged);
     library_.set_lies(scenario.patch_lies);
     if (scenario.broken) library_.set_broken(*scenario.broken);
     for (std::size_t i = 0; i < scenario.software; ++i) {
+        operator_.knows(software(i));
         auto const key = publisher_key(i);
         broker_.enrol(key, {fmt::format("publisher-{}", i), Role::publisher, library_.public_key(), {}});
         publishers_.push_back(std::make_unique<SimPublisher>(world_, network_, broker_, library_, checker_, key));
@@ -42,6 +57,7 @@ Simulation::Simulation(Scenario const& scenario, std::uint64_t seed, Coverage& c
         nodes_.push_back(std::make_unique<SimNode>(around, i, scenario.scan));
         auto& node = *nodes_.back();
         broker_.enrol(node.key(), {node.name(), Role::node, std::nullopt, {}});
+        operator_.knows(*NodeName::parse(node.name()));
         node.plant(scenario.node_plant);
     }
     broker_.plant(scenario.broker_plant);
@@ -71,7 +87,11 @@ void Simulation::plan_releases() {
         for (auto& time : times) time = sometime();
         std::sort(times.begin(), times.end());
         for (std::size_t number = 0; number < times.size(); ++number) {
-            world_.after(times[number], [this, i, number] { publish(i, number + 1); });
+            bool const back = scenario_.back > 0 && world_.random().chance(scenario_.back);
+            world_.after(times[number], [this, i, number, back] {
+                if (back) return publishers_[i]->go_back(software(i), number + 1);
+                publish(i, number + 1);
+            });
         }
     }
 }
@@ -147,6 +167,7 @@ void Simulation::plan_surroundings() {
         world_.after(when, [node] { node->set_hold(true); });
         world_.after(when + random.between(10s, 10min), [node] { node->set_hold(false); });
     }
+    for (std::size_t i = 0; i < scenario_.orders; ++i) world_.after(sometime(), [this] { operator_.act(); });
     for (auto& node : nodes_) {
         if (!scenario_.users) break;
         for (std::size_t i = 0; i < scenario_.software; ++i) node->users().come_and_go(software(i));
@@ -172,6 +193,22 @@ void Simulation::calm() {
         node->users().calm();
         node->set_hold(false);
         node->start();
+    }
+    if (scenario_.orders > 0) operator_.make_peace();
+}
+
+// What is withdrawn, or has failed so often that its rollout has halted, needs somebody who publishes something better.
+void Simulation::replace_stopped() {
+    if (!operator_.idle()) return;
+    auto const& orders = broker_.state().orders.for_all();
+    for (std::size_t i = 0; i < publishers_.size(); ++i) {
+        auto const* newest = broker_.state().catalogue.newest(software(i));
+        if (newest == nullptr || !publishers_[i]->idle()) continue;
+        auto const seq = newest->entry.seq;
+        bool const stopped = orders.find(OrderKind::withdraw, software(i), seq) != nullptr || orders.find(OrderKind::pause, software(i), seq) != nullptr;
+        if (!stopped || !replaced_.insert(seq).second) continue;
+        library_.set_staged(false);
+        publish(i, 1000 + seq.value);
     }
 }
 
@@ -211,9 +248,11 @@ std::optional<std::string> Simulation::behind(SimNode& node, SoftwareName const&
     if (node.disk().ended.contains(software)) return fmt::format("{}: users of {} were ended and not started again", node.name(), software.text());
     auto const* row = broker_.state().ledger.find(software, node.key());
     if (at != newest.seq.value && went_back(node, software, newest, row)) return std::nullopt;
+    if (at != newest.seq.value && keeps_off(node, software, newest, row)) return std::nullopt;
     if (at != newest.seq.value) return fmt::format("{} has release {} of {}, the newest is {}", node.name(), at, software.text(), newest.seq.value);
-    if (library_.is_broken(current->second) && row != nullptr && row->state == NodeState::failed) return std::nullopt;  // nothing to go back to
-    if (library_.is_broken(current->second)) return fmt::format("{} has release {} of {}, which does not work", node.name(), at, software.text());
+    bool const works = works_on(node, current->second);
+    if (!works && row != nullptr && row->state == NodeState::failed) return std::nullopt;  // nothing to go back to
+    if (!works) return fmt::format("{} has release {} of {}, which does not work", node.name(), at, software.text());
     bool const told = row != nullptr && row->seq == newest.seq && row->state == NodeState::active && row->active == newest.seq;
     if (!told) return fmt::format("the ledger does not say that {} has release {} of {}", node.name(), newest.seq.value, software.text());
     if (!node.disk().versions.contains(current->second)) return fmt::format("{} has no tree of {}", node.name(), software.text());
@@ -228,11 +267,32 @@ bool Simulation::went_back(SimNode& node, SoftwareName const& software, Committe
     return whole && row != nullptr && row->seq == newest.seq && row->state == NodeState::rolled_back && row->active == current->second.seq;
 }
 
+// A hook of the newest release keeps it from becoming live there, and the broker knows.
+bool Simulation::keeps_off(SimNode& node, SoftwareName const& software, Committed const& newest, broker::LedgerRow const* row) {
+    auto const release = ReleaseId{software, newest.seq, newest.version};
+    return checker_.hooks().fails(node.name(), release, HookTime::before) && row != nullptr && row->seq == newest.seq && row->state == NodeState::failed;
+}
+
+bool Simulation::works_on(SimNode& node, ReleaseId const& release) {
+    return !library_.is_broken(release) && !checker_.hooks().fails(node.name(), release, HookTime::after);
+}
+
+// Orders that have not come to a node.
+std::optional<std::string> Simulation::unheard(SimNode& node) {
+    auto const& orders = broker_.state().orders;
+    auto const& journal = node.disk().journal;
+    auto const own = orders.copy(*NodeName::parse(node.name()));
+    if (!same_orders(journal.orders, orders.for_all())) return fmt::format("{} has not heard what is ordered", node.name());
+    if (!same_orders(journal.own_orders, own)) return fmt::format("{} has not heard what it is ordered", node.name());
+    return std::nullopt;
+}
+
 bool Simulation::publishers_idle() const {
     return std::all_of(publishers_.begin(), publishers_.end(), [](auto const& publisher) { return publisher->idle(); });
 }
 
 std::string Simulation::missing() {
+    if (!operator_.idle()) return "the operator has no answer";
     for (std::size_t i = 0; i < publishers_.size(); ++i) {
         if (!publishers_[i]->idle()) return fmt::format("{} is not published", software(i).text());
         for (auto const& [name, newest] : publishers_[i]->newest()) {
@@ -240,6 +300,9 @@ std::string Simulation::missing() {
                 if (auto why = behind(*node, name, newest)) return *why;
             }
         }
+    }
+    for (auto& node : nodes_) {
+        if (auto why = unheard(*node)) return *why;
     }
     return {};
 }
@@ -249,6 +312,7 @@ bool Simulation::converged() { return missing().empty(); }
 std::optional<Duration> Simulation::converge(Duration most) {
     auto const begin = world_.now();
     while (world_.now() - begin < most && !checker_.violation()) {
+        replace_stopped();
         if (converged()) return world_.now() - begin;
         pass(1s);
     }

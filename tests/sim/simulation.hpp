@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "tests/sim/sim_node.hpp"
+#include "tests/sim/sim_operator.hpp"
 #include "tests/sim/sim_publisher.hpp"
 
 namespace lull::sim {
@@ -29,6 +30,9 @@ struct Scenario {
     std::optional<double> broken{};       // releases say how they become live; share of those with a health check that fails it
     std::size_t holds = 0;                // nodes that somebody holds for a while
     double patch_lies = 0;                // probability that a delta gives other bytes
+    std::size_t orders = 0;               // that an operator gives or takes back
+    bool staged = false;                  // releases have rollouts and hooks, some of them
+    double back = 0;                      // share of releases that go back to an older one
     NodePlant node_plant = NodePlant::none;
     SimBroker::Plant broker_plant = SimBroker::Plant::none;
     bool hidden_breaks = false;
@@ -68,12 +72,16 @@ private:
     void plan_surroundings();
     void calm();
     void publish_once_more();
+    void replace_stopped();
     [[nodiscard]] SimNode& some_node() { return *nodes_[world_.random().below(nodes_.size())]; }
     [[nodiscard]] Duration sometime() { return world_.random().between(Duration::zero(), scenario_.trouble); }
     [[nodiscard]] std::string missing();
     [[nodiscard]] bool publishers_idle() const;
     [[nodiscard]] bool went_back(SimNode& node, SoftwareName const& software, Committed const& newest, broker::LedgerRow const* row) const;
+    [[nodiscard]] bool keeps_off(SimNode& node, SoftwareName const& software, Committed const& newest, broker::LedgerRow const* row);
+    [[nodiscard]] bool works_on(SimNode& node, ReleaseId const& release);
     [[nodiscard]] std::optional<std::string> behind(SimNode& node, SoftwareName const& software, Committed const& newest);
+    [[nodiscard]] std::optional<std::string> unheard(SimNode& node);
 
     Scenario scenario_;
     World world_;
@@ -83,6 +91,8 @@ private:
     SimBroker broker_;
     std::vector<std::unique_ptr<SimPublisher>> publishers_;  // one a software
     std::vector<std::unique_ptr<SimNode>> nodes_;
+    SimOperator operator_;
+    std::set<Seq> replaced_;
 };
 
 // A number from the environment.

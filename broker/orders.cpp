@@ -72,9 +72,10 @@ void Broker::drop_ended_holds(Moment now) {
 
 // At once to everybody who listens; whoever does not sees it by the revision in HEAD, or is told when it says HELLO.
 void Broker::announce_orders(OrderChange const& change, std::uint64_t base, Moment now) {
+    // Said as a change, so that one that is late, on one of two ways, does not bring back what was said before.
     if (change.node) {
         auto const& set = *state_.orders.of(*change.node);
-        Orders const message{change.node, set.revision, std::nullopt, std::nullopt, set.orders};
+        Orders const message{change.node, set.revision, base, change.scope, set.of(change.scope)};
         out_.push_back(Announce{message});
         auto const key = state_.peers.key_of(*change.node);
         auto const session = key ? node_sessions_.find(*key) : node_sessions_.end();

@@ -24,7 +24,7 @@ enum class Sizes { hidden, shown };
 [[nodiscard]] std::string nodes_text(Answer const& answer, Painting painting);
 [[nodiscard]] Json nodes_json(Answer const& answer);
 
-// The orders that stand; one of them as a line: "till-17: force kiosk 1.4.3, by anna since 09:12".
+// The orders that stand; one of them as a line: "till-17: force kiosk 1.4.3, by anna; users are ended".
 [[nodiscard]] std::string orders_text(Answer const& answer, Painting painting);
 [[nodiscard]] std::string order_text(OrderRow const& row, WallTime now);
 [[nodiscard]] Json orders_json(Answer const& answer);

@@ -3,6 +3,7 @@
 #include "core/clock.hpp"
 #include "publisher/commands.hpp"
 #include "publisher/distribution.hpp"
+#include "publisher/older_release.hpp"
 #include "publisher/settings.hpp"
 #include "publisher/wait_options.hpp"
 
@@ -21,23 +22,6 @@ Result<std::vector<ReleaseRow>> releases_of(ClientOptions const& options, Softwa
     if (!answer) return pass(answer.error());
     std::ranges::sort(answer->releases, {}, &ReleaseRow::seq);
     return std::move(answer->releases);
-}
-
-// The one that --to names, else the last whose contents are others than the newest's.
-Result<ReleaseRow> older_of(std::vector<ReleaseRow> const& releases, Arguments const& arguments) {
-    auto const& newest = releases.back();
-    if (arguments.has("to")) {
-        auto const found = std::ranges::find_if(releases, [&](ReleaseRow const& row) { return row.version.text() == arguments.text("to"); });
-        if (found == releases.end()) {
-            return fail(Fault::refused, "the broker has no {} {} any more, or never had it; 'lull list {}' shows what it has",
-                        newest.software.text(), arguments.text("to"), newest.software.text());
-        }
-        if (found->builds != newest.builds) return *found;
-        return fail(Fault::refused, "{} {} is what the newest release has already", newest.software.text(), found->version.text());
-    }
-    auto const found = std::find_if(releases.rbegin(), releases.rend(), [&](ReleaseRow const& row) { return row.builds != newest.builds; });
-    if (found != releases.rend()) return *found;
-    return fail(Fault::refused, "there is no release before {} {} to go back to", newest.software.text(), newest.version.text());
 }
 
 Result<UpdateInfo> update_info_of(ReleaseRow const& older, ReleaseRow const& newest, Arguments const& arguments) {
@@ -69,7 +53,7 @@ Status rollback(Arguments const& arguments) {
     auto const options = client_options(*broker, *identity);
     auto const releases = releases_of(options, *software);
     if (!releases) return pass(releases.error());
-    auto const older = older_of(*releases, arguments);
+    auto const older = older_release(*releases, arguments.text("to"));
     if (!older) return pass(older.error());
     auto const info = update_info_of(*older, releases->back(), arguments);
     if (!info) return pass(info.error());

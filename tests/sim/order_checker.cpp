@@ -61,7 +61,10 @@ void OrderChecker::take_orders(View key, View value, broker::Ledger const& told)
     if (before.revision == set.revision) violated_(fmt::format("another set of orders has revision {} again", set.revision));
     for (auto const& order : set.orders) {
         if (order.kind != OrderKind::share) continue;
-        if (auto const* last = before.find(OrderKind::share, *order.software, *order.seq)) opens(*last, order, told);
+        if (auto const* last = before.find(OrderKind::share, *order.software, *order.seq)) {
+            if (order.upto < last->upto) violated_(fmt::format("the turn of nodes in release {} is taken away", order.seq->value));
+            opens(*last, order, told);
+        }
         auto& opened = opened_[*order.seq];
         opened = std::max(opened, order.upto.value_or(0));
     }
@@ -93,6 +96,7 @@ void OrderChecker::rows_and_releases_of(Tables const& tables) {
 // What was acknowledged after the copy was made is lost, and nobody can be blamed.
 void OrderChecker::broker_restored(Tables const& copy) {
     rows_and_releases_of(copy);
+    restored_ = true;
     failing_.clear();
     overdue_.clear();
     std::erase_if(acknowledged_, [&](auto const& entry) {
@@ -212,6 +216,7 @@ void OrderChecker::node_wrote(std::string const& node, NodeDisk const& disk) {
     auto& known = nodes_at_[node];
     auto const& journal = disk.journal;
     if (known.revision == journal.orders.revision && known.own_revision == journal.own_orders.revision) return;
+    if (!restored_ && journal.own_orders.revision < known.own_revision) violated_(fmt::format("{}: an older set of orders counts again", node));
     known.revision = journal.orders.revision;
     known.own_revision = journal.own_orders.revision;
     auto const before = std::exchange(known.standing, {});

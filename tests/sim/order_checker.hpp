@@ -98,6 +98,8 @@ private:
     std::map<SoftwareName, bool> failing_;                         // as computed when something was written last
     std::map<Seq, TimePoint> overdue_;                             // rollouts that have to halt, and since when
 
+    bool restored_ = false;
+
     std::map<Place, std::optional<Order>> acknowledged_;           // none: taken back
     std::map<std::string, NodeOrders> nodes_at_;
 };

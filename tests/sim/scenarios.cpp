@@ -85,6 +85,7 @@ Scenario some_of_it(std::uint64_t seed) {
     some(scenario.staged);
     some(scenario.back);
     some(scenario.node.hook_kills);
+    if (random.chance(0.2)) scenario.gone = 1 + random.below(2);
     return scenario;
 }
 

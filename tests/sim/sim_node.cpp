@@ -49,7 +49,7 @@ void SimNode::set(NodeFaults const& faults) {
 // ---- life ----
 
 void SimNode::start() {
-    if (up()) return;
+    if (up() || retired_) return;
     ++life_;
     checker_.node_starts(name_, disk_);
     disk_.reconcile();
@@ -109,6 +109,11 @@ void SimNode::stop(End end) {
         disk_.cut_power(world_.random());
     }
     users_.unlock_all();
+}
+
+void SimNode::retire() {
+    retired_ = true;
+    stop(End::power_cut);
 }
 
 void SimNode::crash_now() {

@@ -76,6 +76,8 @@ public:
     void start();
     enum class End { killed, power_cut };
     void stop(End end);
+    // It is off for good.
+    void retire();
 
     [[nodiscard]] PeerKey key() const override { return key_; }
     void connected(ConnectionId connection) override;
@@ -126,7 +128,7 @@ private:
     void perform(subscriber::Say const& action) { world_.trace("{}: {}", name_, action.text); }
 
     [[nodiscard]] Result<subscriber::Plan> plan(subscriber::MakePlan const& order) const;
-    [[nodiscard]] bool seed_has_manifest(subscriber::Materials const& order) const;
+    [[nodiscard]] bool has_manifest(subscriber::Materials const& order) const;
     [[nodiscard]] std::vector<Segment> lacking(subscriber::Materials const& order) const;
     [[nodiscard]] std::optional<Patch> open_patch(subscriber::Materials const& order) const;
     [[nodiscard]] bool gives(subscriber::Materials const& order, Patch const& patch, std::uint32_t segment) const;
@@ -151,6 +153,7 @@ private:
     std::uint64_t seed_;
     Duration scan_;
     bool allows_hooks_;
+    bool retired_ = false;
     std::chrono::seconds clock_shift_{};
     NodeFaults faults_;
     NodePlant plant_ = NodePlant::none;

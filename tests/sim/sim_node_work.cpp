@@ -71,17 +71,18 @@ std::optional<Patch> SimNode::open_patch(Materials const& order) const {
     return std::move(*patch);
 }
 
-// The seed is an older release with the same contents.
-bool SimNode::seed_has_manifest(Materials const& order) const {
-    return order.seed && disk_.versions.contains(*order.seed) && library_.digest_of(order.seed->software, order.seed->version) == order.manifest;
+// From an older release with the same contents, from the patch, or as an object.
+bool SimNode::has_manifest(Materials const& order) const {
+    bool const seeded = order.seed && disk_.versions.contains(*order.seed);
+    if (seeded && library_.digest_of(order.seed->software, order.seed->version) == order.manifest) return true;
+    return order.patch ? open_patch(order).has_value() : order.objects.contains(order.manifest) && disk_.holds(order.manifest);
 }
 
 Result<Plan> SimNode::plan(MakePlan const& order) const {
     auto const& materials = order.materials;
     if (disk_.full) return fail(Fault::no_space, "disk full");
     auto const patch = open_patch(materials);
-    bool const has_manifest = seed_has_manifest(materials) || (materials.patch ? patch.has_value() : disk_.holds(materials.manifest));
-    if (!has_manifest && plant_ != NodePlant::skips_verification) return fail(Fault::damaged, "the manifest is damaged");
+    if (!has_manifest(materials) && plant_ != NodePlant::skips_verification) return fail(Fault::damaged, "the manifest is damaged");
     if (world_.random().chance(faults_.work_fails)) return fail(Fault::failed, "input/output error");
     auto const here = segments_of(materials.seed);
     auto const& segments = library_.manifest(materials.manifest)->segments;
@@ -125,8 +126,7 @@ std::vector<Segment> SimNode::lacking(Materials const& order) const {
     auto const here = intact_segments(order.seed);
     auto const patch = open_patch(order);
     std::vector<Segment> lacking;
-    bool const has_manifest = seed_has_manifest(order) || (order.patch ? patch.has_value() : disk_.holds(order.manifest));
-    if (!has_manifest) return {{order.manifest, Bytes()}};
+    if (!has_manifest(order)) return {{order.manifest, Bytes()}};
     auto const& segments = library_.manifest(order.manifest)->segments;
     for (std::uint32_t i = 0; i < segments.size(); ++i) {
         auto const& segment = segments[i];

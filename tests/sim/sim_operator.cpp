@@ -23,7 +23,7 @@ Admin SimOperator::hold() {
     auto& random = world_.random();
     auto const software = random.chance(0.3) ? OrderScope() : OrderScope(software_[random.below(software_.size())]);
     auto admin = about(AdminVerb::order, OrderKind::hold, software);
-    if (random.chance(0.5)) admin.node = nodes_[random.below(nodes_.size())];
+    if (random.chance(0.5)) admin.node = some_node();
     if (random.chance(0.5)) {
         auto const length = random.between(10s, 10min);
         admin.order->until = WallTime{world_.moment().wall.micros + std::chrono::duration_cast<std::chrono::microseconds>(length).count()};
@@ -45,7 +45,7 @@ Admin SimOperator::something() {
     }
     if (what < 65) {
         auto admin = about(AdminVerb::order, OrderKind::force, software);
-        if (random.chance(0.6)) admin.node = nodes_[random.below(nodes_.size())];
+        if (random.chance(0.6)) admin.node = some_node();
         if (random.chance(0.5)) admin.order->restart = true;
         return admin;
     }
@@ -54,9 +54,21 @@ Admin SimOperator::something() {
     return about(AdminVerb::order, OrderKind::withdraw, software);
 }
 
-void SimOperator::act() { ask(something()); }
+// Some things are thought better of at once.
+void SimOperator::act() {
+    if (peaceful_) return;
+    ask(something());
+    if (world_.random().chance(0.3)) world_.after(world_.random().between(0s, 20s), [this] { act(); });
+}
+
+// Somebody has the same few nodes in mind all day.
+NodeName SimOperator::some_node() {
+    auto& random = world_.random();
+    return nodes_[random.below(random.chance(0.5) ? std::min<std::size_t>(2, nodes_.size()) : nodes_.size())];
+}
 
 void SimOperator::make_peace() {
+    peaceful_ = true;
     waiting_.clear();
     Admin question;
     question.verb = AdminVerb::orders;

@@ -32,6 +32,7 @@ public:
 private:
     [[nodiscard]] Admin something();
     [[nodiscard]] Admin hold();
+    [[nodiscard]] NodeName some_node();
     void ask(Admin admin);
     void begin();
     void again_after(Duration delay);
@@ -49,6 +50,7 @@ private:
     ConnectionId connection_ = 0;
     std::uint64_t attempt_ = 0;
     std::uint64_t given_ = 0;
+    bool peaceful_ = false;
 };
 
 }  // namespace lull::sim

@@ -187,7 +187,9 @@ void Simulation::calm() {
     for (auto& node : nodes_) network_.reconnect(*node);
     broker_.set_disk_full(false);
     if (!broker_.up()) broker_.start();
-    for (auto& node : nodes_) {
+    calm_ = true;
+    for (std::size_t i = 0; i < scenario_.gone; ++i) nodes_[i]->retire();
+    for (auto& node : lasting()) {
         node->set({});
         node->disk().full = false;
         node->users().calm();
@@ -296,12 +298,12 @@ std::string Simulation::missing() {
     for (std::size_t i = 0; i < publishers_.size(); ++i) {
         if (!publishers_[i]->idle()) return fmt::format("{} is not published", software(i).text());
         for (auto const& [name, newest] : publishers_[i]->newest()) {
-            for (auto& node : nodes_) {
+            for (auto& node : lasting()) {
                 if (auto why = behind(*node, name, newest)) return *why;
             }
         }
     }
-    for (auto& node : nodes_) {
+    for (auto& node : lasting()) {
         if (auto why = unheard(*node)) return *why;
     }
     return {};

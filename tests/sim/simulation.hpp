@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "tests/sim/sim_node.hpp"
 #include "tests/sim/sim_operator.hpp"
@@ -32,6 +33,7 @@ struct Scenario {
     double patch_lies = 0;                // probability that a delta gives other bytes
     std::size_t orders = 0;               // that an operator gives or takes back
     bool staged = false;                  // releases have rollouts and hooks, some of them
+    std::size_t gone = 0;                 // nodes that do not come back when all is calm
     double back = 0;                      // share of releases that go back to an older one
     NodePlant node_plant = NodePlant::none;
     SimBroker::Plant broker_plant = SimBroker::Plant::none;
@@ -77,6 +79,8 @@ private:
     [[nodiscard]] Duration sometime() { return world_.random().between(Duration::zero(), scenario_.trouble); }
     [[nodiscard]] std::string missing();
     [[nodiscard]] bool publishers_idle() const;
+    // The first ones are gone for good.
+    [[nodiscard]] std::span<std::unique_ptr<SimNode>> lasting() { return std::span(nodes_).subspan(calm_ ? scenario_.gone : 0); }
     [[nodiscard]] bool went_back(SimNode& node, SoftwareName const& software, Committed const& newest, broker::LedgerRow const* row) const;
     [[nodiscard]] bool keeps_off(SimNode& node, SoftwareName const& software, Committed const& newest, broker::LedgerRow const* row);
     [[nodiscard]] bool works_on(SimNode& node, ReleaseId const& release);
@@ -93,6 +97,7 @@ private:
     std::vector<std::unique_ptr<SimNode>> nodes_;
     SimOperator operator_;
     std::set<Seq> replaced_;
+    bool calm_ = false;
 };
 
 // A number from the environment.

@@ -140,6 +140,7 @@ private:
     };
     void hear_of(Epoch epoch, Seq head, Duration spread, Moment now);
     void announced(Update const& message, Moment now);
+    void announced(Orders const& message, Moment now);
     [[nodiscard]] bool follows(Epoch epoch) const;
     void record(Epoch epoch, std::vector<LogEntry> const& entries, Moment now);
     void record_entry(LogEntry const& entry, Taken& taken, Moment now);

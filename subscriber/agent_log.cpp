@@ -15,7 +15,7 @@ bool is_behind(std::optional<SoftwareName> const& from, SoftwareName const& name
 void Agent::on_event(AnnouncementHeard event, Moment now) {
     if (auto const* update = std::get_if<Update>(&event.message)) return announced(*update, now);
     if (auto const* head = std::get_if<Head>(&event.message)) return on_message(*head, now);
-    if (auto const* orders = std::get_if<Orders>(&event.message)) return on_message(*orders, now);
+    if (auto const* orders = std::get_if<Orders>(&event.message)) return announced(*orders, now);
     say(LogLevel::warn, fmt::format("{} does not belong on the announce channel", to_text(type_of(event.message))));
 }
 

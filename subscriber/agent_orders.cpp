@@ -6,6 +6,12 @@
 
 namespace lull::subscriber {
 
+// What the session has said meanwhile is newer. It counts there whatever its revision: a broker that was restored has lower ones.
+void Agent::announced(Orders const& message, Moment now) {
+    auto const& set = message.node ? state_.own_orders : state_.orders;
+    if (message.revision >= set.revision) on_message(message, now);
+}
+
 void Agent::on_message(Orders const& message, Moment now) {
     if (message.node && *message.node != settings_.node) return;
     auto& set = message.node ? state_.own_orders : state_.orders;

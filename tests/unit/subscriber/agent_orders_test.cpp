@@ -120,6 +120,27 @@ TEST_CASE("a revision that is here already changes nothing") {
     CHECK(bench.agent.state().orders.orders.size() == 1);
 }
 
+// Orders for one node come twice, by two connections of which neither waits for the other.
+TEST_CASE("an announcement that comes late does not bring back what was ordered before") {
+    auto bench = held();
+    bench.hear(for_node(9, {order(OrderKind::hold)}));
+    bench.hear(for_node(10, {order(OrderKind::force)}));
+    bench.all_durable();
+    CHECK_FALSE(any<Persist>(bench.on(AnnouncementHeard{for_node(9, {order(OrderKind::hold)})})));
+    CHECK(bench.agent.state().own_orders.revision == 10);
+    auto const late = bench.on(AnnouncementHeard{change(3, 4, {})});
+    CHECK_FALSE(any<Persist>(late));
+    CHECK(sent<Sync>(late).empty());
+}
+
+TEST_CASE("what the broker says in the session counts, also if it was restored and has lower revisions") {
+    auto bench = held();
+    bench.hear(for_all(3, {}));
+    CHECK(any<ProbeUse>(bench.all_durable()));
+    CHECK(bench.agent.state().orders.revision == 3);
+    CHECK(sent<Sync>(bench.on(AnnouncementHeard{Head{epoch, Seq{2}, bench.now.wall, 0, 3}})).empty());
+}
+
 TEST_CASE("orders for another node are ignored, those for this one are kept beside the others") {
     auto bench = held();
     CHECK_FALSE(any<Persist>(bench.on(AnnouncementHeard{for_node(9, {order(OrderKind::force)}, "till-18")})));

@@ -52,6 +52,7 @@ void Broker::make_next_order_change(Moment now) {
         if (status) {
             state_.orders.adopt(change.node, set);
             announce_orders(change, base, then);
+            next_rollout_look_ = then.point;  // who is paused or resumed goes on, and who follows hears of it
         }
         change.done(status, then);
         make_next_order_change(then);

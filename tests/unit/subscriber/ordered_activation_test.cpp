@@ -6,6 +6,7 @@
 
 using namespace lull;
 using namespace lull::subscriber;
+using namespace std::chrono_literals;
 using Installs = ActivationRules::Installs;
 using Kind = lull::subscriber::Gate::Kind;
 
@@ -148,15 +149,15 @@ TEST_CASE("a forced release leaves users their files, or ends them, as the order
     auto info = release();
     info.policy = Policy::restart;
     auto force = order(OrderKind::force);
-    CHECK(rules(all({force}), patient).policy(info, seq, noon, noon) == Policy::now);
+    CHECK(rules(all({force}), patient).policy(info, seq, 0s) == Policy::now);
     force.restart = true;
-    CHECK(rules(own({force}), patient).policy(info, seq, noon, noon) == Policy::restart);
-    CHECK(rules(own({force}), patient).policy(info, Seq{9}, noon, noon) == Policy::wait);
+    CHECK(rules(own({force}), patient).policy(info, seq, 0s) == Policy::restart);
+    CHECK(rules(own({force}), patient).policy(info, Seq{9}, 0s) == Policy::wait);
 
     auto gentle = order(OrderKind::force);
     StandingOrders orders = all({force});
     orders.own = {1, {gentle}};
-    CHECK(rules(orders).policy(info, seq, noon, noon) == Policy::now);  // what is said to this node counts more
+    CHECK(rules(orders).policy(info, seq, 0s) == Policy::now);  // what is said to this node counts more
 }
 
 TEST_CASE("hooks may run where the owner of the node allows all, or this software") {

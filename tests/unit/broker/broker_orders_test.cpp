@@ -272,3 +272,37 @@ TEST_CASE("where there are too many orders a further one is refused, and what wa
     CHECK(sent<Refused>(next, World::at_operator).size() == 1);
     CHECK(all<Persist>(next).size() == 1);
 }
+
+TEST_CASE("a hold that has ended is taken out of what the nodes are told within two minutes, whatever their clocks say") {
+    World world;
+    publish(world, {"1"});
+    auto hold = order(OrderKind::hold);
+    hold.until = WallTime{world.now.wall.micros + 1'000'000};
+    settle(world, world.from_operator(give(hold)));
+    REQUIRE(for_all(world).orders.size() == 1);
+    world.pass(2min);
+    auto const told = all<Announce>(settle(world, world.on(Tick{})));
+    CHECK(for_all(world).orders.empty());
+    CHECK(std::ranges::any_of(told, [](Announce const& announce) {
+        auto const* orders = std::get_if<Orders>(&announce.message);
+        return orders != nullptr && orders->orders.empty();
+    }));
+}
+
+TEST_CASE("what one node is ordered is announced as a change of what it was told before") {
+    World world;
+    publish(world, {"1"});
+    auto const ordered = [&](Admin const& message) {
+        std::vector<Orders> told;
+        for (auto const& announce : all<Announce>(settle(world, world.from_operator(message)))) {
+            if (auto const* orders = std::get_if<Orders>(&announce.message)) told.push_back(*orders);
+        }
+        REQUIRE(told.size() == 1);
+        return told.front();
+    };
+    auto const held = ordered(give(order(OrderKind::hold), first));
+    CHECK(held.base == 0);
+    auto const let_go = ordered(take_back(OrderKind::hold, software("app"), first));
+    CHECK(let_go.base == held.revision);
+    CHECK(let_go.orders.empty());
+}

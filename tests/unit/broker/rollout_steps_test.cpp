@@ -165,3 +165,12 @@ TEST_CASE("progress counts those whose turn it is, and nobody else") {
     CHECK(progress_of(slow, turn(0, 0), nodes("dd")) == RolloutProgress{1, 3, 100, 0, 0, 0, 0});
     CHECK(progress_of(slow, turn(99, last_place), nodes("d")).stage == 3);  // an order that is damaged
 }
+
+TEST_CASE("a stage begins anew when the clock was set back, and lasts its time from there") {
+    auto fleet = many(200, '.');
+    fleet[0].standing = fleet[1].standing = Standing::done;
+    auto const again = opened(next_step(slow, turn(0, 20), fleet, after(-10'000)));
+    REQUIRE(again == RolloutTurn{0, 20, after(-10'000), 0});
+    CHECK(stays(next_step(slow, *again, fleet, after(-10'000 + 599))));
+    CHECK(opened(next_step(slow, *again, fleet, after(-10'000 + 600))) == RolloutTurn{1, 200, after(-10'000 + 600), 0});
+}

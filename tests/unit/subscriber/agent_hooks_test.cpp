@@ -274,3 +274,19 @@ TEST_CASE("hooks before the switch that were interrupted leave the trial all of 
     for (int life = 0; life < 2; ++life) CHECK(any<CheckHealth>(next_life(bench, 2)));
     CHECK_FALSE(any<CheckHealth>(next_life(bench, 2)));
 }
+
+TEST_CASE("a hold that comes while a hook runs keeps the release from becoming live, and its hooks run again when it ends") {
+    Ready ready(with({prepare}));
+    REQUIRE(any<RunHook>(ready.actions));
+    Holds holds;
+    holds.all = Hold{WallTime{1}, std::nullopt, "anna", "inventory"};
+    ready.bench.on(HoldsRead{holds});
+    auto ended = ready.bench.on(HookEnded{Bench::id(2), {}});
+    CHECK_FALSE(any<SwitchCurrent>(ended));
+    CHECK(any<LetGo>(ended));
+    ready.bench.all_durable();
+    CHECK(ready.bench.state().phase == Phase::held);
+    ready.bench.on(HoldsRead{});
+    ready.bench.all_durable();
+    CHECK(any<RunHook>(ready.found_free()));
+}

@@ -74,10 +74,6 @@ TEST_CASE("a stage ends when all of its nodes have come to an end and it has las
     CHECK(opened(next_step(quick, turn(0, 20), fleet, begun)) == RolloutTurn{1, 200, begun, 0});
 }
 
-TEST_CASE("a clock that was set back lengthens a stage and does no harm") {
-    CHECK(stays(next_step(slow, turn(0, 10), nodes("d........."), after(-5'000))));
-}
-
 TEST_CASE("the last stage is for everybody, also for nodes that are enrolled later, and there is none behind it") {
     auto fleet = many(20, 'd');
     auto const last = opened(next_step(quick, turn(1, 20), fleet, begun));

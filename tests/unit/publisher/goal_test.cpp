@@ -70,11 +70,12 @@ TEST_CASE("a goal is reached by as many whole nodes as its share needs") {
     CHECK(reached({1}, progress({{NodeState::active, 1}, {NodeState::failed, 99}})));
 }
 
-TEST_CASE("a goal that is reached is reached, also if the release was stopped, or superseded, meanwhile") {
-    auto done = progress({{NodeState::active, 3}});
-    done.stopped = stop(OrderKind::pause);
+TEST_CASE("a goal that is reached is reached, also if there is a newer release meanwhile, but not if this one was stopped") {
+    auto done = progress({{NodeState::active, 97}, {NodeState::rolled_back, 3}});
     done.superseded = true;
-    CHECK(reached({all_nodes}, done));
+    CHECK(reached({9500}, done));
+    done.stopped = stop(OrderKind::pause);
+    CHECK_THAT(failed({9500}, done), Contains("is paused by rollout"));
 }
 
 TEST_CASE("waiting ends where there is no node to wait for") {

@@ -1,5 +1,7 @@
 #include "subscriber/use_guard.hpp"
 
+#include <algorithm>
+
 #include "fixture.hpp"
 #include "running.hpp"
 
@@ -30,9 +32,13 @@ struct Guarding {
     }
     // What the next look finds.
     UseFound look() {
+        auto const before = static_cast<std::ptrdiff_t>(told.size());
         guard.probe({id});
-        run_bounded(loop);
-        return std::get<UseFound>(told.back());
+        for (;;) {  // that use may have ended can be told once more meanwhile
+            auto const found = std::find_if(told.begin() + before, told.end(), [](Event const& event) { return std::holds_alternative<UseFound>(event); });
+            if (found != told.end()) return std::get<UseFound>(*found);
+            run_bounded(loop);
+        }
     }
     void watch(UseFound const& found) { guard.watch({id, found.holders}); }
     // Runs until it is worth another look.

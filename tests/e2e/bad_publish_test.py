@@ -133,7 +133,7 @@ class LullRefuses(FleetTest):
         fleet = self.fleet
         self.expect(fleet.lull("publsh", status=2), "unknown command publsh; did you mean publish?")
         self.refused(2, "unknown option --startt", "did you mean --start?", more=["--startt", "x"])
-        self.refused(2, "--urgency is 'soon'", "background, normal, urgent", more=["--urgency", "soon"])
+        self.refused(2, "--urgency: 'soon' has to be one of", "background, normal, urgent", more=["--urgency", "soon"])
         self.expect(fleet.lull("publish", self.tree, "--name", "app", status=2), "--version is missing")
         self.expect(fleet.lull("publish", status=2), "PATH is missing")
         self.expect(fleet.lull("status", "browser", status=4), "there is no software named 'browser'")

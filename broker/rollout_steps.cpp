@@ -19,11 +19,17 @@ std::uint64_t place_of(std::vector<NodeInRollout> const& nodes, std::uint64_t co
     return count == 0 ? 0 : nodes[count - 1].place;
 }
 
-std::optional<std::string> reason_to_halt(Rollout const& rollout, RolloutProgress const& progress, std::uint64_t forgiven) {
+std::uint64_t away_up_to(std::vector<NodeInRollout> const& nodes, std::uint64_t place) {
+    return static_cast<std::uint64_t>(
+        std::ranges::count_if(nodes, [place](NodeInRollout const& node) { return node.place <= place && node.standing == Standing::away; }));
+}
+
+std::optional<std::string> reason_to_halt(Rollout const& rollout, RolloutProgress const& progress, std::uint64_t away, std::uint64_t forgiven) {
     if (!rollout.halt_on || progress.failed <= forgiven) return std::nullopt;
-    if (progress.failed * all_nodes <= *rollout.halt_on * progress.members) return std::nullopt;
-    return fmt::format("it failed on {} of the {} node{} whose turn it was, and more than {} may not", progress.failed, progress.members,
-                       progress.members == 1 ? "" : "s", share_text(*rollout.halt_on));
+    auto const there = progress.members - away;
+    if (progress.failed * all_nodes <= *rollout.halt_on * there) return std::nullopt;
+    return fmt::format("it failed on {} of the {} node{} whose turn it was, and more than {} may not", progress.failed, there, there == 1 ? "" : "s",
+                       share_text(*rollout.halt_on));
 }
 
 }  // namespace
@@ -37,7 +43,7 @@ RolloutStep next_step(Rollout const& rollout, std::optional<RolloutTurn> const& 
     };
     if (!turn) return open(0);
     auto const progress = progress_of(rollout, *turn, nodes);
-    if (auto why = reason_to_halt(rollout, progress, turn->forgiven)) return rollout_step::Halt{std::move(*why)};
+    if (auto why = reason_to_halt(rollout, progress, away_up_to(nodes, turn->upto), turn->forgiven)) return rollout_step::Halt{std::move(*why)};
     if (now < turn->since) {  // the clock was set back: the stage lasts its time from here
         auto again = *turn;
         again.since = now;
@@ -47,9 +53,11 @@ RolloutStep next_step(Rollout const& rollout, std::optional<RolloutTurn> const& 
     if (progress.done + progress.failed == 0) {
         // Without a single node that shows anything the others must not follow.
         auto const most = 2 * std::max<std::uint64_t>(1, quota(rollout, turn->stage, nodes.size()));
-        auto const next = std::ranges::find_if(nodes, [&](NodeInRollout const& node) { return node.place > turn->upto && node.standing != Standing::blocked; });
+        auto const next = std::ranges::find_if(nodes, [&](NodeInRollout const& node) { return node.place > turn->upto && node.standing != Standing::blocked && node.standing != Standing::away; });
+        if (next == nodes.end()) return rollout_step::Stay{};
         // Those before it take part too, and may not be blocked for long.
-        if (next == nodes.end() || static_cast<std::uint64_t>(next - nodes.begin()) >= most) return rollout_step::Stay{};
+        auto const before = static_cast<std::uint64_t>(next - nodes.begin()) - away_up_to(nodes, next->place);
+        if (before >= most) return rollout_step::Stay{};
         auto wider = *turn;
         wider.upto = next->place;
         return rollout_step::Open{wider};
@@ -67,7 +75,7 @@ RolloutProgress progress_of(Rollout const& rollout, RolloutTurn const& turn, std
         ++progress.members;
         progress.done += node.standing == Standing::done ? 1 : 0;
         progress.failed += node.standing == Standing::failed ? 1 : 0;
-        progress.blocked += node.standing == Standing::blocked ? 1 : 0;
+        progress.blocked += node.standing == Standing::blocked || node.standing == Standing::away ? 1 : 0;
     }
     return progress;
 }

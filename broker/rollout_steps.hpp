@@ -11,9 +11,9 @@
 
 namespace lull::broker {
 
-// How a node stands to a release. blocked: it is in use there, or held, or the node has not been heard of for long, or takes longer than
-// the others are to wait.
-enum class Standing : std::uint8_t { pending, done, failed, blocked };
+// How a node stands to a release. blocked: it is in use there, or held, or the node takes longer than the others are to wait. away: the node
+// has not been heard of for long, and counts as if it were not there.
+enum class Standing : std::uint8_t { pending, done, failed, blocked, away };
 
 struct NodeInRollout {
     std::uint64_t place = 0;  // place_in_rollout()

@@ -66,7 +66,8 @@ Standing Broker::standing_of(Release const& release, PeerKey const& node, std::o
         default: break;
     }
     bool const slow = turn && is_longer(now.micros - turn->since.micros, settings_.rollout_patience);
-    return slow || is_away(node, now) ? Standing::blocked : Standing::pending;
+    if (is_away(node, now)) return Standing::away;
+    return slow ? Standing::blocked : Standing::pending;
 }
 
 // Places cost a digest each: they are worked out once for a release, and again when nodes were enrolled.

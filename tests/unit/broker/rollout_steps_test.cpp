@@ -13,13 +13,14 @@ constexpr auto last_place = std::numeric_limits<std::uint64_t>::max();
 constexpr std::int64_t second = 1'000'000;
 constexpr WallTime begun{1'000'000'000'000};
 
-// One node for each letter, by place: (d)one, (f)ailed, (b)locked, others are pending. The i-th of them, from 1, stands at place 10 i.
+// One node for each letter, by place: (d)one, (f)ailed, (b)locked, (a)way, others are pending. The i-th of them, from 1, stands at place 10 i.
 std::vector<NodeInRollout> nodes(std::string_view letters) {
     std::vector<NodeInRollout> made;
     for (auto const letter : letters) {
         auto const standing = letter == 'd'   ? Standing::done
                               : letter == 'f' ? Standing::failed
                               : letter == 'b' ? Standing::blocked
+                              : letter == 'a' ? Standing::away
                                               : Standing::pending;
         made.push_back({10 * (made.size() + 1), standing});
     }
@@ -169,4 +170,13 @@ TEST_CASE("a stage begins anew when the clock was set back, and lasts its time f
     REQUIRE(again == RolloutTurn{0, 20, after(-10'000), 0});
     CHECK(stays(next_step(slow, *again, fleet, after(-10'000 + 599))));
     CHECK(opened(next_step(slow, *again, fleet, after(-10'000 + 600))) == RolloutTurn{1, 200, after(-10'000 + 600), 0});
+}
+
+TEST_CASE("nodes that are away count as if they were not there") {
+    Rollout const one{{1000, all_nodes}, 0, 200};
+    auto const wider = opened(next_step(one, turn(0, 10), nodes("aaaaaaaaap"), after(1)));
+    REQUIRE(wider);  // also where nine of ten are off for good
+    CHECK(wider->upto == 100);
+    CHECK(halted(next_step(one, turn(0, 100), nodes("aaaaaaaaaf"), after(1))) == "it failed on 1 of the 1 node whose turn it was, and more than 2 % may not");
+    CHECK(opened(next_step(one, turn(0, 100), nodes("aaaaaaaaad"), after(1)))->stage == 1);
 }

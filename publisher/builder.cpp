@@ -222,6 +222,14 @@ Result<Buffer> read_segment(Release const& release, std::uint32_t index) {
     return bytes;
 }
 
+void distribute(Distribution const& distribution, UpdateInfo& info) {
+    info.groups = distribution.groups;
+    info.urgency = distribution.urgency;
+    info.policy = distribution.policy;
+    info.activation = distribution.activation;
+    info.rollout = distribution.rollout;
+}
+
 Envelope seal_update_info(Release const& release, Distribution const& distribution, WallTime time,
                           SigningKey const& key) {
     UpdateInfo info;
@@ -229,11 +237,7 @@ Envelope seal_update_info(Release const& release, Distribution const& distributi
     info.version = release.manifest.version;
     info.time = time;
     info.builds = {release.build()};
-    info.groups = distribution.groups;
-    info.urgency = distribution.urgency;
-    info.policy = distribution.policy;
-    info.activation = distribution.activation;
-    info.rollout = distribution.rollout;
+    distribute(distribution, info);
     return seal(encode(info), domain::update_info, key);
 }
 

@@ -65,6 +65,9 @@ struct Distribution {
     std::optional<Rollout> rollout{};
 };
 
+// Puts it into an update-info.
+void distribute(Distribution const& distribution, UpdateInfo& info);
+
 // The signed update-info of a release with this one build.
 [[nodiscard]] Envelope seal_update_info(Release const& release, Distribution const& distribution, WallTime time,
                                         SigningKey const& key);

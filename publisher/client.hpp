@@ -28,11 +28,12 @@ struct ClientProgress {
 // broker's own words.
 [[nodiscard]] Result<Answer> request(ClientOptions const& options, Admin const& question);
 
-// Follows a release. `seen` is told each time that the broker says something new, and says whether that is the end.
+// Follows a release. Fault::unreachable if the broker says nothing in the beginning. `seen` is told each time that the broker says something new, and says whether that is the end.
 struct FollowUntil {
     std::function<std::optional<Status>(ReleaseProgress const&)> seen;
     std::function<std::string(ReleaseProgress const&)> text;  // for people, where it ends otherwise
     std::optional<Duration> within;                           // fails after that
+    std::function<void(std::string const&)> lost;             // told why nothing comes; it is tried again
 };
 [[nodiscard]] Result<ReleaseProgress> follow(ClientOptions const& options, Follow const& what, FollowUntil until);
 

@@ -25,6 +25,10 @@ public:
         loop_.after(until_accepted, [this] {
             if (auto const why = exchange_->link().why_not(options_.broker); !why.empty() && !last_) end(fail(Fault::unreachable, "{}", why));
         });
+        loop_.after(options_.patience, [this] {
+            if (!last_) end(fail(Fault::unreachable, "the broker at {} does not answer for {}; try again, and look at its log if that does not help",
+                                 exchange_host(options_.broker), to_text(options_.patience)));
+        });
         if (until_.within) {
             loop_.after(*until_.within, [this] {
                 end(fail(Fault::failed, "this has not come to an end within {}{}", to_text(*until_.within), last_ ? "; " + until_.text(*last_) : ""));
@@ -40,9 +44,14 @@ private:
     void connect() {
         exchange_ = std::make_unique<Exchange>(loop_, context_, options_.broker, options_.own,
                                                Exchange::Handlers{[this] { exchange_->send(what_); },
-                                                                  [this] { loop_.after(between_tries, [this] { connect(); }); },
+                                                                  [this] { lost(); },
                                                                   [this](Result<Message> message) { arrived(std::move(message)); }, [] {}});
         if (auto status = exchange_->open(); !status) end(pass(status.error()));
+    }
+
+    void lost() {
+        if (last_ && until_.lost) until_.lost("the connection to the broker ended; the release goes its way, and this tries again");
+        loop_.after(between_tries, [this] { connect(); });
     }
 
     void ask() {

@@ -36,7 +36,7 @@ Status progress(Arguments const& arguments) {
         Progress bar(stderr, style_for(stderr));
         outcome = wait_for(*options, *what, *waiting, bar, last);
     } else {
-        auto const once = follow(*options, *what, {[](ReleaseProgress const&) { return std::optional(Status()); }, release_progress_text, std::nullopt});
+        auto const once = follow(*options, *what, {[](ReleaseProgress const&) { return std::optional(Status()); }, release_progress_text, std::nullopt, {}});
         if (!once) return pass(once.error());
         last = *once;
     }

@@ -170,30 +170,10 @@ Json committed_json(Release const& release, Committed const& committed) {
     return json;
 }
 
-Status print_committed(Release const& release, Committed const& committed) {
-    return print(fmt::format("{} {}; number {} in the broker's log\n",
+std::string committed_text(Release const& release, Committed const& committed) {
+    return fmt::format("{} {}; number {} in the broker's log\n",
                              committed.before ? "was published before, with these contents:" : "published",
-                             release_text(release), committed.seq.value));
-}
-
-// What comes after the broker has it: telling, and waiting for the nodes.
-Status end_publication(Release const& release, Committed const& committed, ClientOptions const& options, Waiting const& waiting,
-                       Arguments const& arguments, Progress& progress) {
-    bool const as_json = arguments.flag("json");
-    if (!as_json) {
-        if (auto printed = print_committed(release, committed); !printed) return printed;
-    }
-    auto json = committed_json(release, committed);
-    Status outcome;
-    if (waiting.goal) {
-        std::optional<ReleaseProgress> last;
-        outcome = wait_for(options, {committed.software, committed.version}, waiting, progress, last);
-        if (last) json["progress"] = progress_json(*last);
-        if (outcome && !as_json) outcome = print(release_progress_text(*last) + "\n");
-    }
-    if (!as_json) return outcome;
-    auto const printed = print_json(json);
-    return outcome ? printed : outcome;
+                             release_text(release), committed.seq.value);
 }
 
 Status publish_release(Arguments const& arguments) {
@@ -223,7 +203,10 @@ Status publish_release(Arguments const& arguments) {
     auto const committed = publish(options, *release, update_info, sink);
     progress.end();
     if (!committed) return pass(committed.error());
-    return end_publication(*release, *committed, options, plan->waiting, arguments, progress);
+    return tell_and_wait(committed_text(*release, *committed), committed_json(*release, *committed), arguments,
+                         [&](std::optional<ReleaseProgress>& last) {
+                             return wait_for(options, {committed->software, committed->version}, plan->waiting, progress, last);
+                         });
 }
 
 }  // namespace

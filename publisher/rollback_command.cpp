@@ -34,10 +34,7 @@ Result<UpdateInfo> update_info_of(ReleaseRow const& older, ReleaseRow const& new
     info.builds = older.builds;
     auto const distribution = distribution_of(arguments);
     if (!distribution) return pass(distribution.error());
-    info.urgency = distribution->urgency;
-    info.policy = distribution->policy;
-    info.activation = distribution->activation;
-    info.rollout = distribution->rollout;
+    distribute(*distribution, info);
     return info;
 }
 
@@ -70,19 +67,9 @@ Status rollback(Arguments const& arguments) {
                                   info->version.text(), committed->seq.value);
     Json json = {{"software", info->software.text()}, {"version", info->version.text()}, {"contents_of", older->version.text()},
                  {"seq", committed->seq.value}};
-    if (!arguments.flag("json")) {
-        if (auto printed = print(text); !printed) return printed;
-    }
-    Status outcome;
-    if (waiting->goal) {
-        std::optional<ReleaseProgress> last;
-        outcome = wait_for(options, {info->software, info->version}, *waiting, progress, last);
-        if (last) json["progress"] = progress_json(*last);
-    }
-    if (arguments.flag("json")) {
-        if (auto printed = print_json(json); !printed) return printed;
-    }
-    return outcome;
+    return tell_and_wait(text, std::move(json), arguments, [&](std::optional<ReleaseProgress>& last) {
+        return wait_for(options, {info->software, info->version}, *waiting, progress, last);
+    });
 }
 
 }  // namespace

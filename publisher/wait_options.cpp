@@ -2,6 +2,7 @@
 
 #include "core/clock.hpp"
 #include "core/duration.hpp"
+#include "publisher/settings.hpp"
 
 namespace lull::publisher {
 
@@ -32,7 +33,21 @@ Result<Waiting> waiting_of(Arguments const& arguments) {
     return waiting;
 }
 
+Status tell_and_wait(std::string const& text, Json json, Arguments const& arguments, Wait const& wait) {
+    bool const as_json = arguments.flag("json");
+    if (!as_json) {
+        if (auto printed = print(text); !printed) return printed;
+    }
+    std::optional<ReleaseProgress> last;
+    auto outcome = wait(last);
+    if (last) json["progress"] = progress_json(*last);
+    if (!as_json) return outcome && last ? print(release_progress_text(*last) + "\n") : outcome;
+    auto const printed = print_json(json);
+    return outcome ? printed : outcome;
+}
+
 Status wait_for(ClientOptions const& options, Follow const& what, Waiting const& waiting, Progress& progress, std::optional<ReleaseProgress>& last) {
+    if (!waiting.goal) return {};
     SystemClock const clock;
     std::optional<TimePoint> said;
     std::string before;
@@ -49,7 +64,7 @@ Status wait_for(ClientOptions const& options, Follow const& what, Waiting const&
         if (!done) tell(now_so);
         return done;
     };
-    auto const outcome = follow(options, what, {seen, release_progress_text, waiting.within});
+    auto const outcome = follow(options, what, {seen, release_progress_text, waiting.within, [&](std::string const& text) { progress.say(fmt::format("lull: {}", text)); }});
     return outcome ? Status() : Status(pass(outcome.error()));
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/command_line.hpp"
@@ -20,7 +22,12 @@ struct Waiting {
 [[nodiscard]] std::vector<Option> wait_options();
 [[nodiscard]] Result<Waiting> waiting_of(Arguments const& arguments);
 
-// Waits until the goal is reached, telling now and then how far it is. The last that the broker said is in `last`, also after a failure.
+// Says that a release is published, as text or, at the end and with how far it has come, as JSON; in between it waits. `wait` is that.
+using Wait = std::function<Status(std::optional<ReleaseProgress>& last)>;
+[[nodiscard]] Status tell_and_wait(std::string const& text, Json json, Arguments const& arguments, Wait const& wait);
+
+// Waits until the goal is reached, if there is one, telling now and then how far it is. The last that the broker said is in `last`, also
+// after a failure.
 [[nodiscard]] Status wait_for(ClientOptions const& options, Follow const& what, Waiting const& waiting, Progress& progress,
                               std::optional<ReleaseProgress>& last);
 

@@ -163,7 +163,7 @@ private:
     void say_plan(SoftwareName const& software, Plan const& plan);
 
     // What operators order.
-    void pursue_ordered(Moment now, bool all, OrderScope const& scope);
+    void pursue_ordered(Orders const& message, Moment now);
 
     // A release, one step at a time.
     void pursue(SoftwareName const& software, Moment now);

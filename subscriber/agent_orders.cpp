@@ -28,19 +28,19 @@ void Agent::on_message(Orders const& message, Moment now) {
     set.revision = message.revision;
     auto change = message.node ? journal::put_own_orders(set) : journal::put_orders(set);
     // They count when they are durable: a start after a crash must not fall back behind what was done by them.
-    persist({std::move(change)}, [this, orders = StandingOrders{state_.orders, state_.own_orders}, all = !message.base.has_value(),
-                                  scope = message.changed](Moment then) {
+    persist({std::move(change)}, [this, orders = StandingOrders{state_.orders, state_.own_orders}, message](Moment then) {
         recorded_orders_ = orders.all.revision;
         recorded_own_orders_ = orders.own.revision;
         rules_.set(orders);
-        pursue_ordered(then, all, scope);
+        pursue_ordered(message, then);
     });
 }
 
 // Whoever is ordered about looks again, from wherever it is on its way to become live.
-void Agent::pursue_ordered(Moment now, bool all, OrderScope const& scope) {
+void Agent::pursue_ordered(Orders const& message, Moment now) {
+    bool const about_one = message.base && message.changed;
     for (auto const& [software, record] : state_.software) {
-        if (!all && scope && *scope != software) continue;
+        if (about_one && *message.changed != software) continue;
         switch (record.phase) {
             case Phase::announced:
             case Phase::fetching:

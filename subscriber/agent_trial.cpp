@@ -10,16 +10,15 @@ namespace lull::subscriber {
 
 void Agent::pursue_switch(SoftwareName const& software, Moment now) {
     auto& work = work_.at(software);
+    // A process that ended right behind the switch has left only the record of it to be made.
+    if (active_of(software) == target_of(software)) return start_switch(target_of(software));
     // What was asked before its hooks ran may be answered otherwise now.
-    bool const may_be_kept = active_of(software) != target_of(software);
-    if (auto const gate = may_be_kept ? closed_gate(software, now) : std::nullopt) {
+    if (auto const gate = closed_gate(software, now)) {
         out_.push_back(LetGo{software});
         return hold_back(software, *gate, now);
     }
     auto const hooks = hooks_of(software, HookTime::before);
-    // A process that ended right behind the switch has left only the record of it to be made: the time of these hooks is over.
-    bool const is_live = active_of(software) == target_of(software);
-    if (!is_live && work.hooks_run < hooks.size()) return run_hook(software, hooks[work.hooks_run], now);
+    if (work.hooks_run < hooks.size()) return run_hook(software, hooks[work.hooks_run], now);
     start_switch(target_of(software));
 }
 

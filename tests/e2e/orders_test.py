@@ -1,6 +1,8 @@
 """What operators order the nodes to do: hold, force, pause, resume, withdraw, roll back; and what stays of it when programs end."""
 
 import json
+import os
+import signal
 import time
 
 from fleet import LULL, FleetTest, NODE, main
@@ -176,6 +178,20 @@ class Orders(FleetTest):
         self.expect(fleet.lull("rollback", "app", "--to", "0.9", status=4), "never had it", "lull list app")
         self.expect(fleet.lull("rollback", "app", "--to", "1.0", status=4), "has already")
         self.expect(fleet.lull("rollback", "other", status=4), "no software named 'other'")
+
+    def test_going_back_is_for_whom_the_command_says(self):
+        fleet = self.fleet
+        fleet.publish_new("1.1", options=("--wait", "active:100%"))
+        fleet.lull("rollback", "app", "--group", "nobody")
+        fleet.lull("progress", "app", "1.0+back-2", "--wait", "active:100%", "--within", "2s", status=1)
+        for node in fleet.nodes:
+            self.assertEqual(node.current(), (2, "1.1"))
+
+    # ---- what goes wrong ----
+
+    def test_a_broker_that_says_nothing_is_not_waited_for_for_ever(self):
+        os.kill(self.fleet.broker.pid, signal.SIGSTOP)
+        self.expect(self.fleet.lull("progress", "app", status=3, timeout=60), "lull: ")
 
     # ---- what is refused ----
 

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """From COMMITTED to "recorded in the journal": how long until every node has an announcement durably.
-
-A real broker, real nodes (a process and a root each), small releases one after the other. The broker says in its log when it
-committed a release, each node when its journal's commit was done, both in microseconds of the same clock."""
+ A real broker, real nodes (a process and a root each), small releases one after the other. The broker says in its log
+when it committed a release, each node when its journal's commit was done, both in microseconds of the same clock."""
 
 import argparse
 import csv
@@ -12,16 +11,16 @@ import statistics
 import sys
 import time
 
-from rig import Rig, cpu_seconds, machine, memory_of, percentile, sync_speed
+from rig import Rig, cpu_seconds, machine, memory_of, percentile, seconds_at, sync_speed
 
-COMMITTED = re.compile(r"release (\d+): app \S+ at (\d+) us")
-RECORDED = re.compile(r"recorded release (\d+) \(app \S+\) at (\d+) us")
+COMMITTED = re.compile(r"release (\d+): app \S+ at (\S+Z)$")
+RECORDED = re.compile(r"recorded release (\d+) \(app \S+\) at (\S+Z)$")
 ACTIVE = re.compile(r"app (\S+): active")
 
 
 def times(daemon, pattern):
     """Release number -> microseconds."""
-    return {int(m[1]): int(m[2]) for line in daemon.read() if (m := pattern.search(line))}
+    return {int(m[1]): round(1e6 * seconds_at(m[2])) for line in daemon.read() if (m := pattern.search(line))}
 
 
 def wait_for_all(nodes, pattern, count, timeout):
@@ -84,17 +83,23 @@ def measure(count, options):
 
 
 def table(results):
-    lines = ["| nodes | pairs | p50 ms | p99 ms | max ms | fsync of 4 KiB, ms | CPU of all nodes, s / release |", "|--:|--:|--:|--:|--:|--:|--:|"]
+    lines = [
+        "| nodes | pairs | p50 ms | p99 ms | max ms | fsync of 4 KiB, ms | CPU of all nodes, s / release |",
+        "|--:|--:|--:|--:|--:|--:|--:|"
+    ]
     for result in results:
         values = [row[3] for row in result["rows"]]
         rounds = len({row[2] for row in result["rows"]})
-        lines.append(f"| {result['nodes']} | {len(values)} | {percentile(values, 50):.1f} | {percentile(values, 99):.1f} | "
-                     f"{max(values):.1f} | {result['disk']['fsync_ms']:.2f} | {result['cpu'] / rounds:.2f} |")
+        lines.append(
+            f"| {result['nodes']} | {len(values)} | {percentile(values, 50):.1f} | {percentile(values, 99):.1f} | "
+            f"{max(values):.1f} | {result['disk']['fsync_ms']:.2f} | {result['cpu'] / rounds:.2f} |")
     return "\n".join(lines)
 
 
 def memory_table(results):
-    lines = ["| nodes | when | process | VmRSS MiB | RssAnon MiB | Pss MiB | VmHWM MiB |", "|--:|---|---|--:|--:|--:|--:|"]
+    lines = [
+        "| nodes | when | process | VmRSS MiB | RssAnon MiB | Pss MiB | VmHWM MiB |", "|--:|---|---|--:|--:|--:|--:|"
+    ]
     for result in results:
         for when, figures in (("connected", result["fresh"]), ("after the releases, idle", result["later"])):
             for process, values in zip(("node (median)", "broker"), figures or ()):
@@ -108,11 +113,21 @@ def arguments():
     parser.add_argument("--nodes", default="1,20,200", help="how many nodes, one run each (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=20, help="releases a run (default: %(default)s)")
     parser.add_argument("--bytes", type=int, default=4096, help="size of a release (default: %(default)s)")
-    parser.add_argument("--pace", choices=("settled", "recorded", "at-once"), default="settled",
-                        help="what every node must have done before the next release is published (default: %(default)s)")
-    parser.add_argument("--rest", type=float, default=1.0, help="seconds of quiet before a release (default: %(default)s)")
-    parser.add_argument("--idle", type=float, default=0, help="seconds to wait at the end before memory is measured again")
-    parser.add_argument("--on", help="directory for the broker's and the nodes' data (default: the temporary directory)")
+    parser.add_argument(
+        "--pace",
+        choices=("settled", "recorded", "at-once"),
+        default="settled",
+        help="what every node must have done before the next release is published (default: %(default)s)")
+    parser.add_argument("--rest",
+                        type=float,
+                        default=1.0,
+                        help="seconds of quiet before a release (default: %(default)s)")
+    parser.add_argument("--idle",
+                        type=float,
+                        default=0,
+                        help="seconds to wait at the end before memory is measured again")
+    parser.add_argument("--on",
+                        help="directory for the broker's and the nodes' data (default: the temporary directory)")
     parser.add_argument("--csv", help="write every latency to this file")
     return parser.parse_args()
 

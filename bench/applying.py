@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""What a node does with a patch: output per CPU second, and its peak memory, for large files of which a little changes and for pairs of
-bench/delta/corpus.py. See bench/METHOD.md.
-
-The patch is ready before the node starts. CPU is that of the whole node, from its start until the new release is active: it fetches, applies,
-verifies the tree and makes it durable."""
+"""What a node does with a patch: output per CPU second, and its peak memory, for large files of which a little changes
+and for pairs of bench/delta/corpus.py. See bench/METHOD.md.
+ The patch is ready before the node starts. CPU is that of the whole node, from its start until the new release is
+active: it fetches, applies, verifies the tree and makes it durable."""
 
 import argparse
 import filecmp
@@ -28,7 +27,8 @@ PAIRS = "esbuild 0.28.1,playwright-core 1.64.1,typescript 5.8.3,swc 1.13.4,libno
 
 def make_large(directory, source):
     """Files of real libraries one behind the other."""
-    libraries = (os.path.join(folder, name) for folder, names, files in os.walk(source) for name in sorted(files) if ".so" in name)
+    libraries = (os.path.join(folder, name) for folder, names, files in os.walk(source) for name in sorted(files)
+                 if ".so" in name)
     libraries = [path for path in libraries if not os.path.islink(path) and os.path.isfile(path)]
     for i in range(FILES):
         with open(f"{directory}/{i}.bin", "wb") as out:
@@ -61,7 +61,8 @@ def bytes_that_differ(old, new):
 
 
 def apply(rig, nodes, old, new):
-    """Figures of nodes that find the patch ready when they start, one after the other, each from its start until the new release is active."""
+    """Figures of nodes that find the patch ready when they start, one after the other, each from its start until the
+    new release is active."""
     rig.publish(old, "1.0")
     for node in nodes:
         node.wait_for(r": app 1\.0: active", 600)
@@ -88,9 +89,13 @@ def one(options, name, old, new):
     with Rig(options.on) as rig:
         rig.add_nodes(options.nodes)
         figures = apply(rig, rig.start_nodes(), old, new)
-    made, all_of_it = bytes_that_differ(old, new), sum(os.path.getsize(path) for path in files_of(new) if not os.path.islink(path))
-    row = {"what": name, "tree_mb": round(all_of_it / 1e6, 1), "made_mb": round(made / 1e6, 1),
-           "made_mb_per_cpu_s": round(made / 1e6 / figures["node_cpu"], 1), **figures, "load": round(os.getloadavg()[0], 1)}
+    made, all_of_it = bytes_that_differ(old, new), sum(
+        os.path.getsize(path) for path in files_of(new) if not os.path.islink(path))
+    row = {
+        "what": name, "tree_mb": round(all_of_it / 1e6, 1), "made_mb": round(made / 1e6, 1),
+        "made_mb_per_cpu_s": round(made / 1e6 / figures["node_cpu"],
+                                   1), **figures, "load": round(os.getloadavg()[0], 1)
+    }
     print(json.dumps(row), flush=True)
     return row
 
@@ -113,20 +118,35 @@ def measure(options):
 
 
 def table(rows):
-    lines = ["| update | files, MB | made of a patch, MB | MB of these / CPU s of the node | node, peak MiB | to fetch, kB | node, CPU s |",
-             "|---|--:|--:|--:|--:|--:|--:|"]
+    lines = [
+        "| update | files, MB | made of a patch, MB | MB of these / CPU s of the node | node, peak MiB | to fetch, kB "
+        "| node, CPU s |",
+        "|---|--:|--:|--:|--:|--:|--:|"
+    ]
     for row in rows:
-        lines.append(f"| {row['what']} | {row['tree_mb']} | {row['made_mb']} | {row['made_mb_per_cpu_s']:.0f} | {row['node_peak_mib']} | "
-                     f"{(row['bytes'] or 0) / 1e3:,.0f} | {row['node_cpu']} |")
+        lines.append(
+            f"| {row['what']} | {row['tree_mb']} | {row['made_mb']} | {row['made_mb_per_cpu_s']:.0f} | "
+            f"{row['node_peak_mib']} | "
+            f"{(row['bytes'] or 0) / 1e3:,.0f} | {row['node_cpu']} |")
     return "\n".join(lines)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--pairs", default=PAIRS, help="beginnings of names, with commas between them (default: %(default)s)")
-    parser.add_argument("--large", action=argparse.BooleanOptionalAction, default=True, help="also large files of which a little changes")
-    parser.add_argument("--nodes", type=int, default=3, help="that apply each patch, one after the other (default: %(default)s)")
-    parser.add_argument("--source", default="/usr/lib/x86_64-linux-gnu", help="libraries for these (default: %(default)s)")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--pairs",
+                        default=PAIRS,
+                        help="beginnings of names, with commas between them (default: %(default)s)")
+    parser.add_argument("--large",
+                        action=argparse.BooleanOptionalAction,
+                        default=True,
+                        help="also large files of which a little changes")
+    parser.add_argument("--nodes",
+                        type=int,
+                        default=3,
+                        help="that apply each patch, one after the other (default: %(default)s)")
+    parser.add_argument("--source",
+                        default="/usr/lib/x86_64-linux-gnu",
+                        help="libraries for these (default: %(default)s)")
     parser.add_argument("--cache", default=corpus.CACHE, help="versions (default: %(default)s)")
     parser.add_argument("--on", help="directory for all data (default: the temporary directory)")
     parser.add_argument("--json", help="write the figures to this file")

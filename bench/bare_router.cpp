@@ -8,9 +8,10 @@
 #include "schema/address.hpp"
 #include "schema/wire.hpp"
 
-// A bare ROUTER with CURVE that answers bench_receivers with the frames that lull's broker would send, and does nothing else: no roles, no
-// ledger, no packs. Each frame is read with pread(2) from one file. Windows as the broker gives them (broker/sender.hpp): 64 sessions in
-// turn, the others wait; 256 KiB until the first acknowledgement, then 4 MiB or a share of 64 MiB.
+// A bare ROUTER with CURVE that answers bench_receivers with the frames that lull's broker would send, and does nothing
+// else: no roles, no ledger, no packs. Each frame is read with pread(2) from one file. Windows as the broker gives them
+// (broker/sender.hpp): 64 sessions in turn, the others wait; 256 KiB until the first acknowledgement, then 4 MiB or a
+// share of 64 MiB.
 
 namespace {
 
@@ -30,7 +31,11 @@ struct Peer {
 class BareRouter {
 public:
     BareRouter(MessagingContext& context, FileDescriptor file, fs::path path, Bytes each, Bytes frame)
-        : router_(context, SocketKind::router), file_(std::move(file)), path_(std::move(path)), each_(each), frame_(frame) {
+        : router_(context, SocketKind::router),
+          file_(std::move(file)),
+          path_(std::move(path)),
+          each_(each),
+          frame_(frame) {
         auto const keys = CurveKeyPair::generate();
         router_.native().set(zmq::sockopt::curve_server, true);  // no ZAP handler: whoever comes is admitted
         router_.native().set(zmq::sockopt::curve_secretkey, zmq::buffer(keys.secret_key));
@@ -113,7 +118,8 @@ private:
     Status send_frame(Peer& peer) {
         auto const length = std::min(frame_, each_ - peer.sent);
         Frame payload(length.count());
-        auto status = read_exactly(file_.get(), peer.sent.count(), std::span(payload.data<std::byte>(), payload.size()), path_);
+        auto status = read_exactly(file_.get(), peer.sent.count(), std::span(payload.data<std::byte>(), payload.size()),
+                                   path_);
         if (!status) return status;
         std::vector<Frame> frames;
         frames.push_back(Frame(peer.id.data(), peer.id.size()));
@@ -155,19 +161,21 @@ Status serve(Arguments const& arguments) {
 }
 
 Command run_command() {
-    return {.name = "run",
-            .summary = "send a file's first bytes to every session that asks",
-            .positional = {},
-            .options = {{.name = "file", .help = "the file to read from", .placeholder = "PATH", .required = true},
-                        {.name = "each", .help = "bytes for each session", .placeholder = "SIZE", .required = true},
-                        {.name = "frame", .help = "bytes of one message", .placeholder = "SIZE", .fallback = "256 KiB"}},
-            .example = "bench_bare_router run --file large --each 16MiB",
-            .run = serve};
+    return {
+        .name = "run",
+        .summary = "send a file's first bytes to every session that asks",
+        .positional = {},
+        .options = {{.name = "file", .help = "the file to read from", .placeholder = "PATH", .required = true},
+                    {.name = "each", .help = "bytes for each session", .placeholder = "SIZE", .required = true},
+                    {.name = "frame", .help = "bytes of one message", .placeholder = "SIZE", .fallback = "256 KiB"}},
+        .example = "bench_bare_router run --file large --each 16MiB",
+        .run = serve};
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    lull::CommandLine program("bench_bare_router", "what libzmq alone does with lull's frames and many receivers", {run_command()});
+    lull::CommandLine program("bench_bare_router", "what libzmq alone does with lull's frames and many receivers",
+                              {run_command()});
     return program.run(argc, argv);
 }

@@ -11,8 +11,9 @@
 #include "core/json.hpp"
 #include "core/messaging.hpp"
 
-// What libzmq alone does with lull's frames: ROUTER -> DEALER over loopback with CURVE, one process each, a window of unacknowledged
-// bytes, and a receiver that throws everything away. The measure that bench/transfer.py holds lull against.
+// What libzmq alone does with lull's frames: ROUTER -> DEALER over loopback with CURVE, one process each, a window of
+// unacknowledged bytes, and a receiver that throws everything away. The measure that bench/transfer.py holds lull
+// against.
 
 namespace {
 
@@ -107,7 +108,8 @@ public:
         if (source_ == Source::copy) return Frame(buffer_.data(), length.count());
         if (source_ == Source::zero_copy) return Frame(buffer_.data(), length.count(), [](void*, void*) {});
         Frame frame(length.count());
-        auto status = read_exactly(file_.get(), offset.count(), std::span(frame.data<std::byte>(), frame.size()), path_);
+        auto status = read_exactly(file_.get(), offset.count(), std::span(frame.data<std::byte>(), frame.size()),
+                                   path_);
         if (!status) return pass(status.error());
         return frame;
     }
@@ -139,7 +141,9 @@ Status send_all(zmq::socket_t& router, Frame const& peer, Job const& job, FrameS
     return {};
 }
 
-double seconds(timeval const& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; }
+double seconds(timeval const& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
 
 Json usage_json(int who) {
     rusage usage{};
@@ -170,7 +174,8 @@ Status tell_receiver(int pipe, Socket const& router, CurveKeyPair const& keys) {
 Status transfer(Job const& job) {
     std::array<int, 2> pipe_ends{};
     if (pipe(pipe_ends.data()) != 0) return fail_errno("make", "a pipe");
-    pid_t const receiver = start_receiver(pipe_ends[0], job.size);  // before there is a context: those do not survive a fork
+    pid_t const receiver = start_receiver(pipe_ends[0],
+                                          job.size);  // before there is a context: those do not survive a fork
 
     FrameSource source(job);
     if (auto opened = source.open(); !opened) return opened;
@@ -183,7 +188,7 @@ Status transfer(Job const& job) {
     auto& native = router->native();
     (void)receive_frame(native);  // PROBE_ROUTER: routing id and an empty frame
     (void)receive_frame(native);
-    Frame const peer = receive_frame(native);   // ready
+    Frame const peer = receive_frame(native);  // ready
     (void)receive_frame(native);
     auto const begun = std::chrono::steady_clock::now();
     if (auto sent = send_all(native, peer, job, source); !sent) return sent;
@@ -206,7 +211,8 @@ Result<Job> job_of(Arguments const& arguments) {
         if (!bytes) return pass(bytes.error());
         *target = *bytes;
     }
-    if (job.frame.zero() || job.window < job.frame) return fail(Fault::usage, "the window must hold at least one frame");
+    if (job.frame.zero() || job.window < job.frame)
+        return fail(Fault::usage, "the window must hold at least one frame");
     auto const source = arguments.text("source");
     job.file = arguments.text("file");
     if (source == "zero-copy") {
@@ -221,19 +227,21 @@ Result<Job> job_of(Arguments const& arguments) {
 }
 
 Command run_command() {
-    return {.name = "run",
-            .summary = "send bytes from one process to another and print how long it took",
-            .positional = {},
-            .options = {{.name = "size", .help = "how much", .placeholder = "SIZE", .fallback = "1 GiB"},
-                        {.name = "frame", .help = "bytes of one message", .placeholder = "SIZE", .fallback = "256 KiB"},
-                        {.name = "window", .help = "sent and not yet acknowledged", .placeholder = "SIZE", .fallback = "4 MiB"},
-                        {.name = "source", .help = "copy, zero-copy or file", .placeholder = "WORD", .fallback = "copy"},
-                        {.name = "file", .help = "the file to read from", .placeholder = "PATH"}},
-            .example = "bench_bare_zmq run --size 1GiB --source zero-copy",
-            .run = [](Arguments const& arguments) -> Status {
-                auto const job = job_of(arguments);
-                return job ? transfer(*job) : Status(pass(job.error()));
-            }};
+    return {
+        .name = "run",
+        .summary = "send bytes from one process to another and print how long it took",
+        .positional = {},
+        .options =
+            {{.name = "size", .help = "how much", .placeholder = "SIZE", .fallback = "1 GiB"},
+             {.name = "frame", .help = "bytes of one message", .placeholder = "SIZE", .fallback = "256 KiB"},
+             {.name = "window", .help = "sent and not yet acknowledged", .placeholder = "SIZE", .fallback = "4 MiB"},
+             {.name = "source", .help = "copy, zero-copy or file", .placeholder = "WORD", .fallback = "copy"},
+             {.name = "file", .help = "the file to read from", .placeholder = "PATH"}},
+        .example = "bench_bare_zmq run --size 1GiB --source zero-copy",
+        .run = [](Arguments const& arguments) -> Status {
+            auto const job = job_of(arguments);
+            return job ? transfer(*job) : Status(pass(job.error()));
+        }};
 }
 
 }  // namespace

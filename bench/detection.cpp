@@ -11,14 +11,14 @@
 #include <functional>
 #include <vector>
 
-#include "subscriber/in_use.hpp"
-#include "subscriber/lease_probe.hpp"
-#include "subscriber/tree_files.hpp"
-#include "subscriber/use_lock.hpp"
+#include "subscriber/usage/in_use.hpp"
+#include "subscriber/usage/lease_probe.hpp"
+#include "subscriber/usage/tree_files.hpp"
+#include "subscriber/usage/use_lock.hpp"
 #include "tests/support/temporary_directory.hpp"
 
-// What it costs to find out that nobody uses a version: bench_detection [FILES] [PROCESSES] [REPEATS]. The processes are this program
-// again, with its libraries, some descriptors, and arguments of which some are paths.
+// What it costs to find out that nobody uses a version: bench_detection [FILES] [PROCESSES] [REPEATS]. The processes
+// are this program again, with its libraries, some descriptors, and arguments of which some are paths.
 
 namespace {
 
@@ -73,8 +73,8 @@ private:
         auto const pid = fork();
         if (pid == 0) {
             dup2(tell_.get(), STDOUT_FILENO);
-            execl(program, "neighbour", wait_word, "--config=/etc/hostname", "-v", "/usr/share/doc/missing/file", "name", "/usr/bin/env",
-                  nullptr);
+            execl(program, "neighbour", wait_word, "--config=/etc/hostname", "-v", "/usr/share/doc/missing/file",
+                  "name", "/usr/bin/env", nullptr);
             _exit(127);
         }
         pids_.push_back(pid);
@@ -114,7 +114,8 @@ void measure(char const* what, int repeats, std::function<void()> const& work) {
         cpu.push_back(milliseconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_before);
         wall.push_back(milliseconds(CLOCK_MONOTONIC) - wall_before);
     }
-    fmt::print("| {} | {:.2f} | {:.2f} | {:.2f} |\n", what, median(wall), *std::max_element(wall.begin(), wall.end()), median(cpu));
+    fmt::print("| {} | {:.2f} | {:.2f} | {:.2f} |\n", what, median(wall), *std::max_element(wall.begin(), wall.end()),
+               median(cpu));
 }
 
 template <class T>
@@ -135,15 +136,17 @@ int main(int argc, char** argv) {
     ReleaseId const release{demand(SoftwareName::parse("app")), Seq{1}, demand(VersionName::parse("1.0"))};
     make_tree(layout, release, files);
     Neighbours const neighbours(processes, argv[0]);
-    fmt::print("| {} files, {} processes of ours, {} repeats | ms, median | ms, most | CPU ms, median |\n|---|--:|--:|--:|\n", files, processes,
-               repeats);
+    fmt::print(
+        "| {} files, {} processes of ours, {} repeats | ms, median | ms, most | CPU ms, median |\n|---|--:|--:|--:|\n",
+        files, processes, repeats);
     measure("lock", repeats, [&] { demand(UseLock::try_exclusive(layout.lock(release))); });
     measure("the tree's files", repeats, [&] { demand(TreeFiles::read(layout, release)); });
     measure("/proc and the tree's files", repeats, [&] {
         if (!demand(find_holders(layout, release)).holders.empty()) give_up("somebody uses it");
     });
     measure("/proc without mappings, and the tree's files", repeats, [&] {
-        if (!demand(find_holders(layout, release, "/proc", LookDepth::without_mappings)).holders.empty()) give_up("somebody uses it");
+        if (!demand(find_holders(layout, release, "/proc", LookDepth::without_mappings)).holders.empty())
+            give_up("somebody uses it");
     });
     auto const leases = [&] {
         if (demand(find_open_file(layout, release))) give_up("somebody has a file open");

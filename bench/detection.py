@@ -26,7 +26,8 @@ def switches(pid):
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as file:
             lines = dict(line.split(":\t", 1) for line in file if ":\t" in line)
-        found[thread] = (lines["Name"].strip(), int(lines["voluntary_ctxt_switches"]), int(lines["nonvoluntary_ctxt_switches"]))
+        found[thread] = (lines["Name"].strip(), int(lines["voluntary_ctxt_switches"]),
+                         int(lines["nonvoluntary_ctxt_switches"]))
     return found
 
 
@@ -80,7 +81,10 @@ def main():
     subprocess.run([BENCH, str(options.files), str(options.processes), str(options.repeat)], check=True)
     print(f"\n| a node, {options.seconds} s | CPU ms | wake-ups | of which |\n|---|--:|--:|---|")
     for what, cpu, woke, names in waiting_costs(options.seconds):
-        print(f"| {what} | {cpu:.0f} | {woke} | {', '.join(f'{name} {times}' for name, times in sorted(names.items()))} |", flush=True)
+        print(
+            f"| {what} | {cpu:.0f} | {woke} | {', '.join(f'{name} {times}' for name, times in sorted(names.items()))} "
+            "|",
+            flush=True)
     return 0
 
 

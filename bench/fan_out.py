@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The broker's whole segments to 1, 100 and 1,000 receivers, next to a bare ROUTER with the same frames and receivers, in turn. See
-bench/METHOD.md.
+"""The broker's whole segments to 1, 100 and 1,000 receivers, next to a bare ROUTER with the same frames and receivers,
+in turn. See bench/METHOD.md.
 
 The receivers are sessions of one process that speaks the protocol and throws the bytes away (bench_receivers)."""
 
@@ -40,12 +40,20 @@ def publish(rig, directory, nodes, each):
 
 
 def receive(rig, pid, address, nodes, release):
-    """Serves all receivers, from the moment at which all are welcome; CPU seconds of the serving process and what the receivers say."""
-    command = [RECEIVERS, "run", "--broker", address, "--bundles", rig.directory, "--nodes", str(nodes), "--each", str(release["each"]),
-               "--software", f"app-{nodes}", "--seq", str(release["seq"])]
+    """Serves all receivers, from the moment at which all are welcome; CPU seconds of the serving process and what the
+    receivers say."""
+    command = [
+        RECEIVERS, "run", "--broker", address, "--bundles", rig.directory, "--nodes",
+        str(nodes), "--each",
+        str(release["each"]), "--software", f"app-{nodes}", "--seq",
+        str(release["seq"])
+    ]
     for name in release["objects"]:
         command += ["--object", name]
-    with subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as receivers:
+    with subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command],
+                          stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE,
+                          text=True) as receivers:
         if receivers.stdout.readline() != "ready\n":
             raise RuntimeError("the receivers were not welcomed")
         before = cpu_seconds(pid)
@@ -79,35 +87,51 @@ def measure(options):
             rig.run(LULL, "nodes", "new", f"n{i + 1}", "--out", f"{rig.directory}/n{i + 1}.join")
         for repeat in range(-1, options.repeat):  # the first one is not counted
             for nodes in counts:
-                ways = {"bare": lambda n=nodes: bare(rig, file, n, releases[n]),
-                        "lull": lambda n=nodes: receive(rig, rig.broker.pid, rig.environment["LULL_BROKER"], n, releases[n])}
+                ways = {
+                    "bare": lambda n=nodes: bare(rig, file, n, releases[n]),
+                    "lull": lambda n=nodes: receive(rig, rig.broker.pid, rig.environment["LULL_BROKER"], n, releases[n])
+                }
                 for name, way in ways.items():
-                    row = {"repeat": repeat, "nodes": nodes, "each_mib": releases[nodes]["each"] // MIB, "way": name, **way(),
-                           "load": os.getloadavg()[0]}
-                    print({key: round(value, 2) if isinstance(value, float) else value for key, value in row.items()}, flush=True)
+                    row = {
+                        "repeat": repeat, "nodes": nodes, "each_mib": releases[nodes]["each"] // MIB, "way": name,
+                        **way(), "load": os.getloadavg()[0]
+                    }
+                    print({key: round(value, 2) if isinstance(value, float) else value
+                           for key, value in row.items()},
+                          flush=True)
                     if repeat >= 0:
                         rows.append(row)
     return counts, rows
 
 
 def table(counts, rows):
-    lines = ["| receivers | each, MiB | bare ROUTER, CPU s / GB | lull's broker, CPU s / GB | bare / lull, median | bare, MiB/s | lull, MiB/s | "
-             "lull / bare, median | receivers, CPU s / GB |", "|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
+    lines = [
+        "| receivers | each, MiB | bare ROUTER, CPU s / GB | lull's broker, CPU s / GB | bare / lull, median | bare, "
+        "MiB/s | lull, MiB/s | "
+        "lull / bare, median | receivers, CPU s / GB |", "|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+    ]
     for nodes in counts:
         of = {way: [row for row in rows if row["nodes"] == nodes and row["way"] == way] for way in ("bare", "lull")}
         pairs = list(zip(of["bare"], of["lull"]))
-        middle = {(way, key): statistics.median(row[key] for row in of[way]) for way in of for key in ("cpu", "rate", "receivers")}
-        lines.append(f"| {nodes:,} | {of['bare'][0]['each_mib']} | {middle['bare', 'cpu']:.2f} | {middle['lull', 'cpu']:.2f} | "
-                     f"{statistics.median(one['cpu'] / other['cpu'] for one, other in pairs):.2f} | {middle['bare', 'rate']:.0f} | "
-                     f"{middle['lull', 'rate']:.0f} | {statistics.median(other['rate'] / one['rate'] for one, other in pairs):.2f} | "
-                     f"{middle['bare', 'receivers']:.2f} / {middle['lull', 'receivers']:.2f} |")
+        middle = {(way, key): statistics.median(row[key] for row in of[way])
+                  for way in of for key in ("cpu", "rate", "receivers")}
+        lines.append(
+            f"| {nodes:,} | {of['bare'][0]['each_mib']} | {middle['bare', 'cpu']:.2f} | {middle['lull', 'cpu']:.2f} | "
+            f"{statistics.median(one['cpu'] / other['cpu'] for one, other in pairs):.2f} | "
+            f"{middle['bare', 'rate']:.0f} | "
+            f"{middle['lull', 'rate']:.0f} | "
+            f"{statistics.median(other['rate'] / one['rate'] for one, other in pairs):.2f} | "
+            f"{middle['bare', 'receivers']:.2f} / {middle['lull', 'receivers']:.2f} |")
     return "\n".join(lines)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--nodes", default="1,100,1000", help="receivers (default: %(default)s)")
-    parser.add_argument("--size", type=int, default=2048, help="MiB to all of them together, and at least 4 to each (default: %(default)s)")
+    parser.add_argument("--size",
+                        type=int,
+                        default=2048,
+                        help="MiB to all of them together, and at least 4 to each (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=5, help="how often (default: %(default)s)")
     parser.add_argument("--on", help="directory for all data (default: the temporary directory)")
     parser.add_argument("--csv", help="write the figures of each repeat to this file")
@@ -120,7 +144,8 @@ def main():
         with open(options.csv, "w", newline="", encoding="utf-8") as out:
             writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
             writer.writeheader()
-            writer.writerows({key: f"{value:.4f}" if isinstance(value, float) else value for key, value in row.items()} for row in rows)
+            writer.writerows({key: f"{value:.4f}" if isinstance(value, float) else value
+                              for key, value in row.items()} for row in rows)
     return 0
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The first installation on many nodes at once: what it costs the one that serves, next to nginx and rsync. See bench/METHOD.md.
-
-The same tree to as many clients over loopback, in turn: lull's broker to real nodes with real keys; nginx with TLS 1.3 to curl, which
-pipes one archive into tar; an rsync daemon, which encrypts nothing, to rsync."""
+"""The first installation on many nodes at once: what it costs the one that serves, next to nginx and rsync. See
+bench/METHOD.md.
+ The same tree to as many clients over loopback, in turn: lull's broker to real nodes with real keys; nginx with TLS 1.3
+to curl, which pipes one archive into tar; an rsync daemon, which encrypts nothing, to rsync."""
 
 import argparse
 import csv
@@ -22,13 +22,17 @@ from rig import Daemon, Rig, cpu_seconds, free_ports, machine, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GB = 1e9
-METHODS = {"lull": "lull, CURVE", "nginx": "nginx, TLS 1.3, tar.zst of level 19", "nginx-3": "nginx, TLS 1.3, tar.zst of level 3",
-           "rsync": "rsync daemon, no encryption", "rsync-zstd": "rsync daemon, -z by zstd, no encryption"}
+METHODS = {
+    "lull": "lull, CURVE", "nginx": "nginx, TLS 1.3, tar.zst of level 19",
+    "nginx-3": "nginx, TLS 1.3, tar.zst of level 3", "rsync": "rsync daemon, no encryption",
+    "rsync-zstd": "rsync daemon, -z by zstd, no encryption"
+}
 
 
 @dataclasses.dataclass
 class Served:
-    """One method, once: CPU seconds of the serving processes and of all clients, bytes that were sent, and seconds until the last is done."""
+    """One method, once: CPU seconds of the serving processes and of all clients, bytes that were sent, and seconds
+    until the last is done."""
     server: float
     clients: float
     wire: int
@@ -123,7 +127,8 @@ events {{ }}
 http {{
     access_log off;
     sendfile on;
-    client_body_temp_path {place}; proxy_temp_path {place}; fastcgi_temp_path {place}; uwsgi_temp_path {place}; scgi_temp_path {place};
+    client_body_temp_path {place}; proxy_temp_path {place}; fastcgi_temp_path {place};
+    uwsgi_temp_path {place}; scgi_temp_path {place};
     server {{
         listen 127.0.0.1:{port} ssl;
         ssl_certificate {place}/cert.pem;
@@ -140,28 +145,37 @@ def nginx(options, tree, archive):
         port = free_ports()
         os.chmod(place, 0o755)
         os.symlink(archive, f"{place}/new.tar.zst")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-                        "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{place}/key.pem", "-out", f"{place}/cert.pem"],
-                       check=True, capture_output=True)
+        subprocess.run([
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+            "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{place}/key.pem",
+            "-out", f"{place}/cert.pem"
+        ],
+                       check=True,
+                       capture_output=True)
         with open(f"{place}/nginx.conf", "w", encoding="utf-8") as file:
             file.write(NGINX.format(user="root" if os.getuid() == 0 else "nobody", place=place, port=port))
-        with Server("nginx", ["nginx", "-e", "stderr", "-p", place, "-c", f"{place}/nginx.conf"], place, port) as server:
+        with Server("nginx", ["nginx", "-e", "stderr", "-p", place, "-c", f"{place}/nginx.conf"], place,
+                    port) as server:
             fetch = f"curl -sf --noproxy '*' --tlsv1.3 --cacert {place}/cert.pem https://127.0.0.1:{port}/new.tar.zst"
-            served = server.serve(options, tree, lambda into: ["bash", "-o", "pipefail", "-c", f"{fetch} | tar -I zstd -xf - -C {into}"])
+            served = server.serve(
+                options, tree, lambda into: ["bash", "-o", "pipefail", "-c", f"{fetch} | tar -I zstd -xf - -C {into}"])
     return dataclasses.replace(served, wire=options.nodes * os.path.getsize(archive))
 
 
 def rsync(options, tree, compress):
     with tempfile.TemporaryDirectory(prefix="lull-bench-", dir=options.on) as place:
         port, stats = free_ports(), f"{place}/stats"
-        lines = ["address = 127.0.0.1", f"port = {port}", "use chroot = no", f"log file = {place}/log", "[new]", f"path = {tree}",
-                 "read only = yes", *(["uid = 0", "gid = 0"] if os.getuid() == 0 else [])]
+        lines = [
+            "address = 127.0.0.1", f"port = {port}", "use chroot = no", f"log file = {place}/log", "[new]",
+            f"path = {tree}", "read only = yes", *(["uid = 0", "gid = 0"] if os.getuid() == 0 else [])
+        ]
         with open(f"{place}/conf", "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
         os.mkdir(stats)
         with Server("rsync", ["rsync", "--daemon", "--no-detach", f"--config={place}/conf"], place, port) as server:
             client = ["rsync", "-rlp", "--stats", *compress, f"rsync://127.0.0.1:{port}/new/"]
-            served = server.serve(options, tree, lambda into: ["bash", "-c", f"{' '.join(client)} {into}/ > {stats}/$(basename {into})"])
+            served = server.serve(
+                options, tree, lambda into: ["bash", "-c", f"{' '.join(client)} {into}/ > {stats}/$(basename {into})"])
         wire = 0
         for name in os.listdir(stats):
             with open(f"{stats}/{name}", encoding="utf-8") as file:
@@ -180,7 +194,8 @@ def lull(options, tree):
             node.wait_for(r": app 1\.0: active", 1200)
         wall = time.monotonic() - begun
         server, clients = cpu_seconds(rig.broker.pid) - before, sum(cpu_seconds(node.pid) for node in nodes)
-        wire = sum(map(os.path.getsize, files_of(f"{rig.directory}/broker/packs"))) * options.nodes  # each object is in there once
+        wire = sum(map(os.path.getsize,
+                       files_of(f"{rig.directory}/broker/packs"))) * options.nodes  # each object is in there once
         subprocess.run(["diff", "-rq", tree, f"{rig.roots}/{rig.nodes[0]}/app/current/"], check=True)
     return Served(server, clients, wire, wall)
 
@@ -188,7 +203,9 @@ def lull(options, tree):
 def measure(options):
     missing = [tool for tool in ("curl", "nginx", "openssl", "rsync", "tar", "zstd") if shutil.which(tool) is None]
     if missing:
-        sys.exit(f"first_install.py: these tools are missing: {' '.join(missing)}; apt-get install $(cat bench/packages.txt)")
+        sys.exit(
+            f"first_install.py: these tools are missing: {' '.join(missing)}; apt-get install $(cat bench/packages.txt)"
+        )
     repeats = []
     with tempfile.TemporaryDirectory(prefix="lull-bench-", dir=options.on) as directory:
         os.chmod(directory, 0o755)
@@ -212,19 +229,27 @@ def measure(options):
 
 
 def table(content, repeats):
-    lines = ["| | server, CPU s / GB of files | of it sent, GB | server, CPU s / GB sent | clients, CPU s / GB of files | until the last is done, s | "
-             "lull's server CPU / its, median of the repeats |", "|---|--:|--:|--:|--:|--:|--:|"]
+    lines = [
+        "| | server, CPU s / GB of files | of it sent, GB | server, CPU s / GB sent | clients, CPU s / GB of files | "
+        "until the last is done, s | "
+        "lull's server CPU / its, median of the repeats |", "|---|--:|--:|--:|--:|--:|--:|"
+    ]
     for name, title in METHODS.items():
         rows = [repeat[name] for repeat in repeats]
-        figure = {key: statistics.median(getattr(row, key) for row in rows) for key in ("server", "clients", "wire", "wall")}
+        figure = {
+            key: statistics.median(getattr(row, key) for row in rows)
+            for key in ("server", "clients", "wire", "wall")
+        }
         ratio = statistics.median(repeat["lull"].server / repeat[name].server for repeat in repeats)
-        lines.append(f"| {title} | {figure['server'] / content * GB:.2f} | {figure['wire'] / GB:.2f} | {figure['server'] / figure['wire'] * GB:.2f} | "
-                     f"{figure['clients'] / content * GB:.1f} | {figure['wall']:.0f} | {ratio:.2f} |")
+        lines.append(
+            f"| {title} | {figure['server'] / content * GB:.2f} | {figure['wire'] / GB:.2f} | "
+            f"{figure['server'] / figure['wire'] * GB:.2f} | "
+            f"{figure['clients'] / content * GB:.1f} | {figure['wall']:.0f} | {ratio:.2f} |")
     return "\n".join(lines)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--nodes", type=int, default=20, help="clients at once (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=3, help="how often (default: %(default)s)")
     parser.add_argument("--size", type=int, default=250, help="MB of files (default: %(default)s)")
@@ -241,7 +266,8 @@ def main():
             out.writerow(("repeat", "method", "content_bytes", "server_cpu_s", "clients_cpu_s", "wire_bytes", "wall_s"))
             for i, repeat in enumerate(repeats):
                 for name, row in repeat.items():
-                    out.writerow((i + 1, name, content, f"{row.server:.2f}", f"{row.clients:.2f}", row.wire, f"{row.wall:.2f}"))
+                    out.writerow(
+                        (i + 1, name, content, f"{row.server:.2f}", f"{row.clients:.2f}", row.wire, f"{row.wall:.2f}"))
     return 0
 
 

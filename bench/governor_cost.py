@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What the governor costs when nobody else is there: the same release to one node with and without it, in turn, over loopback and over a
-line of 1 Gbit/s (network namespaces; needs root). See bench/METHOD.md."""
+"""What the governor costs when nobody else is there: the same release to one node with and without it, in turn, over
+loopback and over a line of 1 Gbit/s (network namespaces; needs root). See bench/METHOD.md."""
 
 import argparse
 import csv
@@ -27,7 +27,8 @@ class Cleaner:
 
 
 def transfer(options, line, governor, tree):
-    """MiB/s from the first request to the last byte, durable and verified, and CPU seconds of the broker for each GiB."""
+    """MiB/s from the first request to the last byte, durable and verified, and CPU seconds of the broker for each
+    GiB."""
     cleaner = Cleaner()
     network = None
     if line == "gigabit":
@@ -67,7 +68,10 @@ def main():
                 for governor in HOW:
                     rate, cpu = transfer(options, line, governor, tree)
                     if repeat > 0:
-                        rows.append({"line": line, "governor": governor, "repeat": repeat, "mib_per_s": round(rate, 1), "cpu_s_per_gib": round(cpu, 3)})
+                        rows.append({
+                            "line": line, "governor": governor, "repeat": repeat, "mib_per_s": round(rate, 1),
+                            "cpu_s_per_gib": round(cpu, 3)
+                        })
                         print(rows[-1], flush=True)
     print("\n| line | governor | MiB/s, median | least | most | broker CPU s a GiB |\n|---|---|--:|--:|--:|--:|")
     for line in options.lines.split(","):
@@ -76,8 +80,13 @@ def main():
             rates = [row["mib_per_s"] for row in mine]
             print(f"| {line} | {governor} | {statistics.median(rates):.0f} | {min(rates):.0f} | {max(rates):.0f} "
                   f"| {statistics.median(row['cpu_s_per_gib'] for row in mine):.2f} |")
-        pairs = [(a["mib_per_s"], b["mib_per_s"]) for a, b in zip(*([row for row in rows if row["line"] == line and row["governor"] == how] for how in HOW))]
-        print(f"\n{line}: with it {statistics.median(on / off for off, on in pairs):.3f} of without, median of the repeats\n")
+        pairs = [(a["mib_per_s"], b["mib_per_s"])
+                 for a, b in zip(*([row for row in rows if row["line"] == line and row["governor"] == how]
+                                   for how in HOW))]
+        print(
+            f"\n{line}: with it {statistics.median(on / off for off, on in pairs):.3f} of without, median of the "
+            "repeats\n"
+        )
     if options.csv:
         with open(options.csv, "w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))

@@ -10,8 +10,9 @@
 #include "schema/identity.hpp"
 #include "schema/wire.hpp"
 
-// Many nodes in one process, which speak the protocol and throw away what they get: HELLO, CREDIT, FETCH, and an ACK for each DATA. What
-// bench/fan_out.py sets before lull's broker and before bench_bare_router alike, so that both face the same receivers.
+// Many nodes in one process, which speak the protocol and throw away what they get: HELLO, CREDIT, FETCH, and an ACK
+// for each DATA. What bench/fan_out.py sets before lull's broker and before bench_bare_router alike, so that both face
+// the same receivers.
 
 namespace {
 
@@ -38,7 +39,8 @@ std::uint64_t micros() {
 class Session {
 public:
     Session(MessagingContext& context, JoinBundle const& bundle, BrokerAddress const& broker)
-        : node_(bundle.node), socket_(context, SocketKind::dealer) {
+        : node_(bundle.node),
+          socket_(context, SocketKind::dealer) {
         socket_.secure(CurveClient{{curve_public_of(bundle.curve_secret), bundle.curve_secret}, broker.key.bytes()});
         socket_.set_max_message(limits::data_frame + KiB(64));
         LULL_INVARIANT(socket_.connect(broker.exchange()).has_value());
@@ -46,7 +48,9 @@ public:
 
     // Says HELLO as soon as the connection stands.
     void greet() {
-        if (!greeted_) greeted_ = send(Hello{node_, native_architecture(), "bench_receivers", "-", Epoch{}, Seq{}}) == Socket::Sent::yes;
+        if (!greeted_)
+            greeted_ = send(Hello{node_, native_architecture(), "bench_receivers", "-", Epoch{}, Seq{}}) ==
+                       Socket::Sent::yes;
     }
 
     void begin(Fetch const& fetch, Bytes credit) {
@@ -71,7 +75,8 @@ public:
             auto const ping = wire::decode_body(*type, as_view(frames[1]));
             LULL_INVARIANT(ping.has_value());
             (void)send(Pong{std::get<Ping>(*ping).nonce, micros()});
-        } else if (*type == MessageType::refused || *type == MessageType::busy || *type == MessageType::absent) {
+        } else if (*type == MessageType::refused || *type == MessageType::busy ||
+                   *type == MessageType::object_missing) {
             std::cerr << node_.text() << " was answered " << to_text(*type) << std::endl;
             std::exit(1);
         }
@@ -100,7 +105,9 @@ private:
 double own_cpu_seconds() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    auto const seconds = [](timeval const& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+    auto const seconds = [](timeval const& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -135,8 +142,7 @@ private:
     void serve(Session& session) {
         bool const welcome = session.welcome();
         bool const done = session.came() >= order_.each;
-        while (session.take()) {
-        }
+        while (session.take()) {}
         if (session.welcome() && !welcome && ++welcomed_ == order_.nodes) return wait_for_line();
         if (session.came() >= order_.each && !done && ++done_ == order_.nodes) finish();
     }
@@ -152,7 +158,9 @@ private:
 
     void finish() {
         std::chrono::duration<double> const took = loop_.now() - begun_;
-        Json const result = {{"bytes", order_.each.count() * order_.nodes}, {"seconds", took.count()}, {"cpu_seconds", own_cpu_seconds() - cpu_}};
+        Json const result = {{"bytes", order_.each.count() * order_.nodes},
+                             {"seconds", took.count()},
+                             {"cpu_seconds", own_cpu_seconds() - cpu_}};
         std::cout << result.dump() << std::endl;
         loop_.stop();
     }
@@ -191,21 +199,27 @@ Result<Order> order_of(Arguments const& arguments) {
 }
 
 Command run_command() {
-    return {.name = "run",
-            .summary = "fetch the same objects with many sessions at once, after a line on standard input",
-            .positional = {},
-            .options = {{.name = "broker", .help = "address as lull-broker init writes it", .placeholder = "ADDRESS", .required = true},
-                        {.name = "bundles", .help = "directory of n1.join, n2.join, ...", .placeholder = "DIR", .required = true},
-                        {.name = "nodes", .help = "how many of them", .placeholder = "N", .fallback = "1"},
-                        {.name = "software", .help = "what the objects belong to", .placeholder = "NAME", .fallback = "app"},
-                        {.name = "seq", .help = "its release", .placeholder = "N", .fallback = "1"},
-                        {.name = "object", .help = "SHA-256 of an object", .placeholder = "HEX", .required = true, .many = true},
-                        {.name = "each", .help = "stored bytes of these objects", .placeholder = "SIZE", .required = true}},
-            .example = "bench_receivers run --broker tcp://127.0.0.1:7700/KEY --bundles . --nodes 100 --object HEX --each 16MiB",
-            .run = [](Arguments const& arguments) -> Status {
-                auto order = order_of(arguments);
-                return order ? Receivers(std::move(*order)).run() : Status(pass(order.error()));
-            }};
+    return {
+        .name = "run",
+        .summary = "fetch the same objects with many sessions at once, after a line on standard input",
+        .positional = {},
+        .options =
+            {{.name = "broker",
+              .help = "address as lull-broker init writes it",
+              .placeholder = "ADDRESS",
+              .required = true},
+             {.name = "bundles", .help = "directory of n1.join, n2.join, ...", .placeholder = "DIR", .required = true},
+             {.name = "nodes", .help = "how many of them", .placeholder = "N", .fallback = "1"},
+             {.name = "software", .help = "what the objects belong to", .placeholder = "NAME", .fallback = "app"},
+             {.name = "seq", .help = "its release", .placeholder = "N", .fallback = "1"},
+             {.name = "object", .help = "SHA-256 of an object", .placeholder = "HEX", .required = true, .many = true},
+             {.name = "each", .help = "stored bytes of these objects", .placeholder = "SIZE", .required = true}},
+        .example =
+            "bench_receivers run --broker tcp://127.0.0.1:7700/KEY --bundles . --nodes 100 --object HEX --each 16MiB",
+        .run = [](Arguments const& arguments) -> Status {
+            auto order = order_of(arguments);
+            return order ? Receivers(std::move(*order)).run() : Status(pass(order.error()));
+        }};
 }
 
 }  // namespace

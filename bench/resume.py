@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What a kill -9 of a node costs on the wire: one at a random byte of a large fetch, again and again. See bench/METHOD.md.
-
-Broker and node stand in network namespaces with a router between them; the bytes are those that the kernel counts at the node's interface.
-Re-fetched is what a fetch with a kill takes more than one without."""
+"""What a kill -9 of a node costs on the wire: one at a random byte of a large fetch, again and again. See
+bench/METHOD.md.
+ Broker and node stand in network namespaces with a router between them; the bytes are those that the kernel counts at
+the node's interface. Re-fetched is what a fetch with a kill takes more than one without."""
 
 import argparse
 import csv
@@ -58,7 +58,8 @@ class Counter:
 
 def slow_down(network, rate):
     """Limits the line to the node, with a queue of 100 ms."""
-    network.inside("r", "tc", "qdisc", "add", "dev", f"{network.prefix}nr", "root", "tbf", "rate", rate, "burst", "64k", "latency", "100ms")
+    network.inside("r", "tc", "qdisc", "add", "dev", f"{network.prefix}nr", "root", "tbf", "rate", rate, "burst", "64k",
+                   "latency", "100ms")
 
 
 def durable_of(rig, name):
@@ -67,7 +68,8 @@ def durable_of(rig, name):
 
 
 def one_fetch(rig, counter, kill_at=None):
-    """A new node fetches the release. Bytes at its interface in all, and until the kill; of these, what was written, and durable."""
+    """A new node fetches the release. Bytes at its interface in all, and until the kill; of these, what was written,
+    and durable."""
     rig.add_nodes(1)
     name = rig.nodes[-1]
     begun = counter.read()
@@ -119,13 +121,16 @@ def summary(options, plain, kills):
     again = sorted(kill["again"] for kill in kills)
     within = sum(value <= WINDOW + SLACK for value in again)
     lost, unwritten = ([kill["came"] - kill[key] for kill in kills] for key in ("durable", "written"))
-    return {"release_mib": options.size / MIB, "line": options.rate or "as fast as it goes", "seed": options.seed, "kills": len(kills),
-            "plain_fetch_mib": round(plain, 2), "again_median_mib": round(statistics.median(again), 2),
-            "again_p90_mib": round(percentile(again, 90), 2), "again_max_mib": round(again[-1], 2),
-            "came_and_not_durable_median_mib": round(statistics.median(lost), 2),
-            "came_and_not_written_median_mib": round(statistics.median(unwritten), 2),
-            "came_and_not_written_max_mib": round(max(unwritten), 2), "window_mib": WINDOW,
-            "within_window": within, "machine": machine()}
+    return {
+        "release_mib": options.size / MIB, "line": options.rate or "as fast as it goes", "seed": options.seed,
+        "kills": len(kills), "plain_fetch_mib": round(plain, 2), "again_median_mib": round(statistics.median(again), 2),
+        "again_p90_mib": round(percentile(again, 90),
+                               2), "again_max_mib": round(again[-1], 2), "came_and_not_durable_median_mib": round(
+                                   statistics.median(lost),
+                                   2), "came_and_not_written_median_mib": round(statistics.median(unwritten), 2),
+        "came_and_not_written_max_mib": round(max(unwritten),
+                                              2), "window_mib": WINDOW, "within_window": within, "machine": machine()
+    }
 
 
 def main():

@@ -1,5 +1,6 @@
 """A broker and many nodes on loopback, as processes with log files, and what /proc says about them."""
 
+import datetime
 import json
 import os
 import re
@@ -52,7 +53,8 @@ def fill(path, size):
 
 
 class Daemon:
-    """A process whose output goes to a file; lines are looked at afterwards, so that nothing is disturbed while it is measured."""
+    """A process whose output goes to a file; lines are looked at afterwards, so that nothing is disturbed while it is
+    measured."""
 
     def __init__(self, name, command, environment, log):
         self.name = name
@@ -95,8 +97,8 @@ class Daemon:
 
 class Rig:
     def __init__(self, on=None, nodes_on=None, network=None, broker_options=()):
-        """The broker's data go into a new directory in `on`, the nodes' roots into one in `nodes_on`. With a `network` (tests/e2e/network.py)
-        broker and operator are at its one end, the nodes at the other."""
+        """The broker's data go into a new directory in `on`, the nodes' roots into one in `nodes_on`. With a `network`
+        (tests/e2e/network.py) broker and operator are at its one end, the nodes at the other."""
         self.at_broker, self.at_nodes = (network.through("b"), network.through("n")) if network else ([], [])
         self.directory = tempfile.mkdtemp(prefix="lull-bench-", dir=on)
         self.roots = tempfile.mkdtemp(prefix="lull-bench-", dir=nodes_on or on)
@@ -106,7 +108,8 @@ class Rig:
         self.environment = {**os.environ, "LULL_KEYS": self.keys, "HOME": self.directory, "LC_ALL": "C.UTF-8"}
         self.run(LULL, "keygen", "--name", "operator")
         data = f"{self.directory}/broker"
-        place = ["--listen", f"0.0.0.0:{free_ports()}", "--advertise", "10.77.1.2"] if network else ["--listen", f"127.0.0.1:{free_ports()}"]
+        place = ["--listen", f"0.0.0.0:{free_ports()}", "--advertise", "10.77.1.2"
+                 ] if network else ["--listen", f"127.0.0.1:{free_ports()}"]
         self.run(BROKER, "init", "--data", data, "--operator", f"{self.keys}/public.key", *place)
         with open(f"{data}/address", encoding="utf-8") as file:
             self.environment["LULL_BROKER"] = file.read().strip()
@@ -129,7 +132,12 @@ class Rig:
             shutil.rmtree(directory, ignore_errors=True)
 
     def run(self, *command):
-        done = subprocess.run([*self.at_broker, *command], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run([*self.at_broker, *command],
+                              env=self.environment,
+                              stdin=subprocess.DEVNULL,
+                              capture_output=True,
+                              text=True,
+                              check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
         return done.stdout
@@ -161,6 +169,11 @@ class Rig:
     def publish(self, tree, version, software="app"):
         """Publishes a tree; returns what `lull publish --json` says."""
         return json.loads(self.run(LULL, "publish", tree, "--name", software, "--version", version, "--json"))
+
+
+def seconds_at(text):
+    """A time of a log, like 2026-01-31T09:12:00.000250Z, in seconds since 1970."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def memory_of(pid, rollup=True):
@@ -233,8 +246,8 @@ class MemorySampler:
 
 
 def sync_speed(directory, size=256 << 20):
-    """What the disk under a directory does right now: milliseconds for the fsync of 4 KiB, and MiB/s for bytes that are made durable
-    as a node does it, an fsync every 16 MiB."""
+    """What the disk under a directory does right now: milliseconds for the fsync of 4 KiB, and MiB/s for bytes that are
+    made durable as a node does it, an fsync every 16 MiB."""
     path = os.path.join(directory, "sync-speed")
     block = os.urandom(4 << 20)
     file = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
@@ -263,7 +276,8 @@ def machine():
     load = os.getloadavg()[0]
     with open("/proc/meminfo", encoding="utf-8") as file:
         memory = int(file.readline().split()[1]) / (1 << 20)
-    return f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {os.uname().release.split('-')[0]}, load {load:.1f} at the start"
+    linux = os.uname().release.split("-")[0]
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {linux}, load {load:.1f} at the start"
 
 
 def percentile(values, share):

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from rig import LULL, Rig, cpu_seconds, forget_peak, machine, memory_of
+from rig import LULL, Rig, cpu_seconds, forget_peak, machine, memory_of, seconds_at
 from transfer import line_of, seconds_of
 
 FILES = 20_000
@@ -51,19 +51,23 @@ def update(rig, node, old, new):
     before = {"node": cpu_seconds(node.pid), "broker": cpu_seconds(rig.broker.pid)}
     _, published = timed(lambda: rig.publish(new, "1.1"))
     node.wait_for(r": app 1\.1: staged", 1200)
-    memory = {"node": memory_of(node.pid, rollup=False)["VmHWM"], "broker": memory_of(rig.broker.pid, rollup=False)["VmHWM"]}
+    memory = {
+        "node": memory_of(node.pid, rollup=False)["VmHWM"], "broker": memory_of(rig.broker.pid, rollup=False)["VmHWM"]
+    }
     node.wait_for(r": app 1\.1: active", 600)
-    committed = int(rig.broker.find(r"release 2: .* at (\d+) us")[1]) / 1e6
+    committed = seconds_at(rig.broker.find(r"release 2: .* at (\S+Z)$")[1])
     patch = line_of(rig.broker, ": info lull-broker: patch") or line_of(rig.broker, " patch ")
     rows = json.loads(rig.run(LULL, "list", "--sizes", "--json"))["releases"]
     sizes = {row["version"]: row.get("to_fetch") for row in rows}
-    return {"bytes": sizes["1.0"], "whole": sizes["1.1"], "publish_seconds": round(published, 2),
-            "patch_seconds": round(seconds_of(patch) - committed, 2) if patch else None,
-            "active_seconds": round(seconds_of(line_of(node, ": app 1.1: active")) - committed, 2),
-            "staging_seconds": round(seconds_of(line_of(node, ": app 1.1: staged")) - seconds_of(line_of(node, ": app 1.1: fetching")), 2),
-            "broker_cpu": round(cpu_seconds(rig.broker.pid) - before["broker"], 2),
-            "node_cpu": round(cpu_seconds(node.pid) - before["node"], 2),
-            "node_peak_mib": round(memory["node"] / 1024, 1), "broker_peak_mib": round(memory["broker"] / 1024, 1)}
+    return {
+        "bytes": sizes["1.0"], "whole": sizes["1.1"], "publish_seconds": round(published, 2),
+        "patch_seconds": round(seconds_of(patch) - committed, 2) if patch else None, "active_seconds": round(
+            seconds_of(line_of(node, ": app 1.1: active")) - committed, 2), "staging_seconds": round(
+                seconds_of(line_of(node, ": app 1.1: staged")) - seconds_of(line_of(node, ": app 1.1: fetching")),
+                2), "broker_cpu": round(cpu_seconds(rig.broker.pid) - before["broker"],
+                                        2), "node_cpu": round(cpu_seconds(node.pid) - before["node"], 2),
+        "node_peak_mib": round(memory["node"] / 1024, 1), "broker_peak_mib": round(memory["broker"] / 1024, 1)
+    }
 
 
 def main():

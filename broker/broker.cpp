@@ -1,281 +1,259 @@
 #include "broker/broker.hpp"
 
-#include <algorithm>
-#include <bit>
-#include <type_traits>
-
-#include "schema/roles.hpp"
+#include "broker/model/dispatch.hpp"
 
 namespace lull::broker {
 
 namespace {
 
-constexpr Duration ping_after = std::chrono::seconds(30);
 constexpr Duration ping_uploads_after = std::chrono::seconds(5);
-constexpr Duration queue_news = std::chrono::minutes(1);
-constexpr Duration upkeep = std::chrono::minutes(1);
-constexpr std::size_t most_waiting_updates = 1024;
+constexpr Duration minute = std::chrono::minutes(1);
+
+std::optional<TimePoint> earlier(std::optional<TimePoint> a, std::optional<TimePoint> b) {
+    return a && b ? std::min(a, b) : a ? a : b;
+}
 
 }  // namespace
 
-Broker::Broker(BrokerState state, ObjectIndex const& index, BrokerSettings settings)
-    : state_(std::move(state)), index_(index), settings_(std::move(settings)), offers_(index, settings_.offers), governor_(settings_.governor),
-      sender_(settings_.sender, governor_) {}
+Broker::Broker(BrokerState state, ObjectIndex const& index, BrokerSettings const& settings)
+    : state_(std::move(state)),
+      complaints_(state_.peers, state_.last_seen, effects_),
+      presence_(state_.peers, state_.last_seen, state_.node_status, settings.away),
+      sessions_({state_.peers, state_.last_seen, presence_, complaints_}, effects_, settings.silence),
+      log_changes_(state_.release_log, effects_),
+      catch_up_({state_.release_log, log_changes_, state_.peers, state_.node_status, complaints_}, settings.calls.life,
+                effects_),
+      reports_({state_.release_log, state_.peers, state_.node_status, sessions_, facts_, complaints_}, effects_),
+      enrolment_(state_.peers, effects_),
+      removal_({state_.peers, state_.last_seen, state_.node_status, presence_, sessions_, facts_}, effects_),
+      lost_(effects_),
+      publishing_({state_.release_log, log_changes_, state_.peers, lost_, complaints_}, {index, settings.offers},
+                  effects_),
+      beacon_({state_.release_log, state_.peers, state_.orders}, {settings.beacon, settings.catch_up_rate}, effects_),
+      ordering_({state_.orders, state_.release_log, state_.peers, sessions_, beacon_}, effects_),
+      rollouts_({state_.release_log, state_.peers, state_.node_status, presence_, ordering_, state_.orders},
+                settings.rollout_patience, effects_),
+      followers_({state_.release_log, state_.peers, state_.node_status, presence_, rollouts_, state_.orders}, effects_),
+      patches_({state_.release_log, state_.node_status, state_.patches, index},
+               {settings.patch_space, settings.patch_wait}, effects_),
+      delivery_({state_.release_log, index, sessions_}, {settings.sender, settings.governor}, effects_),
+      calls_({state_.release_log, state_.peers, sessions_, complaints_}, settings.calls, effects_),
+      upkeep_({state_.release_log, log_changes_, state_.node_status, publishing_, patches_, lost_, index},
+              {settings.keep, settings.scrub}, effects_),
+      queries_({state_, sessions_, facts_, delivery_, patches_, rollouts_, calls_}) {
+    log_changes_.observe(*this);
+    sessions_.observe(catch_up_);
+    sessions_.observe(patches_);
+    sessions_.observe(followers_);
+    sessions_.observe(delivery_);
+    sessions_.observe(publishing_);
+    sessions_.observe(calls_);
+    reports_.observe(rollouts_);
+    reports_.observe(followers_);
+    presence_.observe(rollouts_);
+    removal_.observe(rollouts_);
+    removal_.observe(followers_);
+    removal_.also({&OrderBook::removal, [this](NodeName const& node) { state_.orders.forget(node); }});
+    ordering_.observe([this](Moment now) {
+        rollouts_.orders_changed(now.point);
+        followers_.look_soon(now.point);
+    });
+    rollouts_.observe([this](SoftwareName const& software, Moment now) { followers_.look(software, now.wall); });
+}
+
+// ---- events ----
+
+void Broker::start(WallTime now) {
+    auto const nodes = state_.peers.nodes().size();
+    state_.last_seen.reserve(nodes);
+    sessions_.reserve(nodes);
+    catch_up_.reserve(nodes);
+    sweep(now);
+}
+
+void Broker::sweep(WallTime now) {
+    presence_.sweep([this](PeerKey const& node) { return sessions_.connected(node); }, now);
+}
 
 Actions Broker::on(Event event, Moment now) {
-    out_.clear();
-    std::visit([&](auto& concrete) { on_event(std::move(concrete), now); }, event);
-    // That a frame has left permits no other one.
-    if (!std::holds_alternative<FrameLeft>(event)) send_what_may_go(now);
-    return std::exchange(out_, {});
-}
-
-Head Broker::head(WallTime now) const {
-    auto const spread = state_.peers.nodes().size() * 1000 / settings_.catch_up_rate;
-    Head head{state_.catalogue.epoch(), state_.catalogue.head(), now, spread};
-    if (auto const revision = state_.orders.for_all().revision; revision != 0) head.orders = revision;
-    return head;
-}
-
-// ---- sessions ----
-
-// A key that is enrolled, a role that may send this, and a session that was begun properly; null: answered already.
-Broker::Session* Broker::admit(MessageArrived const& event, Moment now) {
-    auto const* peer = state_.peers.find(event.peer);
-    auto const type = type_of(event.message);
-    auto const known = sessions_.find(event.session);
-    if (peer == nullptr || !may_send(peer->role, type)) {
-        refuse(event.session, Refusal::not_allowed,
-               fmt::format("{} may not send {}", peer == nullptr ? "an unknown key" : to_text(peer->role), to_text(type)));
-        if (known == sessions_.end()) out_.push_back(CloseSession{event.session});
-        return nullptr;
-    }
-    state_.sightings.heard(event.peer, now.wall);
-    bool const begins = type == MessageType::hello || type == MessageType::offer || type == MessageType::admin || type == MessageType::follow;
-    if (known == sessions_.end() && !begins) {
-        refuse(event.session, Refusal::no_session, fmt::format("{} before HELLO: begin a new session", to_text(type)));
-        out_.push_back(CloseSession{event.session});
-        return nullptr;
-    }
-    Session const fresh{.peer = event.peer, .heard = now.point, .pinged = now.point};
-    auto& session = sessions_.try_emplace(event.session, fresh).first->second;
-    LULL_INVARIANT(session.peer == event.peer);
-    session.heard = now.point;
-    return &session;
-}
-
-void Broker::on_event(MessageArrived event, Moment now) {
-    learn_of_way(event, now);
-    if (std::holds_alternative<Pong>(event.message)) {
-        auto const found = sessions_.find(event.session);
-        if (found == sessions_.end()) return out_.push_back(CloseSession{event.session});  // the answer came too late
-        found->second.heard = now.point;
-        return;
-    }
-    auto* session = admit(event, now);
-    if (session == nullptr) return;
-    if (auto* put = std::get_if<Put>(&event.message)) return append(offers_.put(event.session, *put, std::move(event.payload)));
-    std::visit(
-        [&](auto& message) {
-            using Concrete = std::remove_reference_t<decltype(message)>;
-            if constexpr (requires(Session& s) { on_message(SessionId{}, s, std::declval<Concrete>(), now); }) {
-                on_message(event.session, *session, std::move(message), now);
-            } else {
-                refuse(event.session, Refusal::not_allowed, fmt::format("{} does not belong here", to_text(type_of(event.message))));
-            }
+    bool const permits_nothing = std::holds_alternative<FrameLeft>(event);  // that a frame has left
+    auto handlers = Overloaded{
+        [&](MessageArrived& e) { message(std::move(e), now); },
+        [&](UpdateArrived& e) { publishing_.update(std::move(e), now); },
+        [&](MalformedMessage& e) { sessions_.malformed(e, now); },
+        [&](NodeSubscribed& e) {
+            if (state_.peers.find(e.peer) == nullptr) return;
+            state_.last_seen.heard(e.peer, now.wall);
+            presence_.heard(e.peer);
         },
-        event.message);
+        [&](SessionGone& e) { sessions_.end(e.session, now); },
+        [&](BatchDone& e) { effects_.finish(e, now); },
+        [&](ObjectKept& e) { publishing_.object_kept(e); },
+        [&](ManifestOpened& e) { publishing_.manifest_opened(std::move(e)); },
+        [&](NeededListed& e) { upkeep_.needed_listed(std::move(e), now); },
+        [&](OthersRemoved& e) { upkeep_.others_removed(e, now); },
+        [&](PatchMade& e) { patches_.made(std::move(e), now); },
+        [&](Scrubbed& e) { upkeep_.scrubbed(e, now); },
+        [&](RouteKnown& e) { delivery_.route_known(e); },
+        [&](FrameLeft& e) { delivery_.frame_left(e); },
+        [&](LineReading& e) { delivery_.read(e, now); },
+        [&](CrossTrafficMeasured& e) { delivery_.cross_traffic(e.rate); },
+        [&](TurnDue&) {
+            if (rollouts_.is_ranking()) rollouts_.rank_nodes(now);
+            if (patches_.is_serving()) patches_.serve_waiting(now);
+        },
+        [&](Tick&) { tick(now); },
+    };
+    bool const ticking = next_minute_ != TimePoint();
+    if (!ticking) sweep(now.wall);
+    std::visit(handlers, event);
+    if (!permits_nothing) delivery_.send_what_may_go(now);
+    calls_.grant(now.point);
+    bool const goes_on = rollouts_.is_ranking() || patches_.is_serving();
+    wake_ = goes_on ? now.point : earlier(delivery_.wake(), calls_.wake());
+    return effects_.take();
 }
 
-void Broker::on_event(NonsenseArrived event, Moment) {
-    refuse(event.session, Refusal::unknown_type, event.error.message);
-    if (!sessions_.contains(event.session)) out_.push_back(CloseSession{event.session});
-    complain(event.peer, event.error.message);
-}
-
-// What a peer did wrong goes to the log the first time, the second, the fourth, and so on, so that it cannot flood the log.
-void Broker::complain(PeerKey const& peer, std::string_view text) {
-    auto const* known = state_.peers.find(peer);
-    if (known == nullptr) return;  // its connection ends of itself: the gate has forgotten it
-    auto const count = state_.sightings.complain(peer);
-    if (std::has_single_bit(count)) say(LogLevel::warn, fmt::format("from '{}' (complaint number {}): {}", known->name, count, text));
-}
-
-void Broker::on_event(SessionGone event, Moment now) { close(event.session, now); }
-
-void Broker::close(SessionId session, Moment now) {
-    auto const found = sessions_.find(session);
-    if (found != sessions_.end()) {
-        auto const node = node_sessions_.find(found->second.peer);
-        if (node != node_sessions_.end() && node->second == session) node_sessions_.erase(node);
-        sessions_.erase(found);
+void Broker::tick(Moment now) {
+    beacon_.tick(now);
+    delivery_.tick(now);
+    sessions_.save_last_seen(now.point);
+    if (now.point >= next_minute_) {
+        next_minute_ = now.point + minute;
+        delivery_.forget_idle_sites(now.point);
+        upkeep_.clean(now);
     }
-    waiting_plans_.erase(session);
-    followers_.erase(session);
-    sender_.drop(session);
-    governor_.close(session, now.point);
-    append(offers_.drop(session));
-    out_.push_back(CloseSession{session});
+    ordering_.drop_ended_holds(now);
+    catch_up_.reannounce(now.point);
+    sessions_.look_after(now);
+    for (auto const session : publishing_.sessions()) sessions_.ping_if_quiet(session, ping_uploads_after, now.point);
+    sweep(now.wall);
+    patches_.serve_waiting(now);
+    rollouts_.tick(now);
+    followers_.tick(now);
+    calls_.tick(now);
+    if (delivery_.idle()) upkeep_.scrub(now);
 }
 
-void Broker::on_event(Tick, Moment now) {
-    if (now.point >= next_beacon_) {
-        next_beacon_ = now.point + settings_.beacon;
-        out_.push_back(Announce{head(now.wall)});
-        out_.push_back(SetWelcome{head(now.wall)});
+void Broker::released(Release const& release, Moment now) {
+    effects_.act(Announce{Update{state_.release_log.epoch(), release.entry}});
+    beacon_.set_welcome(now.wall);
+    patches_.released(release, now);
+    rollouts_.released(release, now);
+    followers_.look(release.info.software, now.wall);
+    effects_.say(LogLevel::info,
+                 fmt::format("release {}: {} {} at {}", release.entry.seq.value, release.info.software.text(),
+                             release.info.version.text(), precise_text(now.wall)));
+}
+
+// ---- messages ----
+
+// A line for each message that the table of roles lets a peer send: dispatch() does not compile without one of them.
+void Broker::message(MessageArrived event, Moment now) {
+    delivery_.learn_of_path(event, now.point);
+    if (!sessions_.admit(event, now)) return;
+    auto const id = event.session;
+    auto const& peer = event.peer;
+    bool const handled = dispatch(
+        std::move(event.message),
+        Overloaded{
+            [&](Update const&) { effects_.refuse(id, Refusal::not_allowed, "UPDATE does not belong here"); },
+            [&](Offer m) { publishing_.offer(id, peer, std::move(m)); },
+            [&](Put const& m) { publishing_.put(id, m, std::move(event.payload)); },
+            [&](Hello const& m) { hello(id, peer, m, now); },
+            [&](Sync const& m) {
+                ordering_.send_missed(id, peer, m.orders.value_or(0), m.own_orders.value_or(0));
+                catch_up_.page(id, m);
+            },
+            [&](Witness const& m) { catch_up_.witness(peer, m, now.wall); },
+            [&](Fetch const& m) { delivery_.fetch(id, m); },
+            [&](PatchQuery const& m) { patches_.query(id, m, now); },
+            [&](Ack const& m) { delivery_.acknowledge(id, m, now); },
+            [&](Credit const& m) { delivery_.permit(id, m); },
+            [&](Report const& m) { reports_.take(id, peer, m); },
+            [&](Ping const& m) { effects_.send(id, Pong{m.nonce}); },
+            [&](Pong const&) {},  // the session is live, and the path's delay is known
+            [&](Admin m) {
+                admin({id, peer, std::move(m)}, now);
+            },
+            [&](Follow const& m) { followers_.follow(id, m, now.wall); },
+            [&](Serve const& m) { calls_.serve(id, peer, m, now); },
+            [&](CallOpen const& m) {
+                state_.last_seen.runs(peer, m.program);
+                calls_.open(id, peer, now);
+            },
+            [&](Call m) { calls_.call(id, peer, std::move(m), now); },
+            [&](CallReady const& m) { calls_.ready(id, m, now); },
+            [&](CallState const& m) { calls_.state(id, m, now); },
+            [&](CallData const& m) { calls_.data(id, m, std::move(event.payload), now); },
+            [&](CallCredit const& m) { calls_.credit(id, m); },
+            [&](CallCancel const& m) { calls_.cancel(peer, m, now); },
+        });
+    LULL_INVARIANT(handled);  // the table of roles admits no other message
+}
+
+void Broker::hello(SessionId session, PeerKey const& node, Hello const& message, Moment now) {
+    sessions_.begin_node(session, node, now);
+    delivery_.restart(session, now.point);
+    calls_.session_ended(session, now);  // a HELLO on the same connection begins anew
+    state_.last_seen.runs(node, message.program);
+    auto const heard = facts_.heard(node, message, now);
+    if (heard.second_machine_is_news) {
+        effects_.say(LogLevel::warn,
+                     fmt::format("two machines use the identity of node '{}': 'lull nodes' says what to "
+                                 "do",
+                                 message.node.text()));
     }
-    if (now.point >= next_queue_news_) {
-        next_queue_news_ = now.point + queue_news;
-        tell_queue();
+    // Before WELCOME: else the node asks for the orders by SYNC.
+    ordering_.send_missed(session, node, message.orders.value_or(0), message.own_orders.value_or(0));
+    CatchUp::Besides besides{.note = heard.note};
+    if (message.inventory) besides.wanted = reports_.wanted(node, *message.inventory);
+    catch_up_.welcome(session, node, message, std::move(besides), now);
+}
+
+// A publisher sees only software that its key has signed a release of; an operator sees all.
+std::optional<Ed25519Public> Broker::signer_of(PeerKey const& peer) const {
+    auto const* const known = state_.peers.find(peer);
+    LULL_INVARIANT(known != nullptr);  // its message was admitted
+    return known->role == Role::publisher ? std::optional(known->signing.value_or(Ed25519Public{})) : std::nullopt;
+}
+
+void Broker::admin(OrderRequest request, Moment now) {
+    auto const& message = request.message;
+    auto const refuse = [&](std::string text) { effects_.refuse(request.session, Refusal::invalid, std::move(text)); };
+    if (message.verb == AdminVerb::nodes_new) {
+        return enrolment_.enrol(request.session, message, now,
+                                [this, session = request.session, question = message](Moment then) mutable {
+                                    question.cursor = 0;
+                                    effects_.send(session, queries_.answer(question, then));
+                                });
     }
-    governor_.divide(sender_.wishes(), now);
-    tell_grants(now);
-    log_governor(now);
-    if (now.point >= next_upkeep_) {
-        governor_.forget_idle(now.point);
-        next_upkeep_ = now.point + upkeep;
-        save_sightings();
-        forget_superseded();
-        collect_garbage(now);
-        drop_ended_holds(now);
+    if (message.verb == AdminVerb::nodes_remove) {
+        return removal_.remove({request.session, request.peer, message.nodes.value_or(std::vector<NodeName>())}, now,
+                               [this, session = request.session](Moment then) {
+                                   beacon_.set_welcome(then.wall);
+                                   Answer answer;
+                                   answer.verb = AdminVerb::nodes_remove;
+                                   answer.time = then.wall;
+                                   effects_.send(session, std::move(answer));
+                               });
     }
-    look_after_sessions(now);
-    serve_waiting_plans(now);
-    advance_rollouts(now);
-    scrub_when_idle(now);
-}
-
-void Broker::look_after_sessions(Moment now) {
-    std::vector<SessionId> silent;
-    for (auto& [id, session] : sessions_) {
-        if (session.reannounce && now.point >= *session.reannounce) {
-            session.reannounce.reset();
-            reannounce(id, session.peer, session.heard_of);
-        }
-        auto const quiet = now.point - session.heard;
-        if (quiet > settings_.silence) {
-            silent.push_back(id);
-        } else if (auto const after = offers_.has(id) ? ping_uploads_after : ping_after;
-                   quiet > after && now.point - session.pinged > after) {
-            session.pinged = now.point;  // a ROUTER learns that a peer is gone only by sending
-            send(id, Ping{});
-        }
+    auto const signer = signer_of(request.peer);
+    bool const known = !message.software || (signer ? queries_.has_release_of(*message.software, *signer)
+                                                    : state_.release_log.newest(*message.software) != nullptr);
+    if (!known && signer) {
+        return refuse(fmt::format("there is no release of a software named '{}' here that your key has signed",
+                                  message.software->text()));
     }
-    for (auto const id : silent) close(id, now);
-}
-
-void Broker::on_message(SessionId id, Session&, Ping const& message, Moment) { send(id, Pong{message.nonce}); }
-
-// ---- publishers ----
-
-void Broker::on_message(SessionId id, Session& session, Offer message, Moment) {
-    if (auto const* release = state_.catalogue.find(message.software, message.version)) {
-        bool const same = release->info.builds == message.builds;
-        if (same && has_all_objects(*release)) {
-            return send(id, Committed{message.software, message.version, state_.catalogue.epoch(), release->entry.seq,
-                                      release->entry.time, true});
-        }
-        if (!same) {
-            return refuse(id, Refusal::conflict,
-                          fmt::format("{} {} was published before with other contents or by another key (release {}); choose a new version",
-                                      message.software.text(), message.version.text(), release->entry.seq.value));
-        }
+    if (!known) return refuse(fmt::format("there is no software named '{}' here", message.software->text()));
+    if (message.node && !state_.peers.key_of(*message.node))
+        return refuse(fmt::format("there is no node named '{}' here", message.node->text()));
+    if (message.verb == AdminVerb::order) return ordering_.give(request, now);
+    if (message.verb == AdminVerb::take_back) {
+        bool const resumes = message.order && message.order->kind == OrderKind::pause && message.order->software;
+        return ordering_.take_back(request, resumes ? rollouts_.failed(*message.order->software) : 0, now);
     }
-    append(offers_.begin(id, session.peer, std::move(message), state_.peers.publishers()));
+    effects_.send(request.session, queries_.answer(message, now, signer));
 }
-
-// As far as it is known.
-bool Broker::has_all_objects(Release const& release) const {
-    return lost_.empty() &&
-           std::ranges::all_of(release.info.builds, [this](Build const& build) { return index_.find(build.manifest).has_value(); });
-}
-
-void Broker::on_event(ObjectKept event, Moment) {
-    if (event.status && lost_.erase(event.object) > 0 && lost_.empty()) say(LogLevel::info, "all objects that were lost are here again");
-    append(offers_.object_kept(event));
-}
-
-void Broker::on_event(ManifestOpened event, Moment) { append(offers_.manifest_opened(std::move(event))); }
-
-void Broker::on_event(UpdateArrived event, Moment now) {
-    auto const* peer = state_.peers.find(event.peer);
-    if (peer == nullptr || !may_send(peer->role, MessageType::update)) {
-        return complain(event.peer, "UPDATE from a key that may not publish");
-    }
-    auto info = open_update_info(event.update.entry.update, state_.peers.publishers());
-    if (!info) return complain(event.peer, fmt::format("UPDATE: {}", info.error().message));
-
-    if (auto const* release = state_.catalogue.find(info->software, info->version)) {
-        if (release->info.builds == info->builds) return tell_publishers(event.peer, *release, release->entry.time < info->time);
-        for (auto const id : offers_.sessions_for(event.peer, *info)) {
-            refuse(id, Refusal::conflict, "this version was published meanwhile with other contents; choose a new version");
-            append(offers_.drop(id));
-        }
-        return;
-    }
-    if (!offers_.complete(event.peer, *info)) return;  // the publisher's session is not at that point: it will begin again
-    enter_log(std::move(event), std::move(*info), now);
-}
-
-// One publication enters the log at a time; a further one waits for its turn and is looked at again then.
-void Broker::enter_log(UpdateArrived event, UpdateInfo info, Moment now) {
-    if (state_.catalogue.reserved() || identity_changes_) {
-        if (waiting_updates_.size() < most_waiting_updates) waiting_updates_.push_back(std::move(event));
-        return;
-    }
-    auto const peer = event.peer;
-    auto const sessions = offers_.sessions_for(peer, info);
-    auto const entry = state_.catalogue.reserve(std::move(event.update.entry.update), std::move(info), now.wall);
-    persist({Catalogue::change(entry)}, [this, peer, sessions](Status const& status, Moment then) {
-        if (!status) {
-            state_.catalogue.abandon();
-            for (auto const id : sessions) {
-                refuse(id, Refusal::no_space, fmt::format("the broker could not record the release: {}", status.error().message));
-                append(offers_.drop(id));
-            }
-        } else {
-            auto const& release = state_.catalogue.confirm();
-            tell_publishers(peer, release, false);
-            out_.push_back(Announce{Update{state_.catalogue.epoch(), release.entry}});
-            out_.push_back(SetWelcome{head(then.wall)});
-            order_patches(release, then);
-            next_rollout_look_ = then.point;
-            advance_rollouts(then);
-            say(LogLevel::info, fmt::format("release {}: {} {} at {} us", release.entry.seq.value, release.info.software.text(),
-                                            release.info.version.text(), then.wall.micros));
-        }
-        take_waiting_updates(then);
-    });
-}
-
-void Broker::take_waiting_updates(Moment now) {
-    auto waiting = std::exchange(waiting_updates_, {});
-    for (auto& update : waiting) on_event(std::move(update), now);
-}
-
-void Broker::tell_publishers(PeerKey const& peer, Release const& release, bool before) {
-    for (auto const id : offers_.sessions_for(peer, release.info)) {
-        send(id, Committed{release.info.software, release.info.version, state_.catalogue.epoch(), release.entry.seq,
-                           release.entry.time, before});
-    }
-}
-
-// ---- the disk ----
-
-void Broker::persist(store::Batch batch, Continuation then) {
-    auto const ticket = next_ticket_++;
-    continuations_.emplace(ticket, std::move(then));
-    out_.push_back(Persist{ticket, std::move(batch)});
-}
-
-void Broker::on_event(BatchDone event, Moment now) {
-    auto const found = continuations_.find(event.ticket);
-    LULL_INVARIANT(found != continuations_.end());
-    auto const then = std::move(found->second);
-    continuations_.erase(found);
-    then(event.status, now);
-}
-
-void Broker::append(Actions actions) { std::move(actions.begin(), actions.end(), std::back_inserter(out_)); }
 
 }  // namespace lull::broker

@@ -1,6 +1,6 @@
 #include "broker/daemon.hpp"
 
-#include "broker/stored_manifest.hpp"
+#include "broker/objects/stored_manifest.hpp"
 #include "schema/wire.hpp"
 
 namespace lull::broker {
@@ -8,23 +8,27 @@ namespace lull::broker {
 namespace {
 
 constexpr std::size_t most_connections = 200'000;
-constexpr int messages_a_turn = 64;       // of one socket, so that the others get their turn
+constexpr int messages_a_turn = 64;  // of one socket, so that the others get their turn
 constexpr unsigned hashing_threads = 2;
 constexpr unsigned check_readers_every = 60;  // ticks
 constexpr Duration between_ticks = std::chrono::seconds(1);
+constexpr Duration time_to_leave = std::chrono::milliseconds(200);  // for a refusal, before its connection is closed
 constexpr Duration between_readings = std::chrono::milliseconds(20);
 
 std::string_view text_of(Frame const& frame) { return {frame.data<char>(), frame.size()}; }
 
 // A backup that is run goes on as another log, because the one that it was copied from went on as well.
-Status renew_copied_log(store::Environment& database, Catalogue& catalogue, Log& log) {
-    if (!catalogue.identity().copied) return {};
+Status renew_copied_log(store::Environment& database, ReleaseLog& release_log, Log& log) {
+    if (!release_log.identity().copied) return {};
     Epoch const epoch{std::max<std::uint64_t>(1, random_u64())};
-    auto const fresh = renewed(catalogue.identity(), catalogue.head(), epoch, SystemClock().wall());
+    auto const fresh = renewed(release_log.identity(), release_log.head(), epoch, SystemClock().wall());
     if (auto status = database.apply(changes_to(fresh)); !status) return status;
-    catalogue.adopt(fresh);
-    log.warn("this is a restored backup: its log ends at release {} and goes on as epoch {:x} behind {}; nodes that have later releases "
-             "keep them, and 'lull status' says so", catalogue.head().value, fresh.epoch.value, fresh.used.value);
+    release_log.adopt(fresh);
+    log.warn(
+        "this is a restored backup: its log ends at release {} and goes on as epoch {:x} behind {}; nodes that have "
+        "later releases "
+        "keep them, and 'lull status' says so",
+        release_log.head().value, fresh.epoch.value, fresh.used.value);
     return {};
 }
 
@@ -36,16 +40,19 @@ Result<std::unique_ptr<Daemon>> Daemon::open(DaemonSettings const& settings, Eve
     if (!keys) return pass(keys.error());
     std::error_code ignored;
     if (!fs::exists(directory.database() / "data.mdb", ignored)) {
-        return fail(Fault::damaged, "the database {} is missing: restore the data directory from a backup, or move {} away and begin "
-                    "anew with: lull-broker init", directory.database().string(), directory.root().string());
+        return fail(Fault::damaged,
+                    "the database {} is missing: restore the data directory from a backup, or move {} away and begin "
+                    "anew with: lull-broker init",
+                    directory.database().string(), directory.root().string());
     }
     auto database = directory.open_database();
     if (!database) return pass(database.error());
+    if (auto status = directory.remove_temporary_files(); !status) return pass(status.error());
     auto state = load_state(*database, directory);
     if (!state) return pass(state.error());
     auto packs = store::Packs::open({.directory = directory.packs()}, *database);
     if (!packs) return pass(packs.error());
-    if (auto status = renew_copied_log(*database, state->catalogue, log); !status) return pass(status.error());
+    if (auto status = renew_copied_log(*database, state->release_log, log); !status) return pass(status.error());
 
     auto scrubs = load_scrubs(*database);
     if (!scrubs) return pass(scrubs.error());
@@ -64,23 +71,24 @@ Daemon::Daemon(Opened opened, DaemonSettings const& settings, EventLoop& loop, L
       database_(std::move(opened.database)),
       packs_(std::move(opened.packs)),
       objects_(packs_),
-      broker_(std::move(opened.state), objects_, settings.broker),
+      broker_(std::move(opened.state), objects_, of_this_life(settings.broker)),
       connections_(most_connections),
       governed_(settings.broker.governor.on),
       lines_(settings.sites),
-      gatekeeper_(broker_.state().peers, log),
-      gate_(context_, [this](CurveKey const& key, std::string_view address) {
-          return gatekeeper_.decide(key, address, clock_.now());
-      }),
+      authenticator_(broker_.state().peers, log),
+      gate_(context_, [this](CurveKey const& key,
+                             std::string_view address) { return authenticator_.decide(key, address, clock_.now()); }),
       writer_(database_, loop),
+      shared_state_(writer_),
       hashing_(loop, hashing_threads),
-      keeper_(loop, hashing_, packs_, writer_),
+      object_writer_(loop, hashing_, packs_, writer_),
       reader_(loop, packs_),
-      sweeper_(hashing_, packs_, writer_, keeper_, log),
-      quick_patch_maker_(loop, packs_, keeper_, Effort::quick),
-      thorough_patch_maker_(loop, packs_, keeper_, Effort::thorough),
-      scrubber_(loop, packs_, writer_, keeper_, log, std::move(opened.scrubs)) {
-    if (!settings.foreign.empty()) foreign_.emplace(loop, settings.foreign, log);
+      garbage_collector_(hashing_, packs_, writer_, object_writer_, log),
+      quick_patch_maker_(loop, packs_, object_writer_, Effort::quick),
+      thorough_patch_maker_(loop, packs_, object_writer_, Effort::thorough),
+      scrubber_(loop, packs_, writer_, object_writer_, log, std::move(opened.scrubs)) {
+    broker_.start(clock_.wall());
+    if (!settings.cross_traffic.empty()) cross_traffic_.emplace(loop, settings.cross_traffic, log);
 }
 
 Status Daemon::open_ports(BrokerAddress const& listen) {
@@ -94,17 +102,28 @@ Status Daemon::run() {
     loop_.watch(gate_.socket(), [this] { gate_.serve(); });
     test_with_stranger();
     loop_.run();
-    log_.info("stopped at release {}", broker_.state().catalogue.head().value);
+    end();
+    log_.info("stopped at release {}", broker_.state().release_log.head().value);
     return outcome_;
 }
 
-// Nobody is served before it is certain that strangers are kept out.
+// What is on its way to the database becomes durable; what workers compute is given up.
+void Daemon::end() {
+    quick_patch_maker_.stop();
+    thorough_patch_maker_.stop();
+    scrubber_.stop();
+    if (auto unsaved = broker_.take_unsaved(); !unsaved.empty())
+        writer_.submit(std::move(unsaved), [](Status const&) {});
+    writer_.finish();
+}
+
+// The broker serves no peer before it is certain that unknown keys are refused.
 void Daemon::test_with_stranger() {
     auto const stranger = CurveKeyPair::generate();
-    gatekeeper_.expect_stranger(stranger.public_key);
-    StrangerTest::Door const door{.endpoint = ports_->exchange.last_endpoint(), .key = keys_.public_key};
-    stranger_test_ = std::make_unique<StrangerTest>(context_, loop_, stranger, door);
-    stranger_test_->start([this] { return gatekeeper_.stranger_came(); },
+    authenticator_.expect_stranger(stranger.public_key);
+    AuthenticatorSelfTest::Door const door{.endpoint = ports_->exchange.last_endpoint(), .key = keys_.public_key};
+    stranger_test_ = std::make_unique<AuthenticatorSelfTest>(context_, loop_, stranger, door);
+    stranger_test_->start([this] { return authenticator_.stranger_came(); },
                           [this](Status status) {
                               loop_.post([this] { stranger_test_.reset(); });
                               outcome_ = std::move(status);
@@ -118,14 +137,14 @@ void Daemon::begin() {
     loop_.watch(ports_->ingest, [this] { serve_ingest(); });
     loop_.watch(ports_->announce, [this] { serve_announce(); });
     tick();
-    log_.info("listening on {}:{} (ingest), :{} (announce), :{} (exchange); log at release {}", listen_.host, listen_.port,
-              listen_.port + 1, listen_.port + 2, broker_.state().catalogue.head().value);
+    log_.info("listening on {}:{} (ingest), :{} (announce), :{} (exchange); log at release {}", listen_.host,
+              listen_.port, listen_.port + 1, listen_.port + 2, broker_.state().release_log.head().value);
 }
 
 void Daemon::tick() {
-    if (foreign_) {
-        raise(ForeignMeasured{foreign_->latest()});
-        foreign_->refresh();
+    if (cross_traffic_) {
+        raise(CrossTrafficMeasured{cross_traffic_->latest()});
+        cross_traffic_->refresh();
     }
     raise(Tick{});
     told_full_ = false;
@@ -143,39 +162,50 @@ void Daemon::serve_exchange() {
     }
 }
 
-// Frames: routing id, header, body, payload where the message has one. An empty message is what DEALERs say when they connect.
+// Frames: routing id, header, body, payload where the message has one. A DEALER sends an empty message when it
+// connects.
 void Daemon::receive(Received received) {
     auto& frames = received.frames;
     auto const peer = PeerKey::parse(received.user_id);
     if (!peer || frames.size() < 2 || (frames.size() == 2 && frames[1].size() == 0)) return;
     auto const found = connections_.session_of(text_of(frames[0]), *peer);
     if (!found) {
-        if (!std::exchange(told_full_, true)) log_.warn("messages are dropped: {} sessions are open", connections_.size());
+        if (!std::exchange(told_full_, true))
+            log_.warn("messages are dropped: {} sessions are open", connections_.size());
         return;
     }
     if (found->ended) raise(SessionGone{*found->ended});
     auto const session = found->session;
-    if (found->fresh) open_way(session, frames[1]);
+    if (found->fresh) {
+        note_connection(*peer, frames[1]);
+        open_route(session, frames[1]);
+    }
 
     if (frames.size() != 3 && frames.size() != 4) {
-        return raise(NonsenseArrived{session, *peer, {Fault::damaged, fmt::format("a message has {} frames", frames.size() - 1)}});
+        return raise(MalformedMessage{
+            session, *peer, {Fault::damaged, fmt::format("a message has {} frames", frames.size() - 1)}});
     }
     auto const type = wire::decode_header(as_view(frames[1]));
     auto message = type ? wire::decode_body(*type, as_view(frames[2])) : Result<Message>(pass(type.error()));
-    if (!message) return raise(NonsenseArrived{session, *peer, message.error()});
-    MessageArrived arrived{session, *peer, std::move(*message), frames.size() == 4 ? to_buffer(as_view(frames[3])) : Buffer()};
+    if (!message) return raise(MalformedMessage{session, *peer, message.error()});
+    MessageArrived arrived{session, *peer, std::move(*message),
+                           frames.size() == 4 ? to_buffer(as_view(frames[3])) : Buffer()};
     auto const* const connection = lines_.connection(session);
     bool const tells = std::holds_alternative<Ack>(arrived.message) || std::holds_alternative<Pong>(arrived.message);
     if (tells && connection != nullptr) arrived.round_trip = connection->round_trip();
     raise(std::move(arrived));
 }
 
-void Daemon::open_way(SessionId session, Frame const& frame) {
+void Daemon::note_connection(PeerKey const& peer, Frame const& frame) {
+    if (auto const descriptor = descriptor_of(frame)) peer_connections_.seen(peer, *descriptor);
+}
+
+void Daemon::open_route(SessionId session, Frame const& frame) {
     if (!governed_) return;
     auto const descriptor = descriptor_of(frame);
     auto const connection = descriptor ? TcpConnection::of(*descriptor) : std::nullopt;
-    auto way = connection ? lines_.open(session, *connection) : std::nullopt;
-    if (way) raise(WayKnown{session, std::move(*way)});
+    auto route = connection ? lines_.open(session, *connection) : std::nullopt;
+    if (route) raise(RouteKnown{session, std::move(*route)});
 }
 
 void Daemon::serve_ingest() {
@@ -190,10 +220,15 @@ void Daemon::serve_ingest() {
     }
 }
 
-// Subscriptions. Nothing depends on them, but what is not read piles up.
+// Subscriptions. They show the connections of each peer.
 void Daemon::serve_announce() {
     for (int i = 0; i < messages_a_turn; ++i) {
-        if (!ports_->announce.receive()) return;
+        auto const received = ports_->announce.receive();
+        if (!received) return;
+        auto const peer = PeerKey::parse(received->user_id);
+        if (!peer || received->frames.size() != 1) continue;
+        note_connection(*peer, received->frames[0]);
+        raise(NodeSubscribed{*peer});
     }
 }
 
@@ -230,11 +265,17 @@ void Daemon::arm_turn() {
     });
 }
 
-// While anybody is sent anything.
+// While there are sessions to which bytes flow.
 void Daemon::read_lines() {
     for (auto& reading : lines_.read(loop_.now())) raise(std::move(reading));
     reading_lines_ = lines_.busy();
     if (reading_lines_) loop_.after(between_readings, [this] { read_lines(); });
+}
+
+// Ids of calls belong to this life of the broker.
+BrokerSettings Daemon::of_this_life(BrokerSettings settings) {
+    settings.calls.life = random_u64();
+    return settings;
 }
 
 Daemon::Sent Daemon::send(SessionId session, Message const& message, std::optional<Frame> payload) {
@@ -248,16 +289,21 @@ Daemon::Sent Daemon::send(SessionId session, Message const& message, std::option
     if (payload) frames.push_back(std::move(*payload));
     auto const outcome = ports_->exchange.send(std::move(frames));
     if (outcome == Socket::Sent::yes) return Sent::yes;
-    if (outcome == Socket::Sent::full) log_.warn("a session is dropped because its peer takes nothing from its connection");
+    if (outcome == Socket::Sent::full)
+        log_.warn("a session is dropped because its peer does not read from its connection");
     raise(SessionGone{session});
     return Sent::no;
 }
 
-void Daemon::perform(Send const& action) { send(action.session, action.message, std::nullopt); }
+void Daemon::perform(Send const& action) {
+    bool const has_payload = std::holds_alternative<CallData>(action.message);
+    send(action.session, action.message, has_payload ? std::optional(to_frame(action.payload)) : std::nullopt);
+}
 
 void Daemon::perform(SendProbe const& action) {
     auto const* const connection = lines_.connection(action.session);
-    FrameLeft left{action.session, action.number, {}, loop_.now(), connection == nullptr ? Bytes() : connection->unsent()};
+    FrameLeft left{
+        action.session, action.number, {}, loop_.now(), connection == nullptr ? Bytes() : connection->unsent()};
     if (send(action.session, Ping{action.number}, std::nullopt) == Sent::yes) raise(std::move(left));
 }
 
@@ -266,9 +312,7 @@ void Daemon::perform(SetPacing const& action) {
 }
 
 void Daemon::perform(SendFrame const& action) {
-    auto const place = packs_.find(action.place.shape.object);  // it may have moved to another pack since it was asked for
-    if (!place || place->shape != action.place.shape) return raise(SessionGone{action.session});
-    reader_.read({*place, action.offset, action.length}, [this, action](Result<Frame> frame) {
+    reader_.read({action.place, action.offset, action.length}, [this, action](Result<Frame> frame) {
         if (connections_.routing_id(action.session) == nullptr) return;  // closed meanwhile
         if (frame) return send_data(action, std::move(*frame));
         log_.error("cannot send object {}: {}", action.place.shape.object.hex(), frame.error().message);
@@ -278,7 +322,8 @@ void Daemon::perform(SendFrame const& action) {
 
 void Daemon::send_data(SendFrame const& action, Frame frame) {
     auto const* const connection = lines_.connection(action.session);
-    FrameLeft left{action.session, std::nullopt, action.length, loop_.now(), connection == nullptr ? Bytes() : connection->unsent()};
+    FrameLeft left{action.session, std::nullopt, action.length, loop_.now(),
+                   connection == nullptr ? Bytes() : connection->unsent()};
     bool const sent = send(action.session, Data{action.place.shape, action.offset}, std::move(frame)) == Sent::yes;
     if (!sent || connection == nullptr) return;
     lines_.sent(action.session, left.at);
@@ -291,51 +336,63 @@ void Daemon::perform(CloseSession const& action) {
     connections_.forget(action.session);
 }
 
+void Daemon::perform(CloseConnections const& action) {
+    loop_.after(time_to_leave, [this, peer = action.peer] {
+        if (broker_.state().peers.find(peer) == nullptr) peer_connections_.shut_down(peer);
+    });
+}
+
 void Daemon::perform(Announce const& action) {
     std::vector<Frame> frames;
     frames.push_back(to_frame(wire::encode_announcement(action.message)));
-    (void)ports_->announce.send(std::move(frames));  // a hint: whoever misses it sees the gap in the next HEAD
+    (void)ports_->announce.send(std::move(frames));  // a hint: a node that misses it sees the gap in the next HEAD
 }
 
 void Daemon::perform(SetWelcome const& action) { ports_->announce.set_welcome(wire::encode_announcement(action.head)); }
 
 void Daemon::perform(Persist& action) {
-    writer_.submit(std::move(action.batch), [this, ticket = action.ticket](Status const& status) { raise(BatchDone{ticket, status}); });
+    shared_state_.commit(std::move(action.batch), [this, ticket = action.ticket](SharedState::Outcome const& outcome) {
+        auto const* error = std::get_if<Error>(&outcome);
+        LULL_INVARIANT(!std::holds_alternative<SharedState::Conflict>(outcome));  // this broker is alone
+        raise(BatchDone{ticket, error == nullptr ? Status() : Status(pass(*error))});
+    });
 }
 
 void Daemon::perform(KeepObject& action) {
     auto const shape = action.shape;
-    keeper_.keep(shape, std::move(action.stored), [this, session = action.session, shape](Status const& status) {
+    object_writer_.keep(shape, std::move(action.stored), [this, session = action.session, shape](Status const& status) {
         if (!status) log_.warn("an uploaded object is refused: {}", status.error().message);
         raise(ObjectKept{session, shape.object, shape.stored, status});
     });
 }
 
 void Daemon::perform(OpenManifest& action) {
+    auto done = [this, session = action.session, manifest = action.manifest](Result<Manifest> content) {
+        raise(ManifestOpened{session, manifest, std::move(content)});
+    };
     auto const place = packs_.find(action.manifest);
-    LULL_INVARIANT(place.has_value());  // objects are never removed while they are asked for
-    auto pack = packs_.open_pack(place->pack);
-    hashing_.submit(
-        [pack = std::move(pack), place = *place, trusted = std::move(action.trusted)]() -> Result<Manifest> {
-            if (!pack) return pass(pack.error());
-            return open_stored_manifest(*pack, place, trusted);
-        },
-        [this, session = action.session, manifest = action.manifest](Result<Manifest> content) {
-            raise(ManifestOpened{session, manifest, std::move(content)});
-        });
+    if (!place) return done(fail(Fault::not_found, "manifest {} is not here any more", action.manifest.hex()));
+    hashing_.submit([pack = packs_.pack(place->pack), place = *place,
+                     trusted = std::move(action.trusted)] { return open_stored_manifest(pack, place, trusted); },
+                    std::move(done));
 }
 
 void Daemon::perform(ListNeeded const& action) {
-    sweeper_.list_needed(action.manifests, [this](Result<ObjectSet> objects) { raise(NeededListed{std::move(objects)}); });
+    garbage_collector_.list_needed(action.manifests,
+                                   [this](Result<ObjectSet> objects) { raise(NeededListed{std::move(objects)}); });
 }
 
 void Daemon::perform(RemoveOthers const& action) {
-    sweeper_.remove_others(action.needed, [this](std::size_t objects, Bytes bytes) { raise(OthersRemoved{objects, bytes}); });
+    garbage_collector_.remove_others(action.needed, [this](std::size_t objects, Bytes bytes) {
+        raise(OthersRemoved{objects, bytes});
+    });
 }
 
 void Daemon::perform(MakePatch const& action) {
     auto& maker = action.effort == Effort::quick ? quick_patch_maker_ : thorough_patch_maker_;
-    maker.make(action.patch, [this, action](Result<MadePatch> made) { raise(PatchMade{action.patch, action.effort, std::move(made)}); });
+    maker.make(action.patch, [this, action](Result<MadePatch> made) {
+        raise(PatchMade{action.patch, action.effort, std::move(made)});
+    });
 }
 
 void Daemon::perform(ScrubObjects const& action) {

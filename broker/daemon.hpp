@@ -4,18 +4,20 @@
 #include <memory>
 
 #include "broker/broker.hpp"
-#include "broker/connections.hpp"
-#include "broker/data_directory.hpp"
-#include "broker/foreign_reading.hpp"
-#include "broker/frame_reader.hpp"
-#include "broker/gatekeeper.hpp"
-#include "broker/keeper.hpp"
-#include "broker/lines.hpp"
-#include "broker/patch_maker.hpp"
-#include "broker/scrubber.hpp"
-#include "broker/ports.hpp"
-#include "broker/stranger_test.hpp"
-#include "broker/sweeper.hpp"
+#include "broker/data/data_directory.hpp"
+#include "broker/data/lmdb_state.hpp"
+#include "broker/net/authenticator.hpp"
+#include "broker/net/authenticator_self_test.hpp"
+#include "broker/net/connections.hpp"
+#include "broker/net/cross_traffic_reading.hpp"
+#include "broker/net/network_interfaces.hpp"
+#include "broker/net/peer_connections.hpp"
+#include "broker/net/ports.hpp"
+#include "broker/objects/frame_reader.hpp"
+#include "broker/objects/garbage_collector.hpp"
+#include "broker/objects/object_writer.hpp"
+#include "broker/objects/patch_maker.hpp"
+#include "broker/objects/scrubber.hpp"
 
 namespace lull::broker {
 
@@ -23,18 +25,22 @@ struct DaemonSettings {
     DataDirectory directory;
     BrokerAddress listen;
     BrokerSettings broker;
-    std::vector<Network> sites{};  // networks whose nodes share a line
-    std::string foreign{};         // ForeignReading; empty: none
+    std::vector<IpNetwork> sites{};  // networks whose nodes share a line
+    std::string cross_traffic{};     // CrossTrafficReading; empty: none
+    bool operator==(DaemonSettings const&) const = default;
 };
 
-// The shell around the broker's decision code: makes events of what sockets, workers and the writer say, and performs the actions.
-// The decision code is reached from the loop's thread only.
+// The shell around the broker's decision code: makes events of what sockets, workers and the writer say, and performs
+// the actions. The decision code is reached from the loop's thread only.
 class Daemon {
 public:
     // Opens database and packs, loads what the broker knows, binds the ports. `loop` and `log` outlive the daemon.
-    [[nodiscard]] static Result<std::unique_ptr<Daemon>> open(DaemonSettings const& settings, EventLoop& loop, Log& log);
+    [[nodiscard]] static Result<std::unique_ptr<Daemon>> open(DaemonSettings const& settings, EventLoop& loop,
+                                                              Log& log);
 
-    // Serves until the loop is stopped; then commits what is queued. Fails if strangers are let in.
+    // Serves until the loop is stopped; then commits what is queued. Fails if the authenticator admits unknown keys.
+    // When it returns, everything that was acknowledged is durable and workers only compute: the process may end
+    // without waiting for them, as the destructor does.
     [[nodiscard]] Status run();
 
     Daemon(Daemon const&) = delete;
@@ -45,7 +51,9 @@ private:
     class StoredObjects final : public ObjectIndex {
     public:
         explicit StoredObjects(store::Packs const& packs) : packs_(packs) {}
-        [[nodiscard]] std::optional<store::ObjectPlace> find(Digest const& object) const override { return packs_.find(object); }
+        [[nodiscard]] std::optional<store::ObjectPlace> find(Digest const& object) const override {
+            return packs_.find(object);
+        }
 
     private:
         store::Packs const& packs_;
@@ -62,20 +70,24 @@ private:
     [[nodiscard]] Status open_ports(BrokerAddress const& listen);
     void test_with_stranger();
     void begin();
+    void end();
     void tick();
 
     void serve_exchange();
     void serve_ingest();
     void serve_announce();
     void receive(Received received);
-    void open_way(SessionId session, Frame const& frame);
+    void note_connection(PeerKey const& peer, Frame const& frame);
+    void open_route(SessionId session, Frame const& frame);
 
+    [[nodiscard]] static BrokerSettings of_this_life(BrokerSettings settings);
     void raise(Event event);
     void perform(Send const& action);
     void perform(SendFrame const& action);
     void perform(SendProbe const& action);
     void perform(SetPacing const& action);
     void perform(CloseSession const& action);
+    void perform(CloseConnections const& action);
     void perform(Announce const& action);
     void perform(SetWelcome const& action);
     void perform(Persist& action);
@@ -102,12 +114,13 @@ private:
     StoredObjects objects_;
     Broker broker_;
     Connections connections_;
+    PeerConnections peer_connections_;
     bool governed_;
-    Lines lines_;  // of those sessions that are
+    NetworkInterfaces lines_;  // of those sessions that are
     std::optional<EventLoop::TimerId> turn_timer_;
     TimePoint turn_due_{};
     bool reading_lines_ = false;
-    std::optional<ForeignReading> foreign_;
+    std::optional<CrossTrafficReading> cross_traffic_;
     std::deque<Event> events_;
     bool deciding_ = false;
     unsigned ticks_ = 0;
@@ -115,17 +128,18 @@ private:
     Status outcome_;
 
     MessagingContext context_;
-    Gatekeeper gatekeeper_;
-    Gate gate_;
+    Authenticator authenticator_;
+    ZapHandler gate_;
     std::optional<Ports> ports_;
-    std::unique_ptr<StrangerTest> stranger_test_;
+    std::unique_ptr<AuthenticatorSelfTest> stranger_test_;
 
     // Threads: they end first, the writer last of them.
     store::Writer writer_;
+    LmdbState shared_state_;
     Workers hashing_;
-    Keeper keeper_;
+    ObjectWriter object_writer_;
     FrameReader reader_;
-    Sweeper sweeper_;
+    GarbageCollector garbage_collector_;
     PatchMaker quick_patch_maker_;
     PatchMaker thorough_patch_maker_;
     Scrubber scrubber_;

@@ -7,6 +7,8 @@ target_include_directories(lull_flags INTERFACE ${PROJECT_SOURCE_DIR})
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these falsely when it inlines std::string and std::vector at -O2.
   target_compile_options(lull_flags INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-maybe-uninitialized)
+  # Lets ccache see which precompiled header a file uses.
+  target_compile_options(lull_flags INTERFACE -fpch-preprocess)
 endif()
 if(LULL_SANITIZE)
   target_compile_options(lull_flags INTERFACE -fsanitize=${LULL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

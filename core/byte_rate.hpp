@@ -40,10 +40,14 @@ constexpr ByteRate Mbit(double n) { return ByteRate(n * 125'000); }
 
 [[nodiscard]] constexpr double to_seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-[[nodiscard]] constexpr Duration from_seconds(double seconds) { return Duration(static_cast<Duration::rep>(seconds * 1e9)); }
+[[nodiscard]] constexpr Duration from_seconds(double seconds) {
+    return Duration(static_cast<Duration::rep>(seconds * 1e9));
+}
 
 // A duration times a factor.
-[[nodiscard]] constexpr Duration scaled(Duration duration, double factor) { return from_seconds(to_seconds(duration) * factor); }
+[[nodiscard]] constexpr Duration scaled(Duration duration, double factor) {
+    return from_seconds(to_seconds(duration) * factor);
+}
 
 // What flows in this time.
 [[nodiscard]] constexpr Bytes flowing(ByteRate rate, Duration time) {

@@ -1,5 +1,6 @@
 #include "core/bytes.hpp"
 
+#include <cstring>
 #include <optional>
 
 namespace lull {
@@ -14,6 +15,12 @@ std::optional<unsigned> digit_value(char digit) {
 }
 
 }  // namespace
+
+bool is_zero(View bytes) {
+    // Equal to itself from its second byte on: each byte is the one before.
+    return bytes.empty() ||
+           (bytes.front() == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
 
 std::string to_hex(View bytes) {
     constexpr std::string_view digits = "0123456789abcdef";

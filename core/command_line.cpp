@@ -1,7 +1,11 @@
 #include "core/command_line.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/program_options.hpp>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -9,7 +13,9 @@
 #include <sstream>
 
 #include "core/files.hpp"
+#include "core/json.hpp"
 #include "core/nearest_word.hpp"
+#include "core/table.hpp"
 #include "core/text.hpp"
 
 namespace lull {
@@ -25,8 +31,8 @@ constexpr char config_option[] = "config";
 constexpr Bytes most_config = MiB(1);
 
 Option const* find_option(Options const& options, std::string const& name) {
-    auto const found =
-        std::find_if(options.begin(), options.end(), [&](Option const& known) { return known.name == name; });
+    auto const found = std::find_if(options.begin(), options.end(),
+                                    [&](Option const& known) { return known.name == name; });
     return found == options.end() ? nullptr : &*found;
 }
 
@@ -138,13 +144,27 @@ Result<bool> read_switch(std::string const& name, std::string const& text) {
     return fail(Fault::usage, "{} is '{}', and has to be true or false", name, text);
 }
 
+// "line 3: ", for the last line that begins with this word; empty if there is none.
+std::string line_of(std::string const& text, std::string const& word) {
+    std::istringstream stream(text);
+    std::string found;
+    std::size_t number = 0;
+    for (std::string line; std::getline(stream, line);) {
+        ++number;
+        line.erase(0, line.find_first_not_of(" \t"));
+        if (line.starts_with(word) && line.find_first_not_of(" \t=", word.size()) != word.size())
+            found = fmt::format("line {}: ", number);
+    }
+    return found;
+}
+
 Result<std::vector<po::option>> parse_config(std::string const& text) {
     std::istringstream stream(text);
     try {
         return po::parse_config_file(stream, po::options_description(), true).options;
     } catch (po::invalid_config_file_syntax const& problem) {
-        return fail(Fault::usage, "{} is no line of the kind 'name = value'; lines that begin with # are skipped",
-                    lull::quoted(problem.tokens()));
+        return fail(Fault::usage, "{}{} is no line of the kind 'name = value'; lines that begin with # are skipped",
+                    line_of(text, problem.tokens()), lull::quoted(problem.tokens()));
     } catch (po::error const& problem) {
         return fail(Fault::usage, "{}", problem.what());
     }
@@ -158,19 +178,21 @@ Result<Values> config_values(std::string const& text, Options const& options, Op
     for (auto const& line : *lines) {
         auto const& name = line.string_key;
         if (name == config_option || find_option(known, name) == nullptr) {
-            return fail(Fault::usage, "unknown option {}{}", name, suggestion(name, names_of(known, "")));
+            return fail(Fault::usage, "{}unknown option {}{}", line_of(text, name), name,
+                        suggestion(name, names_of(known, "")));
         }
         auto const* const option = find_option(options, name);
         if (option == nullptr) continue;
         if (is_switch(*option)) {
             auto const on = read_switch(name, line.value.front());
-            if (!on) return pass(on.error());
+            if (!on) return fail(on.error().fault, "{}{}", line_of(text, name), on.error().message);
             if (*on) values[name] = {};
             continue;
         }
         auto& into = values[name];
         into.insert(into.end(), line.value.begin(), line.value.end());
-        if (into.size() > 1 && !option->many) return fail(Fault::usage, "{} is given more than once", name);
+        if (into.size() > 1 && !option->many)
+            return fail(Fault::usage, "{}{} is given more than once", line_of(text, name), name);
     }
     return values;
 }
@@ -194,6 +216,12 @@ Status add_config(Options const& options, Options const& known, Values& values) 
     if (!found) return fail(found.error().fault, "config file {}: {}", path, found.error().message);
     values.merge(*found);
     return {};
+}
+
+std::set<std::string> names_in(Values const& values) {
+    std::set<std::string> names;
+    for (auto const& [name, ignored] : values) names.insert(name);
+    return names;
 }
 
 void add_fallbacks(Options const& options, Values& values) {
@@ -269,19 +297,77 @@ bool asks_for_help(std::vector<std::string> const& words) {
     return std::any_of(words.begin(), end, [](std::string const& word) { return asks_for_help(word); });
 }
 
-int print(std::string const& text) {
-    return std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0 ? 1 : 0;
+// Messages quote files, and peers. Their lines stay.
+std::string harmless_lines(std::string_view text) {
+    std::string out;
+    for (auto rest = text; !rest.empty();) {
+        auto const end = std::min(rest.find('\n'), rest.size());
+        out += harmless(rest.substr(0, end));
+        if (end < rest.size()) out += '\n';
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return out;
 }
 
+// A descriptor that is closed at the start would be given to the next file or socket, and what is printed would go
+// there. Behind this one prints, and reads, nothing: writing to standard output fails.
+void open_standard_streams() {
+    for (int const stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
+        // The lowest descriptor that is free is this one.
+        (void)open("/dev/null", stream == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
+int print(std::string const& text) { return std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0 ? 1 : 0; }
+
 // Tells the error and returns the exit status; `call` is what --help can be appended to.
+bool has_json(Command const& command) { return std::ranges::count(command.options, "json", &Option::name) > 0; }
+
+// Also where the rest of the words is wrong.
+bool wants_json(Command const& command, std::vector<std::string> const& words) {
+    if (!has_json(command)) return false;
+    auto const end = std::ranges::find(words, "--");
+    return std::find(words.begin(), end, "--json") != end;
+}
+
+// For programs: one object, in place of the lines for people.
+int report_json(Error const& error) {
+    auto const status = exit_status(error.fault);
+    auto const text = Json{{"error", error.message}, {"status", status}}.dump(-1, ' ', false,
+                                                                              Json::error_handler_t::replace);
+    std::fputs((text + "\n").c_str(), stderr);
+    return status;
+}
+
 int report(std::string const& program, std::string const& call, Error const& error) {
-    auto text = fmt::format("{}: {}\n", program, error.message);
+    auto text = fmt::format("{}: {}\n", program, harmless_lines(error.message));
     if (error.fault == Fault::usage) text += fmt::format("see: {} --help\n", call);
     std::fputs(text.c_str(), stderr);
     return exit_status(error.fault);
 }
 
 }  // namespace
+
+Arguments Arguments::filled_from(Arguments const& file) const {
+    auto filled = *this;
+    for (auto const& name : file.given_) {
+        if (fixed_.contains(name)) continue;
+        filled.values_[name] = file.values_.at(name);
+        filled.given_.insert(name);
+    }
+    return filled;
+}
+
+Result<Arguments> parse_options(std::string_view text, std::vector<Option> const& options) {
+    auto values = config_values(std::string(text), options, options);
+    if (!values) return pass(values.error());
+    Arguments arguments;
+    arguments.values_ = std::move(*values);
+    arguments.given_ = names_in(arguments.values_);
+    add_fallbacks(options, arguments.values_);
+    return arguments;
+}
 
 bool Arguments::has(std::string const& name) const { return values_.contains(name); }
 
@@ -310,7 +396,9 @@ Result<std::uint64_t> Arguments::number(std::string const& name) const {
 }
 
 CommandLine::CommandLine(std::string program, std::string summary, std::vector<Command> commands)
-    : program_(std::move(program)), summary_(std::move(summary)), commands_(std::move(commands)) {}
+    : program_(std::move(program)),
+      summary_(std::move(summary)),
+      commands_(std::move(commands)) {}
 
 void CommandLine::add_common(Option option) { common_.push_back(std::move(option)); }
 
@@ -331,7 +419,9 @@ Result<Arguments> CommandLine::parse(Command const& command, std::vector<std::st
     for (auto const& other : commands_) known = joined(std::move(known), other.options);
 
     add_environment(options, arguments.values_);
+    arguments.fixed_ = names_in(arguments.values_);
     if (auto status = add_config(options, known, arguments.values_); !status) return pass(status.error());
+    arguments.given_ = names_in(arguments.values_);
     add_fallbacks(options, arguments.values_);
     if (auto status = check_positional(command, arguments.positional_); !status) return pass(status.error());
     if (auto status = check_required(options, arguments.values_); !status) return pass(status.error());
@@ -339,6 +429,7 @@ Result<Arguments> CommandLine::parse(Command const& command, std::vector<std::st
 }
 
 int CommandLine::run(int argc, char const* const* argv) {
+    open_standard_streams();
     std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
     if (words.empty()) return report(program_, program_, {Fault::usage, "no command is given"});
     if (asks_for_help(words[0])) return print(help());
@@ -354,10 +445,13 @@ int CommandLine::run(int argc, char const* const* argv) {
     words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(found->words));
     if (asks_for_help(words)) return print(help(command));
     auto const call = program_ + " " + command.name;
+    bool json = wants_json(command, words);
+    auto const tell = [&](Error const& error) { return json ? report_json(error) : report(program_, call, error); };
     auto const arguments = parse(command, std::move(words));
-    if (!arguments) return report(program_, call, arguments.error());
+    if (!arguments) return tell(arguments.error());
+    json = json || (has_json(command) && arguments->flag("json"));  // of the environment or the config file
     auto const status = command.run(*arguments);
-    return status ? 0 : report(program_, call, status.error());
+    return status ? 0 : tell(status.error());
 }
 
 }  // namespace lull

@@ -189,8 +189,8 @@ bool verify_signature(Ed25519Public const& key, View message, View signature) {
     MdContext const context(EVP_MD_CTX_new());
     LULL_INVARIANT(handle != nullptr && context != nullptr);
     LULL_INVARIANT(EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, handle.get()) == 1);
-    bool const good =
-        EVP_DigestVerify(context.get(), octets(signature), signature.size(), octets(message), message.size()) == 1;
+    bool const good = EVP_DigestVerify(context.get(), octets(signature), signature.size(), octets(message),
+                                       message.size()) == 1;
     ERR_clear_error();  // a bad signature leaves an entry in this thread's queue
     return good;
 }

@@ -14,8 +14,8 @@ struct Unit {
     std::uint64_t seconds;
 };
 
-constexpr std::array units = {Unit{"", 1},      Unit{"s", 1},     Unit{"min", 60},    Unit{"m", 60},
-                              Unit{"h", 3600},  Unit{"d", 86'400}};
+constexpr std::array units = {Unit{"", 1},   Unit{"s", 1},    Unit{"min", 60},
+                              Unit{"m", 60}, Unit{"h", 3600}, Unit{"d", 86'400}};
 constexpr std::uint64_t most_seconds = 10ULL * 366 * 86'400;
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 
 namespace lull {
 
@@ -23,13 +24,15 @@ EventLoop::EventLoop() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) { LULL_IN
 EventLoop::~EventLoop() = default;
 
 EventLoop::WatchId EventLoop::watch(Socket& socket, Task handler) {
-    auto entry = std::make_unique<SocketWatch>(SocketWatch{next_id_++, &socket, socket.descriptor(), std::move(handler)});
+    auto entry = std::make_unique<SocketWatch>(
+        SocketWatch{next_id_++, &socket, socket.descriptor(), std::move(handler)});
     sockets_.push_back(std::move(entry));
     return sockets_.back()->id;
 }
 
 EventLoop::WatchId EventLoop::watch(int descriptor, short events, Task handler) {
-    descriptors_.push_back(std::make_unique<DescriptorWatch>(DescriptorWatch{next_id_++, descriptor, events, std::move(handler)}));
+    descriptors_.push_back(
+        std::make_unique<DescriptorWatch>(DescriptorWatch{next_id_++, descriptor, events, std::move(handler)}));
     return descriptors_.back()->id;
 }
 
@@ -118,13 +121,17 @@ bool EventLoop::run_due_timers() {
 }
 
 bool EventLoop::run_posted() {
-    std::deque<UniqueTask> tasks;
     {
         std::lock_guard const lock(posted_mutex_);
-        tasks.swap(posted_);
+        std::ranges::move(std::exchange(posted_, {}), std::back_inserter(taken_));
     }
-    for (auto& task : tasks) task();
-    return !tasks.empty();
+    bool const any = !taken_.empty();
+    while (!taken_.empty()) {
+        auto task = std::move(taken_.front());
+        taken_.pop_front();
+        task();
+    }
+    return any;
 }
 
 bool EventLoop::run_turn_end() {

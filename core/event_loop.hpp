@@ -35,7 +35,8 @@ private:
     std::unique_ptr<Body> body_;
 };
 
-// The one loop of a process. It owns no state of the domain; handlers run one at a time on the thread that called run().
+// The one loop of a process. It owns no state of the domain; handlers run one at a time on the thread that called
+// run().
 class EventLoop {
 public:
     using Task = std::function<void()>;
@@ -47,7 +48,8 @@ public:
     EventLoop(EventLoop const&) = delete;
     EventLoop& operator=(EventLoop const&) = delete;
 
-    // `handler` runs while the socket has something to read; it reads at least one message. The socket outlives the watch.
+    // `handler` runs while the socket has something to read; it reads at least one message. The socket outlives the
+    // watch.
     WatchId watch(Socket& socket, Task handler);
     // `handler` runs while poll(2) reports `events` (or an error) for the descriptor.
     WatchId watch(int descriptor, short events, Task handler);
@@ -70,7 +72,10 @@ public:
     // SIGINT and SIGTERM end up here. Call before any thread is started: the mask is inherited.
     void on_signal(std::vector<int> signals, std::function<void(int)> handler);
 
+    // Runs handlers until one of them calls stop(). An exception of a handler leaves run(); what waits for the loop
+    // still waits, and run() may be called again.
     void run();
+    // The turn that is under way ends first. Only on the loop: other threads post it.
     void stop() { stopped_ = true; }
 
     [[nodiscard]] TimePoint now() const { return std::chrono::steady_clock::now(); }
@@ -105,8 +110,9 @@ private:
     std::deque<Task> turn_end_;
     std::mutex posted_mutex_;
     std::deque<UniqueTask> posted_;  // guarded by posted_mutex_
-    FileDescriptor wake_;      // eventfd(2)
-    FileDescriptor signal_;    // signalfd(2)
+    std::deque<UniqueTask> taken_;   // from posted_, not run yet
+    FileDescriptor wake_;            // eventfd(2)
+    FileDescriptor signal_;          // signalfd(2)
     std::uint64_t next_id_ = 1;
     bool stopped_ = false;
     bool any_dead_ = false;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -23,6 +24,11 @@ namespace lull {
 namespace {
 
 constexpr int exit_after_lost_write = 70;  // EX_SOFTWARE of sysexits.h
+
+std::atomic<LastAct>& last_act() {
+    static std::atomic<LastAct> act = nullptr;
+    return act;
+}
 
 char const* reason(int number) {
     char const* const text = strerrordesc_np(number);
@@ -52,8 +58,7 @@ auto uninterrupted(Call call) {
     std::fprintf(stderr,
                  "cannot %s %s: %s; what was written may be lost, so this process ends and has to be started again\n",
                  what, path.c_str(), reason(number));
-    std::fflush(stderr);
-    _exit(exit_after_lost_write);
+    end_after_lost_write();
 }
 
 fs::path directory_of(fs::path const& path) {
@@ -61,10 +66,14 @@ fs::path directory_of(fs::path const& path) {
     return parent.empty() ? fs::path(".") : parent;
 }
 
+// Of TemporaryFile: the prefix and what mkostemp(3) puts in the place of XXXXXX.
+constexpr std::string_view temporary_prefix = ".lull-";
+constexpr std::string_view temporary_pattern = ".lull-XXXXXX";
+
 // A file beside its destination that disappears unless it is renamed into place.
 class TemporaryFile {
 public:
-    explicit TemporaryFile(fs::path const& directory) : name_((directory / ".lull-XXXXXX").string()) {
+    explicit TemporaryFile(fs::path const& directory) : name_((directory / temporary_pattern).string()) {
         fd_.reset(mkostemp(name_.data(), O_CLOEXEC));  // O_EXCL, mode 0600
     }
     ~TemporaryFile() {
@@ -118,7 +127,8 @@ Result<FileDescriptor> open_resolved(int directory, fs::path const& relative, op
     return fail_errno("open", path);
 }
 
-// Opens a directory that is about to be deleted, also where its mode forbids even its owner to look into it. `resolve`: of openat2(2).
+// Opens a directory that is about to be deleted, also where its mode forbids even its owner to look into it. `resolve`:
+// of openat2(2).
 FileDescriptor open_for_removal(int parent, char const* name, std::uint64_t resolve) {
     auto how = opening(O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
     how.resolve = resolve;
@@ -155,10 +165,18 @@ Result<std::vector<std::string>> names_in(int directory, fs::path const& path) {
 // What is mounted in a tree is not part of it, and must never be emptied.
 constexpr std::uint64_t within_mount = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
 
-Status remove_at(int parent, std::string const& name, fs::path const& path, std::uint64_t resolve) {
+// Where to delete, and how.
+struct Removal {
+    std::uint64_t resolve = 0;  // of openat2(2), for directories
+    GoingOn const& going_on;
+};
+
+Status remove_at(int parent, std::string const& name, fs::path const& path, Removal const& removal) {
+    if (removal.going_on && !removal.going_on())
+        return fail(Fault::cancelled, "stopped before {} was removed", path.string());
     if (unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return {};
     if (errno != EISDIR) return fail_errno("remove", path);
-    auto const directory = open_for_removal(parent, name.c_str(), resolve);
+    auto const directory = open_for_removal(parent, name.c_str(), removal.resolve);
     if (!directory.valid() && errno == EXDEV) {
         return fail(Fault::refused, "cannot remove {}: something is mounted there; unmount it first", path.string());
     }
@@ -166,16 +184,22 @@ Status remove_at(int parent, std::string const& name, fs::path const& path, std:
     auto const names = names_in(directory.get(), path);
     if (!names) return pass(names.error());
     for (auto const& inner : *names) {
-        if (auto status = remove_at(directory.get(), inner, path / inner, within_mount); !status) return status;
+        if (auto status = remove_at(directory.get(), inner, path / inner, {within_mount, removal.going_on}); !status)
+            return status;
     }
     if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return fail_errno("remove", path);
     return {};
 }
 
+tl::unexpected<Error> stopped_copy(fs::path const& path) {
+    return fail(Fault::cancelled, "the copy to {} was stopped", path.string());
+}
+
 // Copies by reading and writing from `offset` until the end of `from`.
-Status copy_rest(int from, int to, std::uint64_t offset, fs::path const& path) {
+Status copy_rest(int from, int to, std::uint64_t offset, fs::path const& path, std::stop_token const& stop) {
     std::vector<std::byte> block(MiB(1).count());
     while (true) {
+        if (stop.stop_requested()) return stopped_copy(path);
         auto const got = uninterrupted(
             [&] { return pread(from, block.data(), block.size(), static_cast<off_t>(offset)); });
         if (got < 0) return fail_errno("read what is to be copied to", path);
@@ -267,8 +291,8 @@ Status read_exactly(int fd, std::uint64_t offset, std::span<std::byte> into, fs:
 
 Status write_exactly(int fd, std::uint64_t offset, View bytes, fs::path const& path) {
     while (!bytes.empty()) {
-        auto const put =
-            uninterrupted([&] { return pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+        auto const put = uninterrupted(
+            [&] { return pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
         if (put == 0) errno = EIO;  // does not happen to files; would go round for ever
         if (put <= 0) return fail_errno("write", path);
         bytes = bytes.subspan(static_cast<std::size_t>(put));
@@ -286,6 +310,29 @@ Status write_file_durably(fs::path const& path, View bytes, mode_t mode) {
     if (!temporary.rename_to(path)) return fail_errno("write", path);
     sync_directory_or_die(directory_of(path));
     return {};
+}
+
+bool is_temporary(std::string_view name) {
+    return name.starts_with(temporary_prefix) && name.size() == temporary_pattern.size();
+}
+
+Status remove_temporary_files(fs::path const& directory) {
+    std::error_code problem;
+    for (fs::directory_iterator entry(directory, problem), end; !problem && entry != end; entry.increment(problem)) {
+        std::error_code ignored;
+        bool const ours = is_temporary(entry->path().filename().string()) && entry->is_regular_file(ignored);
+        if (ours && unlink(entry->path().c_str()) != 0) return fail_errno("remove", entry->path());
+    }
+    if (!problem) return {};
+    return fail(Fault::failed, "cannot list {}: {}", directory.string(), problem.message());
+}
+
+void set_last_act(LastAct act) { last_act() = act; }
+
+void end_after_lost_write() {
+    std::fflush(stderr);
+    if (auto const act = last_act().exchange(nullptr)) act();
+    _exit(exit_after_lost_write);
 }
 
 void sync_file_or_die(int fd, fs::path const& path) {
@@ -318,10 +365,10 @@ Status make_directories(fs::path const& path, mode_t mode) {
     return {};
 }
 
-Status remove_tree(fs::path const& path) {
+Status remove_tree(fs::path const& path, GoingOn const& going_on) {
     // A trailing slash would make the kernel follow a symbolic link.
     auto const name = path.has_filename() ? path : path.parent_path();
-    return remove_at(AT_FDCWD, name.string(), name, 0);
+    return remove_at(AT_FDCWD, name.string(), name, {0, going_on});
 }
 
 Status remove_beneath(int directory, fs::path const& relative) {
@@ -329,7 +376,7 @@ Status remove_beneath(int directory, fs::path const& relative) {
     auto const handle = open_within(directory, parent, O_PATH | O_DIRECTORY);
     if (!handle && handle.error().fault == Fault::not_found) return {};
     if (!handle) return pass(handle.error());
-    return remove_at(handle->get(), relative.filename().string(), relative, within_mount);
+    return remove_at(handle->get(), relative.filename().string(), relative, {within_mount, {}});
 }
 
 Result<FreeSpace> free_space(fs::path const& path) {
@@ -338,21 +385,22 @@ Result<FreeSpace> free_space(fs::path const& path) {
         return fail_errno("find out the free space of", path);
     }
     // A file system that makes inodes as it needs them (btrfs) counts none at all.
-    auto const inodes =
-        status.f_files == 0 ? std::numeric_limits<std::uint64_t>::max() : std::uint64_t{status.f_favail};
+    auto const inodes = status.f_files == 0 ? std::numeric_limits<std::uint64_t>::max()
+                                            : std::uint64_t{status.f_favail};
     return FreeSpace{Bytes(std::uint64_t{status.f_bavail} * status.f_frsize), inodes};
 }
 
-Status clone_or_copy(int from, int to, fs::path const& path) {
+Status clone_or_copy(int from, int to, fs::path const& path, std::stop_token const& stop) {
     if (ioctl(to, FICLONE, from) == 0) return {};
     loff_t read_at = 0;
     loff_t write_at = 0;
-    constexpr std::size_t step = std::size_t{1} << 30;
+    auto const step = stop.stop_possible() ? MiB(8).count() : GiB(1).count();
     while (true) {
+        if (stop.stop_requested()) return stopped_copy(path);
         auto const copied = uninterrupted([&] { return copy_file_range(from, &read_at, to, &write_at, step, 0); });
         if (copied < 0 && !means_unsupported(errno)) return fail_errno("copy to", path);
         // 0 is the end, or a file system that cannot say more: reading finds out which.
-        if (copied <= 0) return copy_rest(from, to, static_cast<std::uint64_t>(read_at), path);
+        if (copied <= 0) return copy_rest(from, to, static_cast<std::uint64_t>(read_at), path, stop);
     }
 }
 
@@ -377,7 +425,8 @@ Status require_private(fs::path const& path) {
 
 Result<FileDescriptor> lock_exclusively(fs::path const& path) {
     auto file = open_file(path, O_RDWR | O_CREAT, 0600);
-    if (!file && file.error().fault == Fault::refused) file.error().fault = Fault::failed;  // nobody has it: it cannot be opened
+    if (!file && file.error().fault == Fault::refused)
+        file.error().fault = Fault::failed;  // nobody has it: it cannot be opened
     if (!file) return file;
     if (uninterrupted([&] { return flock(file->get(), LOCK_EX | LOCK_NB); }) == 0) return file;
     if (errno != EWOULDBLOCK) return fail_errno("lock", path);

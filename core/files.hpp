@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,7 +49,8 @@ private:
 
 // openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS: `relative` cannot leave `directory`.
 [[nodiscard]] Result<FileDescriptor> open_beneath(int directory, fs::path const& relative, int flags, mode_t mode = 0);
-// The same, and not through mount points either: for changing a tree in which somebody may have mounted something (Fault::refused).
+// The same, and not through mount points either: for changing a tree in which somebody may have mounted something
+// (Fault::refused).
 [[nodiscard]] Result<FileDescriptor> open_within(int directory, fs::path const& relative, int flags, mode_t mode = 0);
 
 // All bytes; refuses files larger than `limit` (Fault::damaged) before reading them.
@@ -61,6 +63,19 @@ private:
 
 // Writes a temporary file beside `path`, fsyncs it, renames it over `path`, fsyncs the directory.
 [[nodiscard]] Status write_file_durably(fs::path const& path, View bytes, mode_t mode);
+// Whether this is the name of such a temporary file, which a crash leaves behind.
+[[nodiscard]] bool is_temporary(std::string_view name);
+
+// Removes the temporary files that a crash in write_file_durably() left in a directory, and nothing else. No process
+// may be writing there.
+[[nodiscard]] Status remove_temporary_files(fs::path const& directory);
+
+// A write is lost: nobody knows what the disk holds, so the process ends with status 70 (EX_SOFTWARE), at once. What a
+// program does instead is its last act, which may return: it is run first, on any thread. For the whole process, as a
+// handler of a signal is.
+using LastAct = void (*)();
+void set_last_act(LastAct act);
+[[noreturn]] void end_after_lost_write();
 
 // fsync; a failed fsync ends the process (the kernel may have dropped the pages: never retry).
 void sync_file_or_die(int fd, fs::path const& path);
@@ -70,11 +85,15 @@ void sync_directory_or_die(fs::path const& directory);
 // mkdir -p; new directories get `mode`.
 [[nodiscard]] Status make_directories(fs::path const& path, mode_t mode = 0755);
 
-// rm -rf that does not follow symlinks; fine if nothing is there.
-[[nodiscard]] Status remove_tree(fs::path const& path);
+// Asked between two steps of long work; false: stop.
+using GoingOn = std::function<bool()>;
 
-// rm -rf of `relative` in an open directory: what lies outside is not reached, neither through symlinks nor through mount points
-// (Fault::refused: something is mounted in there). Fine if nothing is there.
+// rm -rf that does not follow symlinks; fine if nothing is there. Fault::cancelled if it was stopped: then a part is
+// left.
+[[nodiscard]] Status remove_tree(fs::path const& path, GoingOn const& going_on = {});
+
+// rm -rf of `relative` in an open directory: what lies outside is not reached, neither through symlinks nor through
+// mount points (Fault::refused: something is mounted in there). Fine if nothing is there.
 [[nodiscard]] Status remove_beneath(int directory, fs::path const& relative);
 
 // Free bytes and inodes for this process on the file system that holds `path`.
@@ -84,8 +103,9 @@ struct FreeSpace {
 };
 [[nodiscard]] Result<FreeSpace> free_space(fs::path const& path);
 
-// FICLONE, or copy_file_range / read-write where the file system cannot; never a hard link.
-[[nodiscard]] Status clone_or_copy(int from, int to, fs::path const& path);
+// FICLONE, or copy_file_range / read-write where the file system cannot; never a hard link. Fault::cancelled if it was
+// stopped, which takes as long as a few MiB.
+[[nodiscard]] Status clone_or_copy(int from, int to, fs::path const& path, std::stop_token const& stop = {});
 
 // Makes sure that `path` is a directory of ours with mode 0700, or a file with mode 0600: what holds secrets.
 // Fault::refused with the chmod to run otherwise.

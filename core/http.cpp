@@ -12,7 +12,9 @@ constexpr std::string_view scheme = "http://";
 
 }  // namespace
 
-bool is_http_url(std::string_view text) { return text.starts_with(scheme) && text.size() > scheme.size() && text[scheme.size()] != '/'; }
+bool is_http_url(std::string_view text) {
+    return text.starts_with(scheme) && text.size() > scheme.size() && text[scheme.size()] != '/';
+}
 
 Result<std::string> http_get(std::string const& url, Bytes most, Duration limit) {
     if (!is_http_url(url)) return fail(Fault::usage, "'{}' is no address like http://router.example/others", url);

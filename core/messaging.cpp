@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/crypto.hpp"
+
 namespace lull {
 
 namespace {
@@ -68,7 +70,8 @@ CurveKeyPair CurveKeyPair::generate() {
 CurveKey curve_public_of(CurveKey const& secret) {
     char secret_text[41];
     char public_text[41];
-    LULL_INVARIANT(zmq_z85_encode(secret_text, reinterpret_cast<std::uint8_t const*>(secret.data()), secret.size()) != nullptr);
+    LULL_INVARIANT(zmq_z85_encode(secret_text, reinterpret_cast<std::uint8_t const*>(secret.data()), secret.size()) !=
+                   nullptr);
     LULL_INVARIANT(zmq_curve_public(public_text, secret_text) == 0);
     CurveKey key;
     LULL_INVARIANT(zmq_z85_decode(reinterpret_cast<std::uint8_t*>(key.data()), public_text) != nullptr);
@@ -80,7 +83,8 @@ MessagingContext::MessagingContext(int io_threads) : context_(io_threads) {
 }
 
 Socket::Socket(MessagingContext& context, SocketKind kind, HighWater high_water)
-    : socket_(context.native(), native_kind(kind)), kind_(kind) {
+    : socket_(context.native(), native_kind(kind)),
+      kind_(kind) {
     set_number(socket_, ZMQ_LINGER, 0);
     set_number(socket_, ZMQ_SNDHWM, std::max(1, high_water.send));
     set_number(socket_, ZMQ_RCVHWM, std::max(1, high_water.receive));
@@ -115,6 +119,8 @@ void Socket::subscribe_upstream(std::string_view prefix) {
 
 void Socket::set_welcome(View message) { set_option(socket_, ZMQ_XPUB_WELCOME_MSG, message.data(), message.size()); }
 
+void Socket::show_all_subscriptions() { set_number(socket_, ZMQ_XPUB_VERBOSE, 1); }
+
 void Socket::set_reconnect(Duration first, Duration most) {
     set_number(socket_, ZMQ_RECONNECT_IVL, milliseconds(first));
     set_number(socket_, ZMQ_RECONNECT_IVL_MAX, milliseconds(most));
@@ -126,7 +132,7 @@ void Socket::set_max_message(Bytes bytes) {
 }
 
 void Socket::set_heartbeat(Duration interval, Duration timeout) {
-    constexpr int longest_ttl = 65'000;  // carried in 16 bits of tenths of a second, but overflows above 65 s (TRAPS)
+    constexpr int longest_ttl = 65'000;  // carried in 16 bits of tenths of a second, but overflows above 65 s
     set_number(socket_, ZMQ_HEARTBEAT_IVL, milliseconds(interval));
     set_number(socket_, ZMQ_HEARTBEAT_TIMEOUT, milliseconds(timeout));
     set_number(socket_, ZMQ_HEARTBEAT_TTL, std::min(milliseconds(timeout), longest_ttl));
@@ -138,7 +144,8 @@ Status Socket::bind(std::string const& endpoint) {
     if (zmq_bind(socket_.handle(), endpoint.c_str()) == 0) return {};
     int const error = zmq_errno();
     if (error == EADDRINUSE) {
-        return fail(Fault::refused, "cannot listen on {}: the port is in use; stop the program that has it, or choose another port",
+        return fail(Fault::refused,
+                    "cannot listen on {}: the port is in use; stop the program that has it, or choose another port",
                     endpoint);
     }
     return fail(Fault::refused, "cannot listen on {}: {}; check the address", endpoint, zmq_strerror(error));
@@ -188,7 +195,8 @@ int Socket::descriptor() const { return socket_.get(zmq::sockopt::fd); }
 bool Socket::readable() const { return (socket_.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
 
 LinkMonitor::LinkMonitor(MessagingContext& context, Socket& watched) : watched_(watched) {
-    auto const endpoint = fmt::format("inproc://link-monitor-{}", static_cast<void*>(this));
+    // A name of its own each time: libzmq frees that of a monitor that ended only later, on another thread.
+    auto const endpoint = fmt::format("inproc://link-monitor-{:x}", random_u64());
     LULL_INVARIANT(zmq_socket_monitor(watched.native().handle(), endpoint.c_str(), ZMQ_EVENT_ALL) == 0);
     pair_ = std::make_unique<Socket>(context, SocketKind::pair);
     LULL_INVARIANT(pair_->connect(endpoint).has_value());
@@ -212,7 +220,9 @@ std::optional<LinkEvent> LinkMonitor::next() {
     }
 }
 
-Gate::Gate(MessagingContext& context, Decide decide) : socket_(context, SocketKind::rep), decide_(std::move(decide)) {
+ZapHandler::ZapHandler(MessagingContext& context, Decide decide)
+    : socket_(context, SocketKind::rep),
+      decide_(std::move(decide)) {
     auto const bound = socket_.bind("inproc://zeromq.zap.01");
     LULL_INVARIANT(bound.has_value());  // one gate a context
 }
@@ -230,7 +240,7 @@ std::vector<Frame> zap_reply(Frame request_id, std::string_view code, std::strin
 
 }  // namespace
 
-void Gate::serve() {
+void ZapHandler::serve() {
     while (auto request = socket_.receive()) {
         auto& frames = request->frames;
         LULL_INVARIANT(frames.size() >= 6);  // libzmq writes these, not the peer

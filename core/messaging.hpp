@@ -14,7 +14,7 @@
 #include "core/result.hpp"
 #include "core/units.hpp"
 
-// The home of ZeroMQ: contexts, CURVE keys, sockets with the options that TRAPS teaches, and ZAP (RFC 27).
+// The home of ZeroMQ: contexts, CURVE keys, sockets with options against known traps, and ZAP (RFC 27).
 
 namespace lull {
 
@@ -41,8 +41,8 @@ struct Received {
     std::string user_id;  // ZAP User-Id of the connection, empty where the socket has none
 };
 
-// The TCP connection that a message came by (ZMQ_SRCFD, zmq_msg_get(3)); nothing for other transports. It belongs to ZeroMQ, which
-// may have closed it since.
+// The TCP connection that a message came by (ZMQ_SRCFD, zmq_msg_get(3)); nothing for other transports. It belongs to
+// ZeroMQ, which may have closed it since.
 [[nodiscard]] std::optional<int> descriptor_of(Frame const& frame);
 
 // Whom a socket trusts: a server proves itself with `own`; a client expects `server`.
@@ -78,14 +78,16 @@ public:
     Socket(Socket&&) noexcept = default;
     Socket& operator=(Socket&&) noexcept = default;
 
-    // Call before bind or connect. Servers get ZAP domain "lull" with enforcement, so that a missing handler admits nobody.
+    // Call before bind or connect. Servers get ZAP domain "lull" with enforcement, so that a missing handler admits
+    // nobody.
     void secure(CurveServer const& server);
     void secure(CurveClient const& client);
-    void subscribe(std::string_view prefix);              // SUB
-    void subscribe_upstream(std::string_view prefix);     // XSUB
-    void set_welcome(View message);                       // XPUB: what each new subscriber gets first
+    void subscribe(std::string_view prefix);           // SUB
+    void subscribe_upstream(std::string_view prefix);  // XSUB
+    void set_welcome(View message);                    // XPUB: what each new subscriber gets first
+    void show_all_subscriptions();                     // XPUB: receive() gives those to known topics as well
     void set_reconnect(Duration first, Duration most);
-    void set_max_message(Bytes bytes);                    // bound on a single frame
+    void set_max_message(Bytes bytes);  // bound on a single frame
     void set_heartbeat(Duration interval, Duration timeout);
     // Lets close() wait this long for messages that are still to be sent.
     void set_linger(Duration linger);
@@ -103,8 +105,8 @@ public:
     // Sends all frames or none. full: high-water mark; gone: ROUTER knows no such peer.
     [[nodiscard]] Sent send(std::vector<Frame> frames);
 
-    [[nodiscard]] int descriptor() const;     // ZMQ_FD: edge-triggered, only with readable()
-    [[nodiscard]] bool readable() const;      // ZMQ_EVENTS has POLLIN
+    [[nodiscard]] int descriptor() const;  // ZMQ_FD: edge-triggered, only with readable()
+    [[nodiscard]] bool readable() const;   // ZMQ_EVENTS has POLLIN
     [[nodiscard]] zmq::socket_t& native() { return socket_; }
 
 private:
@@ -135,10 +137,10 @@ private:
 enum class Admission { admit, not_now };
 
 // Answers ZAP requests on inproc://zeromq.zap.01. Make it, and let the loop serve it, before any public bind.
-class Gate {
+class ZapHandler {
 public:
     using Decide = std::function<Admission(CurveKey const& key, std::string_view address)>;
-    Gate(MessagingContext& context, Decide decide);
+    ZapHandler(MessagingContext& context, Decide decide);
 
     // Answers every waiting request. User-Id is the key in hexadecimal.
     void serve();

@@ -17,6 +17,7 @@ enum class Fault {
     not_found,    // what was named does not exist (1)
     damaged,      // bytes are not what their digest, signature or format says (1)
     no_space,     // disk or inodes are used up (1)
+    cancelled,    // the one who ordered the work stopped it (1)
 };
 
 // Says what was tried, on what, what went wrong and what to do about it.
@@ -36,9 +37,7 @@ template <class... Args>
 }
 
 // Passes an error on from a function that returns another type.
-[[nodiscard]] inline tl::unexpected<Error> pass(Error error) {
-    return tl::unexpected<Error>(std::move(error));
-}
+[[nodiscard]] inline tl::unexpected<Error> pass(Error error) { return tl::unexpected<Error>(std::move(error)); }
 
 // The exit status that a program ends with after this error: 1 failed, 2 usage, 3 not reached, 4 refused.
 [[nodiscard]] constexpr int exit_status(Fault fault) {
@@ -55,5 +54,4 @@ template <class... Args>
 
 }  // namespace lull
 
-#define LULL_INVARIANT(condition) \
-    ((condition) ? void(0) : ::lull::abort_broken(#condition, __FILE__, __LINE__))
+#define LULL_INVARIANT(condition) ((condition) ? void(0) : ::lull::abort_broken(#condition, __FILE__, __LINE__))

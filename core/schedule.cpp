@@ -72,12 +72,15 @@ Result<Schedule::Window> Schedule::parse_window(std::string_view text) {
     auto const end = times.size() == 2 ? time_of_day(times[1]) : std::nullopt;
     auto const share = words.size() == 3 ? percent(words[2]) : std::nullopt;
     if (!begin || !end || !share) {
-        return fail(Fault::usage, "'{}' is no time window; a window has times, a time zone and a percentage, like: {}", text, example);
+        return fail(Fault::usage, "'{}' is no time window; a window has times, a time zone and a percentage, like: {}",
+                    text, example);
     }
     std::string zone(words[1]);
     if (find_zone(zone) == nullptr) {
-        return fail(Fault::usage, "'{}' is no time zone that this machine knows (package tzdata); one is written like Europe/Berlin or UTC",
-                    zone);
+        return fail(
+            Fault::usage,
+            "'{}' is no time zone that this machine knows (package tzdata); one is written like Europe/Berlin or UTC",
+            zone);
     }
     return Window{*begin, *end, std::move(zone), *share};
 }
@@ -86,11 +89,14 @@ Result<Schedule> Schedule::parse(std::string_view text) {
     Schedule schedule;
     bool ended = false;
     for (auto const part : split(text, ',')) {
-        if (ended) return fail(Fault::usage, "in '{}' something follows 'else', which has to be the last, like: {}", text, example);
+        if (ended)
+            return fail(Fault::usage, "in '{}' something follows 'else', which has to be the last, like: {}", text,
+                        example);
         constexpr std::string_view otherwise = "else ";
         if (part.starts_with(otherwise)) {
             auto const share = percent(trimmed(part.substr(otherwise.size())));
-            if (!share) return fail(Fault::usage, "'{}' has to end with a percentage up to 100, like: {}", part, example);
+            if (!share)
+                return fail(Fault::usage, "'{}' has to end with a percentage up to 100, like: {}", part, example);
             schedule.otherwise_ = *share;
             ended = true;
             continue;
@@ -100,8 +106,8 @@ Result<Schedule> Schedule::parse(std::string_view text) {
         schedule.windows_.push_back(std::move(*window));
     }
     if (schedule.windows_.empty() || schedule.windows_.size() > most_windows) {
-        return fail(Fault::usage, "'{}' has {} time windows, and has to have 1 to {}, like: {}", text, schedule.windows_.size(),
-                    most_windows, example);
+        return fail(Fault::usage, "'{}' has {} time windows, and has to have 1 to {}, like: {}", text,
+                    schedule.windows_.size(), most_windows, example);
     }
     return schedule;
 }
@@ -110,7 +116,8 @@ Result<Schedule> Schedule::parse_times(std::string_view text) {
     std::string with_shares;
     for (auto const part : split(text, ',')) {
         if (split(part, ' ').size() != 2) {
-            return fail(Fault::usage, "'{}' is no time window; one has times and a time zone, like: 22:00-05:00 Europe/Berlin", part);
+            return fail(Fault::usage,
+                        "'{}' is no time window; one has times and a time zone, like: 22:00-05:00 Europe/Berlin", part);
         }
         with_shares += fmt::format("{} 100%, ", part);
     }

@@ -10,9 +10,9 @@
 namespace lull {
 
 // A share between 0 and 1 that depends on the time of day, as people at some place count it, summer time included:
-// "22:00-05:00 Europe/Berlin 100%, 12:00-13:00 Europe/Berlin 50%, else 10%". The first window that holds counts; one that ends
-// before it begins goes over midnight. Times of day are those of the zone (tz database); a time that does not exist on a day when
-// clocks go forward is the one an hour later.
+// "22:00-05:00 Europe/Berlin 100%, 12:00-13:00 Europe/Berlin 50%, else 10%". The first window that holds counts; one
+// that ends before it begins goes over midnight. Times of day are those of the zone (tz database); a time that does not
+// exist on a day when clocks go forward is the one an hour later.
 class Schedule {
 public:
     // Always everything.
@@ -20,12 +20,15 @@ public:
     // Fault::usage with what is wrong and what it should look like.
     [[nodiscard]] static Result<Schedule> parse(std::string_view text);
 
-    // The same without shares: everything at these times, nothing at others ("22:00-05:00 Europe/Berlin, 12:00-13:00 UTC").
+    // The same without shares: everything at these times, nothing at others ("22:00-05:00 Europe/Berlin, 12:00-13:00
+    // UTC").
     [[nodiscard]] static Result<Schedule> parse_times(std::string_view text);
 
     [[nodiscard]] double share_at(WallTime now) const;
     // The next full minute at which that is another one; a day later if it never is.
     [[nodiscard]] WallTime next_change(WallTime now) const;
+
+    bool operator==(Schedule const&) const = default;
 
 private:
     struct Window {
@@ -33,6 +36,7 @@ private:
         int end = 0;
         std::string zone;
         double share = 1;
+        bool operator==(Window const&) const = default;
     };
     [[nodiscard]] static Result<Window> parse_window(std::string_view text);
     [[nodiscard]] static bool holds(Window const& window, WallTime now);

@@ -100,8 +100,8 @@ std::tm local_time(WallTime time) {
 Result<Bytes> parse_bytes(std::string_view text) {
     auto const quantity = split(text);
     auto const shift = quantity ? shift_of(quantity->unit) : std::nullopt;
-    bool const fraction_makes_sense =
-        shift && (quantity->fraction.empty() || (*shift > 0 && quantity->fraction.size() <= most_fraction_digits));
+    bool const fraction_makes_sense = shift && (quantity->fraction.empty() ||
+                                                (*shift > 0 && quantity->fraction.size() <= most_fraction_digits));
     if (!fraction_makes_sense) {
         return fail(Fault::usage, "'{}' is not a number of bytes; write it like 1500, 64 KiB or 1.5 GiB", text);
     }
@@ -131,6 +131,13 @@ std::string to_text(WallTime time) {
     LULL_INVARIANT(gmtime_r(&seconds, &utc) != nullptr);
     return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
                        utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
+std::string precise_text(WallTime time) {
+    constexpr std::int64_t second = 1'000'000;
+    auto text = to_text(time);
+    text.insert(text.size() - 1, fmt::format(".{:06}", (time.micros % second + second) % second));
+    return text;
 }
 
 std::string to_text(Duration duration) {

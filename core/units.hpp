@@ -59,6 +59,8 @@ struct WallTime {
 
 // RFC 3339 in UTC with seconds: "2026-01-31T09:12:00Z".
 [[nodiscard]] std::string to_text(WallTime time);
+// The same with microseconds: "2026-01-31T09:12:00.000250Z".
+[[nodiscard]] std::string precise_text(WallTime time);
 
 // "09:12" today, "2026-01-30 09:12" on other days, by local time.
 [[nodiscard]] std::string clock_text(WallTime time, WallTime now);

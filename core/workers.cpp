@@ -3,11 +3,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace lull {
 
 namespace {
 
-constexpr int nicer = 5;  // about a third of what others get: behind them, but not never
+constexpr int nicer = 5;  // than the process: about a third of what others get, behind them, but not never
+constexpr int nicest = 19;
 
 }  // namespace
 
@@ -17,6 +20,7 @@ Workers::Workers(EventLoop& loop, unsigned threads, Priority priority) : loop_(l
 }
 
 Workers::~Workers() {
+    alive_.reset();
     {
         std::lock_guard const lock(mutex_);
         ending_ = true;
@@ -41,7 +45,10 @@ void Workers::push(UniqueTask task) {
 
 void Workers::work(Priority priority) {
     // On Linux a nice value belongs to a thread (setpriority(2), NOTES).
-    if (priority == Priority::low) (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nicer);
+    if (priority == Priority::low) {
+        auto const self = static_cast<id_t>(gettid());
+        (void)setpriority(PRIO_PROCESS, self, std::min(getpriority(PRIO_PROCESS, self) + nicer, nicest));
+    }
     while (true) {
         UniqueTask task;
         {

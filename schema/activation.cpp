@@ -19,11 +19,13 @@ Status check_range(std::string_view what, std::uint64_t value, std::uint64_t lea
 Status validate_program(std::string_view what, std::string const& program, std::vector<std::string> const& arguments) {
     if (auto status = validate_path(program); !status) return status;
     if (arguments.size() >= limits::start_words) {
-        return fail(Fault::refused, "the {} has {} arguments, and may have {}", what, arguments.size(), limits::start_words - 1);
+        return fail(Fault::refused, "the {} has {} arguments, and may have {}", what, arguments.size(),
+                    limits::start_words - 1);
     }
     for (auto const& argument : arguments) {
         if (argument.size() > limits::text || argument.find('\0') != std::string::npos) {
-            return fail(Fault::refused, "an argument of the {} is longer than {} bytes, or holds a zero byte", what, limits::text);
+            return fail(Fault::refused, "an argument of the {} is longer than {} bytes, or holds a zero byte", what,
+                        limits::text);
         }
     }
     return {};
@@ -36,15 +38,19 @@ Status validate(Hook const& hook) {
 
 Status validate(HealthCheck const& health) {
     if (auto status = validate_program("health check", health.program, health.arguments); !status) return status;
-    if (auto status = check_range("the health check's time limit in seconds", health.time_limit, 1, limits::health_seconds); !status) return status;
-    if (auto status = check_range("the number of its tries", health.tries, 1, limits::health_tries); !status) return status;
+    if (auto status = check_range("the health check's time limit in seconds", health.time_limit, 1,
+                                  limits::health_seconds);
+        !status)
+        return status;
+    if (auto status = check_range("the number of its tries", health.tries, 1, limits::health_tries); !status)
+        return status;
     return check_range("the pause between them in seconds", health.pause, 0, limits::health_seconds);
 }
 
 constexpr std::string_view letters_of_units = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.@-";
 
 // The other types of units that systemd knows (systemd.unit(5)); a name that ends in none of them is that of a service.
-constexpr std::array<std::string_view, 10> other_types = {".socket", ".device", ".mount",  ".automount", ".swap",
+constexpr std::array<std::string_view, 10> other_types = {".socket", ".device", ".mount", ".automount", ".swap",
                                                           ".target", ".path",   ".timer", ".slice",     ".scope"};
 
 tl::unexpected<Error> bad_unit(std::string_view unit, std::string_view why) {
@@ -57,21 +63,28 @@ std::string_view to_text(HookTime time) { return time == HookTime::before ? "bef
 
 Status validate_unit(std::string_view unit) {
     if (unit.empty() || unit == ".service") return bad_unit(unit, "it is empty");
-    if (unit.size() > limits::unit_bytes) return bad_unit(unit, fmt::format("it is longer than {} bytes", limits::unit_bytes));
+    if (unit.size() > limits::unit_bytes)
+        return bad_unit(unit, fmt::format("it is longer than {} bytes", limits::unit_bytes));
     if (unit.front() == '-') return bad_unit(unit, "it begins with '-'");
-    if (unit.find_first_not_of(letters_of_units) != std::string_view::npos) return bad_unit(unit, "it holds more than letters, digits and :_.@-");
+    if (unit.find_first_not_of(letters_of_units) != std::string_view::npos)
+        return bad_unit(unit, "it holds more than letters, digits and :_.@-");
     for (auto const type : other_types) {
-        if (unit.ends_with(type)) return bad_unit(unit, fmt::format("it ends in {}; only services can be stopped for an update", type));
+        if (unit.ends_with(type))
+            return bad_unit(unit, fmt::format("it ends in {}; only services can be stopped for an update", type));
     }
     return {};
 }
 
 Status validate(Activation const& activation) {
-    if (auto status = check_range("the grace in seconds", activation.grace, 0, limits::grace_seconds); !status) return status;
+    if (auto status = check_range("the grace in seconds", activation.grace, 0, limits::grace_seconds); !status)
+        return status;
     if (activation.deadline) {
-        if (auto status = check_range("the deadline in seconds", *activation.deadline, 0, limits::deadline_seconds); !status) return status;
+        if (auto status = check_range("the deadline in seconds", *activation.deadline, 0, limits::deadline_seconds);
+            !status)
+            return status;
     }
-    if (activation.windows.size() > limits::text) return fail(Fault::refused, "the time windows take more than {} bytes", limits::text);
+    if (activation.windows.size() > limits::text)
+        return fail(Fault::refused, "the time windows take more than {} bytes", limits::text);
     if (activation.units.size() > limits::units_per_release) {
         return fail(Fault::refused, "{} services are more than {}", activation.units.size(), limits::units_per_release);
     }

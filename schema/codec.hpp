@@ -91,10 +91,14 @@ struct Probe {
     void operator()(char const*, T&) {}
 };
 template <class T>
-concept Described = requires(T& value, Probe& probe) { T::describe(value, probe); };
+concept Described = requires(T& value, Probe& probe) {
+    T::describe(value, probe);
+};
 
 template <class T>
-concept Enumeration = std::is_enum_v<T> && requires(T value) { enum_last(value); };
+concept Enumeration = std::is_enum_v<T> && requires(T value) {
+    enum_last(value);
+};
 
 template <class T>
 struct IsOptional : std::false_type {};

@@ -12,6 +12,7 @@ namespace lull {
 namespace domain {
 inline constexpr std::string_view update_info = "lull update-info 1";
 inline constexpr std::string_view manifest = "lull manifest 1";
+inline constexpr std::string_view manifest_2 = "lull manifest 2";
 }  // namespace domain
 
 struct Signature {

@@ -75,7 +75,9 @@ public:
 
 private:
     Record(fs::path path, std::string_view advice, Json json)
-        : path_(std::move(path)), advice_(advice), json_(std::move(json)) {}
+        : path_(std::move(path)),
+          advice_(advice),
+          json_(std::move(json)) {}
 
     fs::path path_;
     std::string_view advice_;
@@ -99,7 +101,11 @@ std::string advise_keygen(fs::path const& directory) {
 // A secret from a file that must be closed to others.
 Result<std::string> read_secret(fs::path const& path, fs::path const& directory) {
     auto const bytes = read_file(path, most_file);
-    if (!bytes) return unreadable(bytes.error(), advise_keygen(directory));
+    if (!bytes) {
+        return unreadable(bytes.error(), fmt::format("restore it from a copy of {0}; without one, move {0} away, {1}, "
+                                                     "and have the new public.key enrolled",
+                                                     directory.string(), advise_keygen(directory)));
+    }
     if (auto const status = require_private(path); !status) return pass(status.error());
     return std::string(as_text(*bytes));
 }

@@ -1,6 +1,7 @@
 #include "schema/ids.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "core/text.hpp"
 
@@ -42,6 +43,14 @@ VersionName contents_of(VersionName const& version) {
     auto const number = std::string_view(text).substr(mark + back_mark.size());
     bool const is_number = !number.empty() && number.find_first_not_of("0123456789") == std::string_view::npos;
     return is_number ? *VersionName::parse(text.substr(0, mark)) : version;
+}
+
+Result<ArchitectureName> parse_architecture(std::string_view text) {
+    constexpr std::array known = std::to_array<std::string_view>(
+        {"any", "amd64", "arm64", "armel", "armhf", "i386", "loong64", "mips64el", "ppc64el", "riscv64", "s390x"});
+    auto name = ArchitectureName::parse(text);
+    if (!name || std::ranges::find(known, text) != known.end()) return name;
+    return fail(Fault::usage, "'{}' is no architecture; the known ones are {}", text, fmt::join(known, ", "));
 }
 
 ArchitectureName native_architecture() {

@@ -67,11 +67,14 @@ using NodeName = Name<NodeKind>;
 using GroupName = Name<GroupKind>;
 using ArchitectureName = Name<ArchitectureKind>;  // Debian's words; "any" fits every node
 
-// The version that goes back to an older one: "1.4.1+back-8" has the contents of 1.4.1, in the place of release 8. Fault::usage if that is too
-// long for a version.
+// The version that goes back to an older one: "1.4.1+back-8" has the contents of 1.4.1, in the place of release 8.
+// Fault::usage if that is too long for a version.
 [[nodiscard]] Result<VersionName> version_back_to(VersionName const& older, std::uint64_t from);
 // The reverse: the version whose contents these are; most are their own.
 [[nodiscard]] VersionName contents_of(VersionName const& version);
+
+// Debian's words for what a release can be built for, and "any".
+[[nodiscard]] Result<ArchitectureName> parse_architecture(std::string_view text);
 
 // This machine's architecture in Debian's words, or "any" if we don't know it.
 [[nodiscard]] ArchitectureName native_architecture();

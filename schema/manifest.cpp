@@ -5,10 +5,15 @@
 #include <unordered_map>
 
 #include "core/text.hpp"
+#include "schema/path_patterns.hpp"
 
 namespace lull {
 
 namespace {
+
+constexpr std::uint32_t permission_bits = 0777;
+constexpr std::uint32_t execute_bits = 0111;
+constexpr std::uint32_t usual_data_mode = 0700;
 
 tl::unexpected<Error> refuse(std::string_view path, std::string_view reason) {
     return fail(Fault::refused, "the release cannot hold {}: {}", quoted(path), reason);
@@ -42,9 +47,9 @@ Status validate_component(std::string_view path, std::string_view component) {
 
 // The entry with this path, or null. Entries before `end` are sorted.
 Entry const* find_entry(std::span<Entry const> sorted, std::string_view path) {
-    auto const found =
-        std::lower_bound(sorted.begin(), sorted.end(), path,
-                         [](Entry const& entry, std::string_view wanted) { return entry.path < wanted; });
+    auto const found = std::lower_bound(
+        sorted.begin(), sorted.end(), path,
+        [](Entry const& entry, std::string_view wanted) { return entry.path < wanted; });
     return found != sorted.end() && found->path == path ? &*found : nullptr;
 }
 
@@ -87,7 +92,40 @@ private:
     std::vector<std::int64_t> uses_;  // files that begin in a segment, less those that ended before it
 };
 
+bool is_second(Manifest const& manifest) { return manifest.format.has_value(); }
+
+Status validate_allowed_links(std::vector<std::string> const& links) {
+    if (links.size() > limits::allowed_links)
+        return refuse_manifest(fmt::format("{} allowed links are more than {}", links.size(), limits::allowed_links));
+    for (std::size_t i = 0; i < links.size(); ++i) {
+        if (auto status = validate_allowed_link(links[i]); !status) return status;
+        if (i > 0 && links[i - 1] >= links[i]) return refuse_manifest("its allowed links are not sorted");
+    }
+    return {};
+}
+
+// What stands in manifests of format 2 only.
+Status validate_format(Manifest const& manifest) {
+    if (!is_second(manifest)) {
+        if (!manifest.allowed_links && !manifest.strays && !manifest.data_mode) return {};
+        return refuse_manifest("a manifest of format 1 holds fields of format 2");
+    }
+    if (*manifest.format != static_cast<std::uint32_t>(ManifestFormat::second)) {
+        return refuse_manifest(
+            fmt::format("its format {} is not known here; update this program first", *manifest.format));
+    }
+    if (manifest.allowed_links) {
+        if (auto status = validate_allowed_links(*manifest.allowed_links); !status) return status;
+    }
+    if (manifest.strays) {
+        if (auto const patterns = PathPatterns::parse(*manifest.strays); !patterns)
+            return refuse_manifest(patterns.error().message);
+    }
+    return manifest.data_mode ? validate_data_mode(*manifest.data_mode) : Status();
+}
+
 Status validate_head(Manifest const& manifest) {
+    if (auto status = validate_format(manifest); !status) return status;
     if (manifest.software.unset() || manifest.version.unset() || manifest.architecture.unset()) {
         return refuse_manifest("software, version or architecture is not set");
     }
@@ -134,7 +172,42 @@ Status validate_file(Entry const& file, Contents& contents) {
     return contents.use(file, *file.segment, file.offset->count());
 }
 
-Status validate_entry(Entry const& entry, Contents& contents) {
+Status validate_mode(Entry const& entry) {
+    bool const file = entry.type == EntryType::file;
+    if (!entry.mode) return refuse(entry.path, "it has no mode");
+    if ((*entry.mode & ~permission_bits) != 0) return refuse(entry.path, "its mode has more than the permission bits");
+    auto const least = file ? 0400U : 0500U;
+    if ((*entry.mode & least) != least) return refuse(entry.path, "its mode keeps its owner out");
+    if (file && entry.executable != ((*entry.mode & execute_bits) != 0))
+        return refuse(entry.path, "mode and executable bit contradict each other");
+    return {};
+}
+
+// What an entry has in format 2 only.
+Status validate_attributes(Entry const& entry, ManifestFormat format) {
+    if (format == ManifestFormat::first) {
+        if (!entry.mode && !entry.modified && !entry.data) return {};
+        return refuse(entry.path, "it has a mode or time, which format 1 does not have");
+    }
+    if (entry.type == EntryType::symlink) {
+        if (!entry.mode && !entry.modified && !entry.data) return {};
+        return refuse(entry.path, "a symlink has neither mode nor time");
+    }
+    if (auto status = validate_mode(entry); !status) return status;
+    bool const file = entry.type == EntryType::file;
+    if (file != entry.modified.has_value()) return refuse(entry.path, "files, and only files, have a time");
+    if (file && *entry.modified > last_modified) return refuse(entry.path, "its time is after 2106");
+    if (!entry.data) return {};
+    auto const whole = (entry.size.count() + sparse_block.count() - 1) / sparse_block.count() * sparse_block.count();
+    if (!file || entry.data->count() > whole) return refuse(entry.path, "only a file can be sparse, up to its size");
+    return {};
+}
+
+bool is_allowed_link(Entry const& link, std::span<std::string const> allowed) {
+    return std::binary_search(allowed.begin(), allowed.end(), *link.target);
+}
+
+Status validate_entry(Entry const& entry, Contents& contents, std::span<std::string const> allowed_links) {
     if (entry.type == EntryType::file) return validate_file(entry, contents);
     if (entry.executable || !entry.size.zero() || entry.digest || entry.segment || entry.offset) {
         return refuse(entry.path, "only a file has a size, contents or the executable bit");
@@ -145,7 +218,7 @@ Status validate_entry(Entry const& entry, Contents& contents) {
     }
     if (entry.type != EntryType::symlink) return refuse(entry.path, "it is neither file, directory nor symlink");
     if (!entry.target) return refuse(entry.path, "a symlink needs a target");
-    return validate_link(entry.path, *entry.target);
+    return is_allowed_link(entry, allowed_links) ? Status() : validate_link(entry.path, *entry.target);
 }
 
 // `before` is what the manifest lists before this path.
@@ -176,6 +249,7 @@ public:
 
     // The first link on the way from entry `link` to its target; nothing if there is none in the release.
     [[nodiscard]] std::optional<std::size_t> first_on_way(std::size_t link) const {
+        if (entries_[link].target->starts_with('/')) return std::nullopt;  // an allowed one, which leaves the release
         std::string way(parent_of(entries_[link].path));
         for (std::string_view rest = *entries_[link].target; !rest.empty();) {
             auto const component = take_component(rest);
@@ -199,7 +273,8 @@ public:
             while (link && is_link(entries_[*link]) && round[*link] == 0) {
                 round[*link] = first + 1;
                 link = first_on_way(*link);
-                if (link && round[*link] == first + 1) return refuse(smallest_of(*link), "its target leads round in a circle");
+                if (link && round[*link] == first + 1)
+                    return refuse(smallest_of(*link), "its target leads round in a circle");
             }
         }
         return {};
@@ -211,7 +286,8 @@ private:
     // Of the links of a circle, the one whose path comes first: a message does not depend on where the search began.
     [[nodiscard]] std::string_view smallest_of(std::size_t circle) const {
         auto smallest = circle;
-        for (auto link = *first_on_way(circle); link != circle; link = *first_on_way(link)) smallest = std::min(smallest, link);
+        for (auto link = *first_on_way(circle); link != circle; link = *first_on_way(link))
+            smallest = std::min(smallest, link);
         return entries_[smallest].path;
     }
 
@@ -252,8 +328,8 @@ Bytes Manifest::content_size() const {
 }
 
 std::size_t Manifest::file_count() const {
-    auto const count =
-        std::count_if(entries.begin(), entries.end(), [](Entry const& e) { return e.type == EntryType::file; });
+    auto const count = std::count_if(entries.begin(), entries.end(),
+                                     [](Entry const& e) { return e.type == EntryType::file; });
     return static_cast<std::size_t>(count);
 }
 
@@ -285,7 +361,7 @@ Status validate_link(std::string_view path, std::string_view target) {
     if (target.empty()) return refuse(path, "it is a symlink to nothing");
     if (target.size() > limits::path_bytes) return bad(fmt::format("that is longer than {} bytes", limits::path_bytes));
     if (!is_utf8(target) || has_controls(target)) return bad("that is not UTF-8, or holds a control character");
-    if (target.front() == '/') return bad("a symlink has to be relative; make it so with: ln -sr");
+    if (target.front() == '/') return bad("a symlink has to be relative");
     auto levels = std::count(path.begin(), path.end(), '/');  // between the tree's root and the link
     bool downward = false;
     for (auto rest = target; !rest.empty();) {
@@ -303,19 +379,55 @@ Status validate_link(std::string_view path, std::string_view target) {
     return {};
 }
 
+Status validate_allowed_link(std::string_view target) {
+    auto const bad = [&](std::string_view why) {
+        return fail(Fault::refused, "no link to {} can be allowed: {}", quoted(target), why);
+    };
+    if (!target.starts_with('/') || target.size() == 1) return bad("it is no absolute path to a file or directory");
+    auto const path = validate_path(target.substr(1));
+    return path ? Status() : bad("it is too long, no text, or has an empty component, '.' or '..'");
+}
+
+Status validate_data_mode(std::uint32_t mode) {
+    if ((mode & ~permission_bits) == 0 && (mode & 0700U) == 0700U) return {};
+    return fail(Fault::refused, "the mode {:04o} of the data directory is not one of 0700 to 0777", mode);
+}
+
+std::uint32_t mode_of(Entry const& entry) {
+    if (entry.mode) return *entry.mode;
+    return entry.type == EntryType::directory || entry.executable ? 0755 : 0644;
+}
+
+std::uint32_t data_mode_of(Manifest const& manifest) { return manifest.data_mode.value_or(usual_data_mode); }
+
+std::string_view domain_of(Manifest const& manifest) {
+    return is_second(manifest) ? domain::manifest_2 : domain::manifest;
+}
+
 Status validate(Manifest const& manifest) {
     if (auto status = validate_head(manifest); !status) return status;
     if (auto status = validate_segments(manifest.segments); !status) return status;
     Contents contents(manifest.segments);
     std::span<Entry const> const entries(manifest.entries);
+    auto const format = is_second(manifest) ? ManifestFormat::second : ManifestFormat::first;
+    auto const allowed = manifest.allowed_links ? std::span<std::string const>(*manifest.allowed_links)
+                                                : std::span<std::string const>();
     for (std::size_t i = 0; i < entries.size(); ++i) {
         if (auto status = validate_path(entries[i].path); !status) return status;
         if (auto status = validate_place(entries.first(i), entries[i].path); !status) return status;
-        if (auto status = validate_entry(entries[i], contents); !status) return status;
+        if (auto status = validate_entry(entries[i], contents, allowed); !status) return status;
+        if (auto status = validate_attributes(entries[i], format); !status) return status;
     }
     if (auto status = contents.all_used(); !status) return status;
     if (auto status = LinkOrder(manifest.entries).validate(); !status) return status;
     return validate_start(manifest);
+}
+
+Result<Manifest> decode_manifest(View payload) {
+    auto manifest = decode<Manifest>(payload, limits::manifest_payload);
+    if (!manifest) return manifest;
+    if (auto const status = validate(*manifest); !status) return pass(status.error());
+    return manifest;
 }
 
 Result<Manifest> open_manifest(View envelope, Digest const& digest, TrustedKeys const& trusted) {
@@ -328,10 +440,14 @@ Result<Manifest> open_manifest(View envelope, Digest const& digest, TrustedKeys 
     }
     auto const opened = decode<Envelope>(envelope, limits::envelope);
     if (!opened) return pass(opened.error());
-    if (auto const status = check_signature(*opened, domain::manifest, trusted); !status) return pass(status.error());
-    auto manifest = decode<Manifest>(opened->payload, limits::manifest_payload);
-    if (!manifest) return manifest;
-    if (auto const status = validate(*manifest); !status) return pass(status.error());
+    auto signed_as = domain::manifest_2;
+    if (!check_signature(*opened, signed_as, trusted)) {
+        signed_as = domain::manifest;
+        if (auto const status = check_signature(*opened, signed_as, trusted); !status) return pass(status.error());
+    }
+    auto manifest = decode_manifest(opened->payload);
+    if (manifest && domain_of(*manifest) != signed_as)
+        return fail(Fault::refused, "a manifest is signed as '{}', which is not its format", signed_as);
     return manifest;
 }
 

@@ -34,12 +34,12 @@ enum class MessageType : std::uint8_t {
     data = 42,
     ack = 43,
     credit = 44,
-    absent = 45,
-    plan = 46,
-    steps = 47,
+    object_missing = 45,
+    patch_query = 46,
+    patch_offer = 47,
     grant = 48,
     report = 50,
-    noted = 51,
+    report_ack = 51,
     orders = 52,
     ping = 60,
     pong = 61,
@@ -47,23 +47,36 @@ enum class MessageType : std::uint8_t {
     answer = 71,
     follow = 72,
     progress = 73,
+    serve = 80,
+    call_open = 81,
+    call = 82,
+    call_offer = 83,
+    call_ready = 84,
+    call_go = 85,
+    call_state = 86,
+    call_data = 87,
+    call_credit = 88,
+    call_cancel = 89,
 };
 
-// Ledger state of one software on one node (DESIGN.md section 5).
+// The state of the newest release of a software on a node (docs/activation.md).
 enum class NodeState : std::uint8_t {
     undistributed,
     announced,
     queued,
-    downloading,
-    distributed,
+    fetching,
+    staged,
     waiting,
     active,
     failed,
     rolled_back,
     superseded,
     held,
+    switching,
+    verifying,
+    removed,
 };
-constexpr NodeState enum_last(NodeState) { return NodeState::held; }
+constexpr NodeState enum_last(NodeState) { return NodeState::removed; }
 [[nodiscard]] std::string_view to_text(NodeState state);
 
 // How an object lies in a pack and crosses the wire.
@@ -89,8 +102,8 @@ struct Head {
     static constexpr MessageType type = MessageType::head;
     Epoch epoch;
     Seq head;
-    WallTime time;             // broker's clock
-    std::uint64_t spread = 0;  // ms: whoever must catch up waits a random part of this first
+    WallTime time;                          // broker's clock
+    std::uint64_t spread = 0;               // ms: whoever must catch up waits a random part of this first
     std::optional<std::uint64_t> orders{};  // revision of the orders for all nodes; none: there have been none
     static void describe(auto& self, auto& visit) {
         visit("e", self.epoch);
@@ -137,10 +150,10 @@ struct Need {
 
 // What an object looks like as stored; DATA and PUT carry it with every frame, so that either side can start anywhere.
 struct ObjectShape {
-    Digest object;               // SHA-256 of the plain bytes
+    Digest object;  // SHA-256 of the plain bytes
     ObjectCodec codec = ObjectCodec::raw;
-    Bytes stored{};              // stored bytes in all
-    Bytes plain{};               // plain bytes
+    Bytes stored{};  // stored bytes in all
+    Bytes plain{};   // plain bytes
     static void describe(auto& self, auto& visit) {
         visit("o", self.object);
         visit("c", self.codec);
@@ -183,13 +196,13 @@ struct Committed {
 };
 
 enum class Refusal : std::uint8_t {
-    not_allowed,     // this key may not send that message
-    no_session,      // HELLO or OFFER must come first; start anew
-    conflict,        // the version exists with other contents
+    not_allowed,  // this key may not send that message
+    no_session,   // HELLO or OFFER must come first; start anew
+    conflict,     // the version exists with other contents
     bad_signature,
-    damaged,         // bytes do not match their digest or format
-    no_space,        // the broker's disk is full
-    invalid,         // well-formed, but against a rule; the text says which
+    damaged,   // bytes do not match their digest or format
+    no_space,  // the broker's disk is full
+    invalid,   // well-formed, but against a rule; the text says which
     unknown_type,
 };
 constexpr Refusal enum_last(Refusal) { return Refusal::unknown_type; }
@@ -207,16 +220,38 @@ struct Refused {
 
 // ---- sessions of nodes ----
 
+// What a node has of one software, as its journal says.
+struct InventoryItem {
+    SoftwareName software;
+    Seq seq;  // of the newest release that it has recorded
+    NodeState state = NodeState::announced;
+    std::uint64_t revision = 0;   // of its last report
+    std::optional<Seq> active{};  // the release that `current` points to
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("q", self.seq);
+        visit("s", self.state);
+        visit("r", self.revision);
+        visit("a", self.active);
+    }
+    bool operator==(InventoryItem const&) const = default;
+};
+
 struct Hello {
     static constexpr MessageType type = MessageType::hello;
     NodeName node;
     ArchitectureName architecture;
-    std::string program;     // "lull-node 0.1.0"
-    std::string boot;        // boot id: changes with each start of the machine
-    Epoch epoch;             // of the log that the cursor belongs to
-    Seq cursor;              // recorded durably up to here
+    std::string program;                        // "lull-node 0.1.0"
+    std::string boot;                           // boot id: changes with each start of the machine
+    Epoch epoch;                                // of the log that the cursor belongs to
+    Seq cursor;                                 // recorded durably up to here
     std::optional<std::uint64_t> orders{};      // revision of the orders for all nodes that are durable here
     std::optional<std::uint64_t> own_orders{};  // and of those for this node only
+    // By name, each once; limits::inventory of them: there may be more behind the last one.
+    std::optional<std::vector<InventoryItem>> inventory{};
+    std::optional<std::string> machine{};  // which machine, and which directory on it: 32 hexadecimal digits
+    std::optional<WallTime> time{};        // the node's clock
+    std::optional<std::string> trouble{};  // why it can record nothing; then it has no inventory
     static void describe(auto& self, auto& visit) {
         visit("n", self.node);
         visit("a", self.architecture);
@@ -226,8 +261,23 @@ struct Hello {
         visit("c", self.cursor);
         visit("o", self.orders);
         visit("w", self.own_orders);
+        visit("i", self.inventory);
+        visit("m", self.machine);
+        visit("t", self.time);
+        visit("d", self.trouble);
     }
     bool operator==(Hello const&) const = default;
+};
+
+// The broker's table says something else about this software than the node's inventory.
+struct ReportWanted {
+    SoftwareName software;
+    std::uint64_t revision = 0;  // of the row in the table; 0: there is none
+    static void describe(auto& self, auto& visit) {
+        visit("n", self.software);
+        visit("r", self.revision);
+    }
+    bool operator==(ReportWanted const&) const = default;
 };
 
 struct Welcome {
@@ -235,10 +285,17 @@ struct Welcome {
     Epoch epoch;
     Seq head;
     WallTime time;
+    std::optional<std::uint64_t> life{};  // random for each start of the broker; none: it knows no calls
+    // The node reports on these again, with revisions above those that are named here.
+    std::optional<std::vector<ReportWanted>> wanted{};
+    std::optional<std::string> note{};  // for the node's log: what its owner has to do
     static void describe(auto& self, auto& visit) {
         visit("e", self.epoch);
         visit("h", self.head);
         visit("t", self.time);
+        visit("l", self.life);
+        visit("w", self.wanted);
+        visit("o", self.note);
     }
     bool operator==(Welcome const&) const = default;
 };
@@ -256,8 +313,8 @@ struct Sync {
     static constexpr MessageType type = MessageType::sync;
     Epoch epoch;
     Seq cursor;
-    std::optional<SoftwareName> after{};  // go on with the snapshot behind this name
-    std::optional<std::uint64_t> orders{};      // as in HELLO
+    std::optional<SoftwareName> after{};    // go on with the snapshot behind this name
+    std::optional<std::uint64_t> orders{};  // as in HELLO
     std::optional<std::uint64_t> own_orders{};
     static void describe(auto& self, auto& visit) {
         visit("e", self.epoch);
@@ -285,15 +342,15 @@ struct LogPage {
     bool operator==(LogPage const&) const = default;
 };
 
-// A page of what the log amounts to: the newest release of each software, by name. For cursors of another epoch, and for those that
-// lie before what was removed from the log.
+// A page of what the log amounts to: the newest release of each software, by name. For cursors of another epoch, and
+// for those that lie before what was removed from the log.
 struct Snapshot {
     static constexpr MessageType type = MessageType::snapshot;
     Epoch epoch;
     std::optional<SoftwareName> after;  // the page begins behind this name
     std::vector<LogEntry> entries;
-    Seq head;                           // of the log when this page was made
-    std::optional<SoftwareName> rest;   // further pages follow, behind this name
+    Seq head;                          // of the log when this page was made
+    std::optional<SoftwareName> rest;  // further pages follow, behind this name
     static void describe(auto& self, auto& visit) {
         visit("e", self.epoch);
         visit("a", self.after);
@@ -304,7 +361,8 @@ struct Snapshot {
     bool operator==(Snapshot const&) const = default;
 };
 
-// "You announced this to me, and your log ends before it": what a node says to a broker that was restored from an older copy.
+// "You announced this to me, and your log ends before it": what a node says to a broker that was restored from an older
+// copy.
 struct Witness {
     static constexpr MessageType type = MessageType::witness;
     Epoch epoch;
@@ -381,8 +439,9 @@ struct Data {
 // Payload bytes that have arrived in this session, sent at once for every frame: what the network has delivered.
 struct Ack {
     static constexpr MessageType type = MessageType::ack;
-    Bytes received{};              // cumulative
-    std::optional<std::uint64_t> at{};  // when the last of them came: microseconds of the receiver's own clock, which never goes back
+    Bytes received{};  // cumulative
+    std::optional<std::uint64_t>
+        at{};  // when the last of them came: microseconds of the receiver's own clock, which never goes back
     static void describe(auto& self, auto& visit) {
         visit("r", self.received);
         visit("t", self.at);
@@ -399,16 +458,16 @@ struct Credit {
 };
 
 // The broker does not have this object.
-struct Absent {
-    static constexpr MessageType type = MessageType::absent;
+struct ObjectMissing {
+    static constexpr MessageType type = MessageType::object_missing;
     Digest object;
     static void describe(auto& self, auto& visit) { visit("o", self.object); }
-    bool operator==(Absent const&) const = default;
+    bool operator==(ObjectMissing const&) const = default;
 };
 
-// "How do I get from this release to that one?" STEPS answers.
-struct PlanQuery {
-    static constexpr MessageType type = MessageType::plan;
+// "How do I get from this release to that one?" PATCH-OFFER answers.
+struct PatchQuery {
+    static constexpr MessageType type = MessageType::patch_query;
     SoftwareName software;
     ArchitectureName architecture;
     Seq from;
@@ -419,12 +478,12 @@ struct PlanQuery {
         visit("f", self.from);
         visit("t", self.to);
     }
-    bool operator==(PlanQuery const&) const = default;
+    bool operator==(PatchQuery const&) const = default;
 };
 
 // The object that holds the Patch; or that it is being made, and will be told of by another one; or that there is none.
-struct Steps {
-    static constexpr MessageType type = MessageType::steps;
+struct PatchOffer {
+    static constexpr MessageType type = MessageType::patch_offer;
     SoftwareName software;
     Seq from;
     Seq to;
@@ -439,7 +498,7 @@ struct Steps {
         visit("z", self.size);
         visit("w", self.wait);
     }
-    bool operator==(Steps const&) const = default;
+    bool operator==(PatchOffer const&) const = default;
 };
 
 // ---- reports ----
@@ -450,8 +509,8 @@ struct Holder {
     std::uint64_t uid = 0;
     std::string user;
     std::string command;
-    WallTime since;                 // start of the process
-    std::optional<WallTime> told;   // when the notice reached its terminal
+    WallTime since;                // start of the process
+    std::optional<WallTime> told;  // when the notice reached its terminal
     static void describe(auto& self, auto& visit) {
         visit("p", self.pid);
         visit("u", self.uid);
@@ -463,7 +522,7 @@ struct Holder {
     bool operator==(Holder const&) const = default;
 };
 
-// The state of one software on the sending node. Resent until NOTED; a lower revision never replaces a higher one.
+// The state of one software on the sending node. Resent until REPORT-ACK; a lower revision never replaces a higher one.
 struct Report {
     static constexpr MessageType type = MessageType::report;
     SoftwareName software;
@@ -473,7 +532,9 @@ struct Report {
     WallTime since;
     std::string why;
     std::vector<Holder> holders;
-    std::optional<Seq> active;   // the release that `current` points to
+    std::optional<Seq> active;                    // the release that `current` points to
+    std::optional<VersionName> active_version{};  // of it: the log may not know the release any more
+    std::optional<std::string> held{};            // a hold that was given on the node itself, for people
     static void describe(auto& self, auto& visit) {
         visit("n", self.software);
         visit("q", self.seq);
@@ -483,20 +544,22 @@ struct Report {
         visit("w", self.why);
         visit("h", self.holders);
         visit("a", self.active);
+        visit("v", self.active_version);
+        visit("o", self.held);
     }
     bool operator==(Report const&) const = default;
 };
 
-// The report is in the ledger.
-struct Noted {
-    static constexpr MessageType type = MessageType::noted;
+// The broker has recorded the report.
+struct ReportAck {
+    static constexpr MessageType type = MessageType::report_ack;
     SoftwareName software;
     std::uint64_t revision = 0;
     static void describe(auto& self, auto& visit) {
         visit("n", self.software);
         visit("r", self.revision);
     }
-    bool operator==(Noted const&) const = default;
+    bool operator==(ReportAck const&) const = default;
 };
 
 // The orders for all nodes, or for one. What a node misses is said again when it says HELLO with another revision.
@@ -539,18 +602,20 @@ struct Pong {
 
 // ---- operator ----
 
-enum class AdminVerb : std::uint8_t { status, list, nodes, nodes_new, orders, order, take_back };
-constexpr AdminVerb enum_last(AdminVerb) { return AdminVerb::take_back; }
+enum class AdminVerb : std::uint8_t { status, list, nodes, nodes_new, orders, order, take_back, calls, nodes_remove };
+constexpr AdminVerb enum_last(AdminVerb) { return AdminVerb::nodes_remove; }
 
 struct Admin {
     static constexpr MessageType type = MessageType::admin;
     AdminVerb verb = AdminVerb::status;
-    std::uint64_t cursor = 0;                 // where the page starts
-    std::optional<SoftwareName> software;     // status, list: only this one
-    std::optional<NodeName> node;             // status: only this one; nodes_new: its name
-    std::optional<PeerKey> key;               // nodes_new
-    // order: to be given, to `node` or to all; a release that it does not name is the newest. take_back: its kind and software.
+    std::uint64_t cursor = 0;              // where the page starts
+    std::optional<SoftwareName> software;  // status, list: only this one
+    std::optional<NodeName> node;          // status: only this one; nodes_new: its name
+    std::optional<PeerKey> key;            // nodes_new
+    // order: to be given, to `node` or to all; a release that it does not name is the newest. take_back: its kind and
+    // software.
     std::optional<Order> order{};
+    std::optional<std::vector<NodeName>> nodes{};  // nodes_remove: all of these, or none if one is unknown
     static void describe(auto& self, auto& visit) {
         visit("v", self.verb);
         visit("c", self.cursor);
@@ -558,6 +623,7 @@ struct Admin {
         visit("n", self.node);
         visit("k", self.key);
         visit("o", self.order);
+        visit("m", self.nodes);
     }
     bool operator==(Admin const&) const = default;
 };
@@ -565,15 +631,16 @@ struct Admin {
 // A row of the table software x node.
 struct StatusRow {
     SoftwareName software;
-    VersionName version;     // the newest release
+    VersionName version;  // the newest release
     Seq seq;
     NodeName node;
     NodeState state = NodeState::undistributed;
     WallTime since;
     std::string why;
     std::vector<Holder> holders;
-    std::optional<VersionName> active;   // what runs there now
-    std::optional<Bytes> done;           // downloading: bytes sent so far
+    std::optional<VersionName> active;  // what runs there now
+    std::optional<Bytes> done;          // fetching: bytes sent so far
+    std::optional<std::string> held{};  // it is held, though no newer release waits for that
     static void describe(auto& self, auto& visit) {
         visit("s", self.software);
         visit("v", self.version);
@@ -585,6 +652,7 @@ struct StatusRow {
         visit("h", self.holders);
         visit("a", self.active);
         visit("d", self.done);
+        visit("o", self.held);
     }
     bool operator==(StatusRow const&) const = default;
 };
@@ -593,13 +661,16 @@ struct ReleaseRow {
     SoftwareName software;
     VersionName version;
     Seq seq;
-    WallTime time;           // committed
+    WallTime time;  // committed
     std::vector<Build> builds;
     std::uint64_t active = 0;  // nodes on which it is active
     bool newest = false;
-    // What a node fetches to get to the newest release, if that is known: from this one; for the newest: with nothing. The most of all builds.
+    // What a node fetches to get to the newest release, if that is known: from this one; for the newest: with nothing.
+    // The most of all builds.
     std::optional<Bytes> to_fetch{};
     std::optional<std::string> note{};  // where its rollout is, that it is paused or withdrawn
+    std::optional<std::vector<std::string>> callable{};
+    std::optional<Envelope> update{};  // the signed update-info, where one software was asked for
     static void describe(auto& self, auto& visit) {
         visit("s", self.software);
         visit("v", self.version);
@@ -610,6 +681,8 @@ struct ReleaseRow {
         visit("n", self.newest);
         visit("f", self.to_fetch);
         visit("o", self.note);
+        visit("l", self.callable);
+        visit("u", self.update);
     }
     bool operator==(ReleaseRow const&) const = default;
 };
@@ -620,19 +693,23 @@ struct NodeRow {
     std::optional<WallTime> seen;  // last message
     bool connected = false;
     std::string program;
+    std::optional<std::int64_t> clock_ahead{};        // microseconds: the node's clock minus the broker's
+    std::optional<std::vector<std::string>> notes{};  // what an operator has to know about it
     static void describe(auto& self, auto& visit) {
         visit("n", self.node);
         visit("k", self.key);
         visit("s", self.seen);
         visit("c", self.connected);
         visit("g", self.program);
+        visit("d", self.clock_ahead);
+        visit("w", self.notes);
     }
     bool operator==(NodeRow const&) const = default;
 };
 
 // An order that stands.
 struct OrderRow {
-    std::optional<NodeName> node{};        // none: for all nodes
+    std::optional<NodeName> node{};  // none: for all nodes
     Order order;
     std::optional<VersionName> version{};  // of the release that it names
     static void describe(auto& self, auto& visit) {
@@ -643,6 +720,43 @@ struct OrderRow {
     bool operator==(OrderRow const&) const = default;
 };
 
+// A remote call that runs, or that ended lately.
+struct CallRow {
+    CallId id{};
+    NodeName caller;
+    SoftwareName software;
+    VersionName version;
+    Seq seq{};
+    std::string program{};
+    std::optional<NodeName> executor{};
+    CallPhase phase = CallPhase::queued;
+    std::optional<CallReason> reason{};
+    std::string text{};      // more about the reason
+    WallTime asked{};        // when the call came
+    std::uint64_t took = 0;  // microseconds from then to its end, or to now
+    std::optional<CallResult> result{};
+    Bytes input{};   // bytes that the broker has passed on
+    Bytes output{};  // of both output streams
+    static void describe(auto& self, auto& visit) {
+        visit("i", self.id);
+        visit("n", self.caller);
+        visit("s", self.software);
+        visit("v", self.version);
+        visit("q", self.seq);
+        visit("p", self.program);
+        visit("e", self.executor);
+        visit("f", self.phase);
+        visit("r", self.reason);
+        visit("t", self.text);
+        visit("a", self.asked);
+        visit("k", self.took);
+        visit("x", self.result);
+        visit("b", self.input);
+        visit("o", self.output);
+    }
+    bool operator==(CallRow const&) const = default;
+};
+
 // A page of rows for an ADMIN; `next` is the cursor of the page after it, if there is one.
 struct Answer {
     static constexpr MessageType type = MessageType::answer;
@@ -651,8 +765,9 @@ struct Answer {
     std::vector<ReleaseRow> releases;
     std::vector<NodeRow> nodes;
     std::optional<std::uint64_t> next;
-    WallTime time;           // broker's clock
+    WallTime time;  // broker's clock
     std::optional<std::vector<OrderRow>> orders{};
+    std::optional<std::vector<CallRow>> calls{};
     static void describe(auto& self, auto& visit) {
         visit("v", self.verb);
         visit("s", self.status);
@@ -661,6 +776,7 @@ struct Answer {
         visit("x", self.next);
         visit("t", self.time);
         visit("o", self.orders);
+        visit("c", self.calls);
     }
     bool operator==(Answer const&) const = default;
 };
@@ -690,13 +806,13 @@ struct FailedNode {
 
 // How far the rollout of a release is.
 struct RolloutProgress {
-    std::uint64_t stage = 0;             // from 1
+    std::uint64_t stage = 0;  // from 1
     std::uint64_t stages = 0;
-    std::uint64_t share = 0;             // of all nodes, in hundredths of a percent
-    std::uint64_t members = 0;           // nodes whose turn it is
-    std::uint64_t done = 0;              // of these: it is live there
+    std::uint64_t share = 0;    // of all nodes, in hundredths of a percent
+    std::uint64_t members = 0;  // nodes whose turn it is
+    std::uint64_t done = 0;     // of these: it is live there
     std::uint64_t failed = 0;
-    std::uint64_t blocked = 0;           // in use, held, or not heard of for long: the rollout goes on without them
+    std::uint64_t blocked = 0;  // in use, held, or not heard of for long: the rollout goes on without them
     static void describe(auto& self, auto& visit) {
         visit("t", self.stage);
         visit("s", self.stages);
@@ -714,12 +830,12 @@ struct ReleaseProgress {
     SoftwareName software;
     VersionName version;
     Seq seq;
-    std::vector<std::uint64_t> nodes;          // how many are in which NodeState, by its number
-    std::uint64_t away = 0;                    // not heard of for long, and not active
+    std::vector<std::uint64_t> nodes;  // how many are in which NodeState, by its number
+    std::uint64_t away = 0;            // not heard of for long, and not active
     std::optional<RolloutProgress> rollout{};
-    std::optional<Order> stopped{};            // it is paused or withdrawn
-    bool superseded = false;                   // there is a newer release
-    std::vector<FailedNode> failures;          // the first of them
+    std::optional<Order> stopped{};    // it is paused or withdrawn
+    bool superseded = false;           // there is a newer release
+    std::vector<FailedNode> failures;  // the first of them
     static void describe(auto& self, auto& visit) {
         visit("n", self.software);
         visit("v", self.version);
@@ -737,9 +853,169 @@ struct ReleaseProgress {
     [[nodiscard]] std::uint64_t all() const;
 };
 
-using Message = std::variant<Update, Head, Offer, Need, Put, Committed, Refused, Hello, Welcome, Busy, Sync, LogPage, Snapshot, Witness,
-                             Fetch, Queued, Data, Ack, Credit, Absent, PlanQuery, Steps, Grant, Report, Noted, Orders, Ping, Pong, Admin, Answer, Follow,
-                             ReleaseProgress>;
+// ---- remote calls ----
+
+// "I run programs of this software for other nodes." Replaces what the session said before; no software: it serves
+// nothing more. Calls that run go on.
+struct Serve {
+    static constexpr MessageType type = MessageType::serve;
+    std::vector<SoftwareName> software;
+    std::uint64_t slots = 0;  // calls that it prepares or runs at once, in all
+    static void describe(auto& self, auto& visit) {
+        visit("s", self.software);
+        visit("l", self.slots);
+    }
+    bool operator==(Serve const&) const = default;
+};
+
+// Begins a session of a node that is for its calls only, beside the session that HELLO began. WELCOME.
+struct CallOpen {
+    static constexpr MessageType type = MessageType::call_open;
+    std::string program;  // as in HELLO
+    static void describe(auto& self, auto& visit) { visit("g", self.program); }
+    bool operator==(CallOpen const&) const = default;
+};
+
+// "Run this program of the release that is active here." The same id again is never a second run.
+struct Call {
+    static constexpr MessageType type = MessageType::call;
+    CallId id{};
+    std::uint64_t life = 0;  // of the broker, as WELCOME said when the caller chose the id
+    SoftwareName software;
+    Seq seq;
+    std::string program;            // path in the tree; empty: the only one that is callable
+    std::vector<Buffer> arguments;  // behind the program's name
+    CallLimits limits;
+    static void describe(auto& self, auto& visit) {
+        visit("i", self.id);
+        visit("b", self.life);
+        visit("n", self.software);
+        visit("q", self.seq);
+        visit("p", self.program);
+        visit("a", self.arguments);
+        visit("l", self.limits);
+    }
+    bool operator==(Call const&) const = default;
+};
+
+// "Prepare this, and reserve a slot." The program must not begin before CALL-GO.
+struct CallOffer {
+    static constexpr MessageType type = MessageType::call_offer;
+    CallId id{};
+    NodeName caller;
+    LogEntry entry;       // the release; the executor checks its signature itself
+    std::string program;  // never empty
+    std::vector<Buffer> arguments;
+    CallLimits limits;  // with a time
+    static void describe(auto& self, auto& visit) {
+        visit("i", self.id);
+        visit("n", self.caller);
+        visit("e", self.entry);
+        visit("p", self.program);
+        visit("a", self.arguments);
+        visit("l", self.limits);
+    }
+    bool operator==(CallOffer const&) const = default;
+};
+
+// The tree is here and verified, a slot is reserved, and nothing has begun.
+struct CallReady {
+    static constexpr MessageType type = MessageType::call_ready;
+    CallId id{};
+    static void describe(auto& self, auto& visit) { visit("i", self.id); }
+    bool operator==(CallReady const&) const = default;
+};
+
+// "Begin." Sent at most once for an id, to one executor.
+struct CallGo {
+    static constexpr MessageType type = MessageType::call_go;
+    CallId id{};
+    static void describe(auto& self, auto& visit) { visit("i", self.id); }
+    bool operator==(CallGo const&) const = default;
+};
+
+// Where a call is: from the executor to the broker (running, ended, refused), from the broker to the caller (all).
+// Everything that the program wrote was sent before `ended`.
+struct CallState {
+    static constexpr MessageType type = MessageType::call_state;
+    CallId id{};
+    CallPhase phase = CallPhase::queued;
+    std::optional<CallResult> result{};  // ended
+    std::optional<CallReason> reason{};  // refused, unknown; ended: what stopped the program
+    std::string text{};                  // for people: names the limit, the place in the queue
+    std::optional<NodeName> executor{};  // to the caller
+    static void describe(auto& self, auto& visit) {
+        visit("i", self.id);
+        visit("p", self.phase);
+        visit("x", self.result);
+        visit("r", self.reason);
+        visit("t", self.text);
+        visit("e", self.executor);
+    }
+    bool operator==(CallState const&) const = default;
+};
+
+// Bytes of a stream. Payload: at most limits::call_frame, from `offset`; it may be empty with `last`.
+struct CallData {
+    static constexpr MessageType type = MessageType::call_data;
+    CallId id{};
+    CallStream stream = CallStream::in;
+    Bytes offset{};
+    bool last = false;  // the stream ends behind this payload
+    static void describe(auto& self, auto& visit) {
+        visit("i", self.id);
+        visit("s", self.stream);
+        visit("f", self.offset);
+        visit("l", self.last);
+    }
+    bool operator==(CallData const&) const = default;
+};
+
+// Bytes of a stream that the other side may send in all: cumulative, and at most limits::call_window more than the
+// receiver has taken.
+struct CallCredit {
+    static constexpr MessageType type = MessageType::call_credit;
+    CallId id{};
+    CallStream stream = CallStream::in;
+    Bytes permitted{};
+    static void describe(auto& self, auto& visit) {
+        visit("i", self.id);
+        visit("s", self.stream);
+        visit("p", self.permitted);
+    }
+    bool operator==(CallCredit const&) const = default;
+};
+
+// "End this call." From the caller to the broker, and from the broker to the executor, which answers CALL-STATE.
+struct CallCancel {
+    static constexpr MessageType type = MessageType::call_cancel;
+    CallId id{};
+    std::optional<CallReason> reason{};  // to the executor
+    static void describe(auto& self, auto& visit) {
+        visit("i", self.id);
+        visit("r", self.reason);
+    }
+    bool operator==(CallCancel const&) const = default;
+};
+
+using AnyMessage =
+    std::variant<Update, Head, Offer, Need, Put, Committed, Refused, Hello, Welcome, Busy, Sync, LogPage, Snapshot,
+                 Witness, Fetch, Queued, Data, Ack, Credit, ObjectMissing, PatchQuery, PatchOffer, Grant, Report,
+                 ReportAck, Orders, Ping, Pong, Admin, Answer, Follow, ReleaseProgress, Serve, CallOpen, Call,
+                 CallOffer, CallReady, CallGo, CallState, CallData, CallCredit, CallCancel>;
+
+// One message. Copying, moving and ending a message is compiled once, in messages.cpp: a variant of 42 alternatives
+// costs each file that does so more than a second.
+class Message : public AnyMessage {
+public:
+    using AnyMessage::AnyMessage;
+    Message();
+    Message(Message const&);
+    Message(Message&&) noexcept;
+    Message& operator=(Message const&);
+    Message& operator=(Message&&) noexcept;
+    ~Message();
+};
 
 [[nodiscard]] MessageType type_of(Message const& message);
 // "UPDATE", "HELLO", ... as in PROTOCOL.md.

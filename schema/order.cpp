@@ -14,12 +14,14 @@ std::string_view to_text(OrderKind kind) {
         case OrderKind::pause: return "pause";
         case OrderKind::withdraw: return "withdraw";
         case OrderKind::share: return "rollout";
+        case OrderKind::retry: return "retry";
     }
     return "unknown order";
 }
 
 Order const* OrderSet::find(OrderKind kind, OrderScope const& scope) const {
-    auto const found = std::ranges::find_if(orders, [&](Order const& order) { return order.kind == kind && order.software == scope; });
+    auto const found = std::ranges::find_if(
+        orders, [&](Order const& order) { return order.kind == kind && order.software == scope; });
     return found == orders.end() ? nullptr : &*found;
 }
 
@@ -30,7 +32,8 @@ Order const* OrderSet::find(OrderKind kind, SoftwareName const& software, Seq se
 
 std::vector<Order> OrderSet::of(OrderScope const& scope) const {
     std::vector<Order> found;
-    std::ranges::copy_if(orders, std::back_inserter(found), [&](Order const& order) { return order.software == scope; });
+    std::ranges::copy_if(orders, std::back_inserter(found),
+                         [&](Order const& order) { return order.software == scope; });
     return found;
 }
 
@@ -58,7 +61,8 @@ Status validate(Order const& order) {
     }
     if (!order.software || !order.seq) return fail(Fault::refused, "'{}' names no release", to_text(order.kind));
     if (order.until) return fail(Fault::refused, "'{}' does not end by itself", to_text(order.kind));
-    if (order.kind == OrderKind::share && !order.upto) return fail(Fault::refused, "a rollout does not say whose turn it is");
+    if (order.kind == OrderKind::share && !order.upto)
+        return fail(Fault::refused, "a rollout does not say whose turn it is");
     return {};
 }
 

@@ -4,30 +4,32 @@
 #include <string>
 #include <vector>
 
-#include "schema/ids.hpp"
 #include "core/units.hpp"
+#include "schema/ids.hpp"
 
 namespace lull {
 
-// hold: software must not change for now. force: a release becomes live, whatever else is said. pause: it becomes live on no further node.
-// withdraw: the same for good, and nobody fetches it any more. share: whose turn it is in the rollout of a release.
-enum class OrderKind : std::uint8_t { hold, force, pause, withdraw, share };
-constexpr OrderKind enum_last(OrderKind) { return OrderKind::share; }
+// hold: software must not change for now. force: a release becomes live, whatever else is said. pause: it becomes live
+// on no further node. withdraw: the same for good, and nobody fetches it any more. share: whose turn it is in the
+// rollout of a release. retry: nodes on which the release has failed, or was rolled back, try it once more; so does
+// force.
+enum class OrderKind : std::uint8_t { hold, force, pause, withdraw, share, retry };
+constexpr OrderKind enum_last(OrderKind) { return OrderKind::retry; }
 [[nodiscard]] std::string_view to_text(OrderKind kind);
 
 // What an operator, or the broker on a publisher's behalf, says about software on all nodes or on one of them.
 struct Order {
     OrderKind kind = OrderKind::hold;
-    std::optional<SoftwareName> software{};   // none: all of it; holds only
-    std::optional<Seq> seq{};                 // the release that it is about; none: any, holds only
+    std::optional<SoftwareName> software{};  // none: all of it; holds only
+    std::optional<Seq> seq{};                // the release that it is about; none: any, holds only
     WallTime since;
-    std::string by;                           // who gave it
-    std::string why;                          // their words; may be empty
-    std::optional<WallTime> until{};          // holds: when it ends by itself
-    std::optional<bool> restart{};            // force: users are asked to end, and ended; else they keep their files
-    std::optional<std::uint64_t> upto{};      // share: places in the rollout up to this one
-    std::optional<std::uint64_t> stage{};     // share: number of the stage, from 0
-    std::optional<std::uint64_t> forgiven{};  // share: failed nodes that an operator accepted by going on
+    std::string by;                        // who gave it
+    std::string why;                       // their words; may be empty
+    std::optional<WallTime> until{};       // holds: when it ends by itself
+    std::optional<bool> restart{};         // force: users are asked to end, and ended; else they keep their files
+    std::optional<std::uint64_t> upto{};   // share: places in the rollout up to this one
+    std::optional<std::uint64_t> stage{};  // share: number of the stage, from 0
+    std::optional<std::uint64_t> accepted_failures{};  // share: failed nodes that an operator accepted by going on
     static void describe(auto& self, auto& visit) {
         visit("k", self.kind);
         visit("n", self.software);
@@ -39,7 +41,7 @@ struct Order {
         visit("r", self.restart);
         visit("p", self.upto);
         visit("s", self.stage);
-        visit("f", self.forgiven);
+        visit("f", self.accepted_failures);
     }
     bool operator==(Order const&) const = default;
 };

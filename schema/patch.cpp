@@ -5,15 +5,19 @@ namespace lull {
 namespace {
 
 Status check(Step const& step, Step const* before) {
-    if (step.object.has_value() == step.frame.has_value()) return fail(Fault::damaged, "a step has an object or a frame, and not both");
-    if (before != nullptr && before->segment >= step.segment) return fail(Fault::damaged, "the steps are not in the order of segments");
+    if (step.object.has_value() == step.frame.has_value())
+        return fail(Fault::damaged, "a step has an object or a frame, and not both");
+    if (before != nullptr && before->segment >= step.segment)
+        return fail(Fault::damaged, "the steps are not in the order of segments");
     if (step.size > limits::stored_object) return fail(Fault::damaged, "a step needs more than an object may have");
     return {};
 }
 
 }  // namespace
 
-bool is_delta(Step const& step, Manifest const& to) { return step.frame || *step.object != to.segments.at(step.segment).digest; }
+bool is_delta(Step const& step, Manifest const& to) {
+    return step.frame || *step.object != to.segments.at(step.segment).digest;
+}
 
 Result<Patch> decode_patch(View bytes) {
     auto patch = decode<Patch>(bytes, limits::patch);
@@ -43,7 +47,8 @@ Result<Bytes> length_of(std::vector<BaseRange> const& base, Manifest const& old)
         auto const length = length_of(range, old);
         if (!length) return length;
         sum += *length;
-        if (sum > limits::delta_base) return fail(Fault::damaged, "the base of a delta is larger than {}", to_text(limits::delta_base));
+        if (sum > limits::delta_base)
+            return fail(Fault::damaged, "the base of a delta is larger than {}", to_text(limits::delta_base));
     }
     return sum;
 }

@@ -6,14 +6,14 @@
 
 #include "schema/manifest.hpp"
 
-// How a node gets from one release to another with the fewest bytes. A patch is made by the broker and not signed: whatever it gives is
-// believed only if the manifest, which is signed, names it by its digest.
+// How a node gets from one release to another with the fewest bytes. A patch is made by the broker and not signed:
+// whatever it gives is believed only if the manifest, which is signed, names it by its digest.
 
 namespace lull {
 
 // Bytes of a file of the old release: from `offset` on, to the end if there is no `length`.
 struct BaseRange {
-    std::uint32_t entry = 0;        // index into the old manifest's entries
+    std::uint32_t entry = 0;  // index into the old manifest's entries
     std::optional<Bytes> offset{};
     std::optional<Bytes> length{};
     static void describe(auto& self, auto& visit) {
@@ -24,14 +24,14 @@ struct BaseRange {
     bool operator==(BaseRange const&) const = default;
 };
 
-// How one segment comes to the node: whole, if `object` is the segment itself; else by a delta (schema/PROTOCOL.md, section 4) from the bytes of
-// `base`, which is in `object`, stored raw, or stands here.
+// How one segment comes to the node: whole, if `object` is the segment itself; else by a delta (schema/PROTOCOL.md,
+// section 4) from the bytes of `base`, which is in `object`, stored raw, or stands here.
 struct Step {
-    std::uint32_t segment = 0;       // index into the new manifest's segments
-    std::vector<BaseRange> base;     // in this order
+    std::uint32_t segment = 0;    // index into the new manifest's segments
+    std::vector<BaseRange> base;  // in this order
     std::optional<Digest> object{};
     std::optional<Buffer> frame{};
-    Bytes size{};                    // that cross the wire for it, beside the patch
+    Bytes size{};  // that cross the wire for it, beside the patch
     static void describe(auto& self, auto& visit) {
         visit("g", self.segment);
         visit("b", self.base);
@@ -45,7 +45,7 @@ struct Step {
 // All that a node with the old release lacks of the new one.
 struct Patch {
     static constexpr std::size_t most_elements = limits::elements_per_patch;
-    Digest from;              // manifest objects
+    Digest from;  // manifest objects
     Digest to;
     Buffer manifest;          // a delta that gives the new one from the old one
     std::vector<Step> steps;  // by segment, ascending

@@ -30,25 +30,31 @@ std::optional<std::uint64_t> digits(std::string_view text, std::size_t most) {
 
 Status validate(Rollout const& rollout) {
     if (rollout.stages.empty() || rollout.stages.size() > limits::rollout_stages) {
-        return fail(Fault::refused, "a rollout has {} stages instead of 1 to {}", rollout.stages.size(), limits::rollout_stages);
+        return fail(Fault::refused, "a rollout has {} stages instead of 1 to {}", rollout.stages.size(),
+                    limits::rollout_stages);
     }
     std::uint64_t before = 0;
     for (auto const share : rollout.stages) {
-        if (share <= before) return fail(Fault::refused, "the stages of a rollout have to rise; {} does not", share_text(share));
+        if (share <= before)
+            return fail(Fault::refused, "the stages of a rollout have to rise; {} does not", share_text(share));
         before = share;
     }
-    if (before != all_nodes) return fail(Fault::refused, "the last stage of a rollout is {}, and has to be 100 %", share_text(before));
+    if (before != all_nodes)
+        return fail(Fault::refused, "the last stage of a rollout is {}, and has to be 100 %", share_text(before));
     if (rollout.pause > limits::deadline_seconds) {
-        return fail(Fault::refused, "a stage of a rollout lasts {} seconds, and may last {}", rollout.pause, limits::deadline_seconds);
+        return fail(Fault::refused, "a stage of a rollout lasts {} seconds, and may last {}", rollout.pause,
+                    limits::deadline_seconds);
     }
-    if (rollout.halt_on && *rollout.halt_on > all_nodes) return fail(Fault::refused, "no more than 100 % of the nodes can fail");
+    if (rollout.halt_on && *rollout.halt_on > all_nodes)
+        return fail(Fault::refused, "no more than 100 % of the nodes can fail");
     return {};
 }
 
 std::uint64_t place_in_rollout(SoftwareName const& software, VersionName const& version, NodeName const& node) {
     auto const digest = sha256(as_view(fmt::format("{} {} {}", software.text(), version.text(), node.text())));
     std::uint64_t place = 0;
-    for (auto const byte : digest.view().first(sizeof(place))) place = place << 8U | std::to_integer<std::uint64_t>(byte);
+    for (auto const byte : digest.view().first(sizeof(place)))
+        place = place << 8U | std::to_integer<std::uint64_t>(byte);
     return place;
 }
 
@@ -79,7 +85,8 @@ Result<std::vector<std::uint64_t>> parse_stages(std::string_view text) {
         begin = end + 1;
     }
     if (rollout.stages.back() < all_nodes) rollout.stages.push_back(all_nodes);
-    if (auto const valid = validate(rollout); !valid) return fail(Fault::usage, "{}; say it like 1%,10%,100%", valid.error().message);
+    if (auto const valid = validate(rollout); !valid)
+        return fail(Fault::usage, "{}; say it like 1%,10%,100%", valid.error().message);
     return std::move(rollout.stages);
 }
 

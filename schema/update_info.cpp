@@ -22,8 +22,8 @@ Result<Enum> parse_word(std::string_view text, std::span<std::string_view const>
 }
 
 Status validate_build(Build const& build, std::string_view release) {
-    bool const manifest_fits =
-        !build.manifest.unset() && !build.manifest_size.zero() && build.manifest_size <= limits::envelope;
+    bool const manifest_fits = !build.manifest.unset() && !build.manifest_size.zero() &&
+                               build.manifest_size <= limits::envelope;
     if (!manifest_fits || build.architecture.unset()) {
         return fail(Fault::refused, "{}: a build lacks its architecture or a manifest of 1 to {} bytes", release,
                     limits::envelope.count());
@@ -51,19 +51,32 @@ Status validate(UpdateInfo const& info) {
     if (!activation) return fail(Fault::refused, "{}: {}", release, activation.error().message);
     auto const rollout = info.rollout ? validate(*info.rollout) : Status();
     if (!rollout) return fail(Fault::refused, "{}: {}", release, rollout.error().message);
+    auto const callable = info.callable ? validate_callable(*info.callable) : Status();
+    if (!callable) return fail(Fault::refused, "{}: {}", release, callable.error().message);
     return {};
 }
 
 }  // namespace
 
+std::string_view to_text(Urgency urgency) { return urgencies.at(static_cast<std::size_t>(urgency)); }
+std::string_view to_text(Policy policy) { return policies.at(static_cast<std::size_t>(policy)); }
+
 Result<Urgency> parse_urgency(std::string_view text) { return parse_word<Urgency>(text, urgencies); }
 
 Result<Policy> parse_policy(std::string_view text) { return parse_word<Policy>(text, policies); }
 
+bool same_contents(std::vector<Build> const& a, std::vector<Build> const& b) {
+    auto const same = [](Build const& one, Build const& other) {
+        return one == other ||
+               (one.architecture == other.architecture && one.contents && one.contents == other.contents);
+    };
+    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), same);
+}
+
 Build const* UpdateInfo::build_for(ArchitectureName const& architecture) const {
     auto const find = [this](std::string_view wanted) -> Build const* {
-        auto const found =
-            std::find_if(builds.begin(), builds.end(), [&](Build const& b) { return b.architecture.text() == wanted; });
+        auto const found = std::find_if(builds.begin(), builds.end(),
+                                        [&](Build const& b) { return b.architecture.text() == wanted; });
         return found == builds.end() ? nullptr : &*found;
     };
     auto const* const exact = find(architecture.text());

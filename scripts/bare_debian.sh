@@ -1,7 +1,8 @@
 #!/bin/bash
-# Shows that a bare Debian 12 with only git is enough: makes one in a directory, clones HEAD into it, and runs there each command that
-# is named (default: scripts/demo.sh scripts/test.sh). Needs root and debootstrap. Ends with the status of the first that fails.
-# BARE_DIRECTORY: where to make it (default: a new one in /var/tmp, removed at the end; one that is there already is used again).
+# Shows that a bare Debian 12 with only git is enough: makes one in a directory and clones HEAD into it.
+# Runs there each command that is named (default: scripts/demo.sh scripts/test.sh). Needs root and debootstrap.
+# Ends with the status of the first command that fails.
+# BARE_DIRECTORY: where to make it (default: a new one in /var/tmp, removed at the end); an existing one is used again.
 # BARE_LOG: a file that takes what is printed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +20,8 @@ if [[ ! -x $bare/usr/bin/git ]]; then
     echo "=== debootstrap"
     # The mirror that this machine uses.
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Release: bookworm' | head -n 1)
-    debootstrap --variant=minbase --include=git,ca-certificates bookworm "$bare" ${mirror:+"$mirror"} >"$bare.log" 2>&1 ||
+    debootstrap --variant=minbase --include=git,ca-certificates bookworm "$bare" ${mirror:+"$mirror"} \
+        >"$bare.log" 2>&1 ||
         { tail -n 20 "$bare.log" >&2; exit 1; }
     rm -f "$bare.log"
     cp -r /etc/apt/. "$bare/etc/apt/"
@@ -42,7 +44,8 @@ inside() {
         mount -t devpts -o newinstance,ptmxmode=666,mode=620 devpts "$bare/dev/pts"
         ln -sf pts/ptmx "$bare/dev/ptmx"
         mount -t tmpfs tmpfs "$bare/dev/shm"
-        exec chroot "$bare" env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb LANG=C.UTF-8 \
+        exec chroot "$bare" env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+            TERM=dumb LANG=C.UTF-8 \
             LULL_E2E_KILLS="${LULL_E2E_KILLS:-2}" bash -c "$1"' "$bare" "$1"
 }
 

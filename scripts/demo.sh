@@ -1,6 +1,8 @@
 #!/bin/bash
-# Shows lull at work: installs what is needed, builds, starts a broker and three nodes on this machine, publishes two releases of a
-# Python runtime, and runs it from a node's store while the second one arrives. Ends with 0 if everything went as it should.
+# Shows lull at work: installs what is needed, builds, starts a broker and three nodes on this machine.
+# Publishes two releases of a Python runtime, and runs it from a node's store while the second one arrives.
+# Then a watched directory releases what changes in it, and a node has a program run by another node.
+# Ends with 0 if everything went as it should.
 # KEEP=1 keeps the directory that it works in. LULL_BUILDS: where to build (default: build).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -35,7 +37,7 @@ quiet=--quiet
 cmake --build "$builds/release" --target lull-broker lull lull-node -- $quiet
 build_seconds=$SECONDS
 
-# Debian's packages of a Python runtime are unpacked into a tree, which then is what it was: a program that runs from where it lies.
+# Debian's packages of a Python runtime are unpacked into a tree that runs from where it lies.
 packages="python3.11-minimal libpython3.11-minimal libpython3.11-stdlib python3-sympy python3-mpmath
     python3-botocore python3-dateutil python3-jmespath python3-urllib3 python3-six"
 more="python3-pygments python3-docutils"
@@ -61,7 +63,8 @@ make_tree() {  # TREE PACKAGE...
     mkdir -p "$tree/bin"
     cat >"$tree/bin/python" <<'PYTHON'
 #!/bin/sh
-export PYTHONHOME=$LULL_ROOT_DIR PYTHONPATH=$LULL_ROOT_DIR/lib/python3/dist-packages PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1
+export PYTHONHOME=$LULL_ROOT_DIR PYTHONPATH=$LULL_ROOT_DIR/lib/python3/dist-packages
+export PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1
 exec "$LULL_ROOT_DIR/bin/python3.11" "$@"
 PYTHON
     chmod 755 "$tree/bin/python"
@@ -90,11 +93,12 @@ make_tree "$work/python-1" $packages
 # shellcheck disable=SC2086
 make_tree "$work/python-2" $packages $more
 sed -i 's/^exec /export PYTHON_RELEASE=2\n&/' "$work/python-2/bin/python"
+megabytes() { du -sm --apparent-size "$1" | cut -f1; }
 for tree in python-1 python-2; do
-    printf '%s: %s files, %s MB\n' "$tree" "$(find "$work/$tree" -type f | wc -l)" "$(du -sm --apparent-size "$work/$tree" | cut -f1)"
+    printf '%s: %s files, %s MB\n' "$tree" "$(find "$work/$tree" -type f | wc -l)" "$(megabytes "$work/$tree")"
 done
 files=$(find "$work/python-1" -type f | wc -l)
-[[ $files -ge 2000 && $(du -sm --apparent-size "$work/python-1" | cut -f1) -ge 100 ]] || die "the runtime is smaller than it should be"
+[[ $files -ge 2000 && $(megabytes "$work/python-1") -ge 100 ]] || die "the runtime is smaller than it should be"
 
 # ---- a fleet ----
 
@@ -167,7 +171,8 @@ show lull status
 heading "A user works with it on node 1"
 mkfifo keyboard
 typed lull-node run python --root node-1
-TERM=dumb script --quiet --flush --return --command "lull-node run python --root node-1 -- -q" terminal <keyboard >/dev/null &
+TERM=dumb script --quiet --flush --return \
+    --command "lull-node run python --root node-1 -- -q" terminal <keyboard >/dev/null &
 user=$!
 started+=("$user")
 exec 3>keyboard
@@ -201,6 +206,37 @@ show lull status
 grep -E "3.11-2: (waiting|switching|active)" node-1.log
 show lull-node run python --root node-1 -- -c \
     "import os, docutils; print('release', os.environ['PYTHON_RELEASE'], 'with docutils', docutils.__version__)"
+
+heading "A directory that is watched: a new version without a command"
+mkdir -p watched/hello/bin
+printf '#!/bin/sh\necho "hello from $LULL_VERSION"\n' >watched/hello/bin/hello
+chmod 755 watched/hello/bin/hello
+echo 1.0 >watched/hello/VERSION
+start watch.log lull watch watched --settle 2s --state watch-state
+until_says "3 of 3 nodes active" lull status hello
+typed echo 1.1 ">watched/hello/VERSION"
+echo 1.1 >watched/hello/VERSION
+until_says "hello *1.1 .*active" lull status hello
+until_says "3 of 3 nodes active" lull status hello
+show lull status hello
+until_says "hello *1.1" lull watch watched --state watch-state --status
+show lull watch watched --state watch-state --status
+show lull-node run hello --root node-2
+
+heading "A program that another node runs"
+chmod 711 . # an unprivileged user opens the trees of calls
+mkdir -p solver/bin
+printf '#!/bin/sh\nid --user --name 2>/dev/null || echo "no name, uid $(id -u)" >&2\nexec factor\n' >solver/bin/solve
+chmod 755 solver/bin/solve
+show lull nodes new executor
+show lull-node join executor.join --root executor
+start executor.log lull-node daemon --root executor --serve-calls --allow-calls solver
+until_says "announcements: connected" cat executor.log
+show lull publish solver --name solver --version 1 --callable bin/solve
+until_says "4 of 4 nodes active" lull status solver
+typed echo 20000519 "|" lull-node call solver --root node-1
+echo 20000519 | lull-node call solver --root node-1 || die "the call ended with $?"
+show lull calls
 
 heading "What is installed is what was signed"
 for node in node-1 node-2 node-3; do show lull-node verify --root "$node"; done

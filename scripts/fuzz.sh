@@ -35,7 +35,8 @@ for target in $targets; do
     mkdir -p "$corpus"
     echo "$target: $share s"
     if ! "$build/tests/fuzz/$target" -max_total_time="$share" -max_len=8192 -timeout=10 -rss_limit_mb=2048 \
-        -print_final_stats=1 -artifact_prefix="$work/crashes/$target-" "$corpus" "$work/seeds/$target" >"$log" 2>&1; then
+        -print_final_stats=1 -artifact_prefix="$work/crashes/$target-" "$corpus" "$work/seeds/$target" \
+        >"$log" 2>&1; then
         tail -n 60 "$log" >&2
         echo "$target crashed; run it again with: $build/tests/fuzz/$target $work/crashes/$target-..." >&2
         exit 1

@@ -3,9 +3,12 @@
 set -eu
 
 build="g++ cmake ninja-build ccache pkg-config git ca-certificates
-    libzmq3-dev cppzmq-dev libmsgpack-cxx-dev liblmdb-dev libboost-program-options-dev libssl-dev libzstd-dev libdivsufsort-dev libspdlog-dev
-    libfmt-dev libexpected-dev nlohmann-json3-dev libarchive-dev libhowardhinnant-date-dev libcpp-httplib-dev tzdata"
-tests="catch2 python3 strace iproute2 nftables util-linux mount e2fsprogs procps"
+    libzmq3-dev cppzmq-dev libmsgpack-cxx-dev liblmdb-dev libboost-program-options-dev libssl-dev libzstd-dev
+    libdivsufsort-dev libspdlog-dev
+    libfmt-dev libexpected-dev nlohmann-json3-dev libarchive-dev
+    zlib1g-dev libhowardhinnant-date-dev libcpp-httplib-dev tzdata"
+tests="bubblewrap catch2 clang-format-14 python3 strace iproute2 nftables util-linux mount e2fsprogs squashfs-tools
+    procps"
 
 missing=
 for package in $build $tests; do

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Runs many seeds of the simulation, on all cores: scripts/sim.sh COUNT [FIRST [TEST]]
-# TEST names the scenario (default: 'any mixture*'); tests/sim/README.md says what they are. Prints the seeds that fail, each with the
-# command that runs it again, and what was reached. LULL_BUILD: the build to test (default: build/release).
+# TEST names the scenario (default: 'any mixture*'); tests/sim/README.md describes the scenarios.
+# Prints the seeds that fail, each with the command that runs it again, and what was reached.
+# LULL_BUILD: the build to test (default: build/release).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +23,8 @@ started=$SECONDS
 seq "$first" "$piece" $((first + count - 1)) | xargs -P "$(nproc)" -I{} bash -c '
     left=$(($4 - {}))
     seeds=$((left < $3 ? left : $3))
-    LULL_SIM_FIRST={} LULL_SIM_SEEDS=$seeds LULL_SIM_COVERAGE=$2/reached-{} "$0" "$1" >"$2/log-{}" 2>&1 || echo {} >>"$2/failed"
+    LULL_SIM_FIRST={} LULL_SIM_SEEDS=$seeds LULL_SIM_COVERAGE=$2/reached-{} "$0" "$1" \
+        >"$2/log-{}" 2>&1 || echo {} >>"$2/failed"
 ' "$sim" "$name" "$work" "$piece" $((first + count)) || true
 
 if [[ -e $work/failed ]]; then
@@ -33,5 +35,6 @@ broken=$([[ -e $work/failed ]] && wc -l <"$work/failed" || echo 0)
 sort -u "$work"/reached-* >"$work/reached"
 kinds() { grep -c "^$1" "$work/reached"; }
 echo "$count seeds from $first on: $violations violations in $broken pieces, $((SECONDS - started)) s;" \
-    "$(kinds standing) distinct standings of a release, $(kinds step) steps, $(kinds decision) kinds of decisions of the broker"
+    "$(kinds standing) distinct standings of a release, $(kinds step) steps," \
+    "$(kinds decision) kinds of decisions of the broker"
 [[ $broken -eq 0 ]]

@@ -33,7 +33,8 @@ std::optional<Header> read_header(View frame) {
     header.side_frame = reader.take(reader.next());
     header.literal_frame = reader.take(frame.size() - magic.size() - reader.at());
     if (!reader.good()) return std::nullopt;
-    header.most_blocks = std::min<std::uint64_t>((most_room(header.plain, frame.size()) - header.side) / room_of_block, most_blocks);
+    header.most_blocks = std::min<std::uint64_t>((most_room(header.plain, frame.size()) - header.side) / room_of_block,
+                                                 most_blocks);
     return header;
 }
 
@@ -73,7 +74,10 @@ public:
         View bytes;
     };
     Patcher(View base, std::span<std::byte> plain, Differences const& differences)
-        : base_(base), plain_(plain), differences_(differences), operands_(differences.operand_gaps, differences.operands[0].size()),
+        : base_(base),
+          plain_(plain),
+          differences_(differences),
+          operands_(differences.operand_gaps, differences.operands[0].size()),
           bytes_(differences.byte_gaps, differences.bytes.size()) {}
 
     void copy(std::uint32_t from, std::uint32_t to, std::uint64_t length) {
@@ -91,7 +95,8 @@ public:
     std::uint32_t operand(std::uint32_t, std::uint32_t to, std::uint32_t predicted) {
         if (operands_.ahead() == 0) {
             auto const number = operands_.take();
-            for (unsigned i = 0; i < 4; ++i) predicted += std::to_integer<std::uint32_t>(differences_.operands[i][number]) << (8 * i);
+            for (unsigned i = 0; i < 4; ++i)
+                predicted += std::to_integer<std::uint32_t>(differences_.operands[i][number]) << (8 * i);
         } else {
             operands_.pass(1);
         }
@@ -117,7 +122,8 @@ std::optional<std::vector<CopyBlock>> read_blocks(VarintReader& side, Header con
     std::int64_t from = 0;
     for (auto& block : blocks) {
         auto const step = side.next_signed();
-        bool const inside = step >= -from && step <= static_cast<std::int64_t>(base) - from && block.length <= base - static_cast<std::uint64_t>(from + step);
+        bool const inside = step >= -from && step <= static_cast<std::int64_t>(base) - from &&
+                            block.length <= base - static_cast<std::uint64_t>(from + step);
         if (!inside || block.length == 0) return std::nullopt;
         block.from = static_cast<std::uint32_t>(from + step);
         from = block.from + block.length;
@@ -148,14 +154,17 @@ Patcher::Differences read_differences(VarintReader& side, Header const& header) 
 
 }  // namespace
 
-bool is_address_delta(View frame) { return frame.size() >= magic.size() && std::ranges::equal(frame.first(magic.size()), magic); }
+bool is_address_delta(View frame) {
+    return frame.size() >= magic.size() && std::ranges::equal(frame.first(magic.size()), magic);
+}
 
 std::optional<Bytes> plain_size_of_address_delta(View frame) {
     auto const header = read_header(frame);
     return header ? std::optional(Bytes(header->plain)) : std::nullopt;
 }
 
-// Blocks with what lies between them while they are read, and the map with its order and its heap; tables of targets and of both address spaces.
+// Blocks with what lies between them while they are read, and the map with its order and its heap; tables of targets
+// and of both address spaces.
 Bytes memory_of_address_delta(Bytes plain, Bytes frame) {
     static_assert(sizeof(CopyBlock) + 2 * 12 + 4 * 4 <= room_of_block);
     constexpr Bytes of_tables = KiB(1984);
@@ -163,7 +172,8 @@ Bytes memory_of_address_delta(Bytes plain, Bytes frame) {
     return room == 0 ? Bytes() : Bytes(room) + of_tables;
 }
 
-// The literals wait at the end of the plain bytes: what is made before them never reaches those that are still to be used.
+// The literals wait at the end of the plain bytes: what is made before them never reaches those that are still to be
+// used.
 Status apply_address_delta(View base, View frame, std::span<std::byte> plain) {
     auto const header = read_header(frame);
     if (!header) return fail(Fault::damaged, "its header makes no sense");
@@ -178,7 +188,8 @@ Status apply_address_delta(View base, View frame, std::span<std::byte> plain) {
     auto const differences = read_differences(side, *header);
     if (!side.finished()) return fail(Fault::damaged, "its differences make no sense");
     auto literals = plain.last(header->literals);
-    if (auto done = decompress_behind(header->prefixed ? base : View(), header->literal_frame, literals); !done) return done;
+    if (auto done = decompress_behind(header->prefixed ? base : View(), header->literal_frame, literals); !done)
+        return done;
     BlockMap const map(*blocks, base.size());
     Patcher patcher(base, plain, differences);
     BlockWalk walk(base, old_space, new_space, map, patcher);

@@ -40,8 +40,9 @@ Buffer replace_operands(View bytes, AddressSpace const& space, OperandMode words
     auto changed = to_buffer(bytes);
     for (auto const& place : space.places()) {
         auto const mode = place.is_code(place.address) ? OperandMode::x86_64 : words;
-        for_each_operand(bytes, place.offset, place.end, mode, space,
-                         [&](Place const&, Operand const& operand) { write_word(changed, operand.at, write(operand)); });
+        for_each_operand(bytes, place.offset, place.end, mode, space, [&](Place const&, Operand const& operand) {
+            write_word(changed, operand.at, write(operand));
+        });
     }
     return changed;
 }
@@ -55,7 +56,8 @@ std::optional<std::vector<CopyBlock>> find_first_blocks(Sides const& sides, std:
 }
 
 // Then with what their targets have become.
-std::optional<std::vector<CopyBlock>> refine_blocks(Sides const& sides, std::vector<CopyBlock> blocks, std::stop_token const& stop) {
+std::optional<std::vector<CopyBlock>> refine_blocks(Sides const& sides, std::vector<CopyBlock> blocks,
+                                                    std::stop_token const& stop) {
     BlockMap const map(blocks, sides.base.size());
     Learner learner(sides.plain);
     BlockWalk walk(sides.base, sides.old_space, sides.new_space, map, learner);
@@ -65,11 +67,12 @@ std::optional<std::vector<CopyBlock>> refine_blocks(Sides const& sides, std::vec
         block.mode = place->is_code(place->address) ? OperandMode::x86_64 : OperandMode::absolute;
         walk.walk(block);
     }
-    auto const old_bytes = replace_operands(sides.base, sides.old_space, OperandMode::absolute, [&](Operand const& operand) {
-        return static_cast<std::uint32_t>(walk.predictor().predict(operand.target));
-    });
-    auto const new_bytes = replace_operands(sides.plain, sides.new_space, OperandMode::absolute,
-                                            [](Operand const& operand) { return static_cast<std::uint32_t>(operand.target); });
+    auto const old_bytes = replace_operands(
+        sides.base, sides.old_space, OperandMode::absolute,
+        [&](Operand const& operand) { return static_cast<std::uint32_t>(walk.predictor().predict(operand.target)); });
+    auto const new_bytes = replace_operands(
+        sides.plain, sides.new_space, OperandMode::absolute,
+        [](Operand const& operand) { return static_cast<std::uint32_t>(operand.target); });
     return find_blocks(old_bytes, new_bytes, stop);
 }
 
@@ -166,7 +169,8 @@ std::vector<OperandMode> cheapest_modes(ModeCosts const& costs, std::size_t firs
 }
 
 // The same blocks, cut where their mode changes; anyhow if it was stopped.
-std::vector<CopyBlock> with_modes(Sides const& sides, std::vector<CopyBlock> const& blocks, std::stop_token const& stop) {
+std::vector<CopyBlock> with_modes(Sides const& sides, std::vector<CopyBlock> const& blocks,
+                                  std::stop_token const& stop) {
     auto const costs = count_costs(sides, blocks, stop);
     std::vector<CopyBlock> cut;
     std::size_t first = 0;
@@ -200,7 +204,8 @@ public:
             i += equal;
             if (i == length) break;
             put_varint(byte_gaps, std::exchange(equal_bytes_, 0));
-            bytes.push_back(static_cast<std::byte>(std::to_integer<unsigned>(plain_[to + i]) - std::to_integer<unsigned>(base_[from + i])));
+            bytes.push_back(static_cast<std::byte>(std::to_integer<unsigned>(plain_[to + i]) -
+                                                   std::to_integer<unsigned>(base_[from + i])));
             ++i;
         }
     }
@@ -210,7 +215,8 @@ public:
             ++good_operands_;
         } else {
             put_varint(operand_gaps, std::exchange(good_operands_, 0));
-            for (unsigned i = 0; i < 4; ++i) operands[i].push_back(static_cast<std::byte>((value - predicted) >> (8 * i)));
+            for (unsigned i = 0; i < 4; ++i)
+                operands[i].push_back(static_cast<std::byte>((value - predicted) >> (8 * i)));
         }
         return value;
     }
@@ -282,19 +288,21 @@ struct PackedLiterals {
     bool prefixed = false;
 };
 
-// New code has next to nothing in common with the base that the blocks have not found, and looking for it there takes more time than all the rest; but
-// where a segment holds other files as well, that may be most of it.
+// New code has next to nothing in common with the base that the blocks have not found, and looking for it there takes
+// more time than all the rest; but where a segment holds other files as well, that may be most of it.
 std::optional<PackedLiterals> pack_literals(View base, View literals, std::stop_token const& stop) {
     constexpr std::size_t largest_prefix = 8 << 20;
     auto alone = compress_behind({}, literals, small_level, stop);
-    if (!alone || base.size() > largest_prefix) return alone ? std::optional(PackedLiterals{std::move(*alone), false}) : std::nullopt;
+    if (!alone || base.size() > largest_prefix)
+        return alone ? std::optional(PackedLiterals{std::move(*alone), false}) : std::nullopt;
     auto prefixed = compress_behind(base, literals, small_level, stop);
     if (!prefixed) return std::nullopt;
     bool const better = prefixed->size() < alone->size();
     return PackedLiterals{std::move(better ? *prefixed : *alone), better};
 }
 
-std::optional<Buffer> write_frame(Sides const& sides, std::vector<CopyBlock> const& blocks, std::stop_token const& stop) {
+std::optional<Buffer> write_frame(Sides const& sides, std::vector<CopyBlock> const& blocks,
+                                  std::stop_token const& stop) {
     BlockMap const map(blocks, sides.base.size());
     Recorder recorder(sides.base, sides.plain);
     BlockWalk walk(sides.base, sides.old_space, sides.new_space, map, recorder);
@@ -321,8 +329,8 @@ std::optional<Buffer> write_frame(Sides const& sides, std::vector<CopyBlock> con
 
 }  // namespace
 
-std::optional<Buffer> make_address_delta(View base, AddressSpace const& old_space, View plain, AddressSpace const& new_space,
-                                         std::stop_token const& stop) {
+std::optional<Buffer> make_address_delta(View base, AddressSpace const& old_space, View plain,
+                                         AddressSpace const& new_space, std::stop_token const& stop) {
     Sides const sides{base, old_space, plain, new_space};
     auto blocks = find_first_blocks(sides, stop);
     if (blocks) blocks = refine_blocks(sides, std::move(*blocks), stop);

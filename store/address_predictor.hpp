@@ -4,13 +4,17 @@
 
 namespace lull::store {
 
-// Where the target of an old operand has gone: as it went the last two times; else by the blocks; else as the last time; else as far as
-// targets nearby. Both ends of a delta have to learn the same, in the same order.
+// Where the target of an old operand has gone: as it went the last two times; else by the blocks; else as the last
+// time; else as far as targets nearby. Both ends of a delta have to learn the same, in the same order.
 class AddressPredictor {
 public:
     // All of them have to outlive this.
     AddressPredictor(AddressSpace const& old_space, AddressSpace const& new_space, BlockMap const& map)
-        : old_space_(old_space), new_space_(new_space), map_(map), known_(1 << known_bits), nearby_(1 << nearby_bits) {}
+        : old_space_(old_space),
+          new_space_(new_space),
+          map_(map),
+          known_(1 << known_bits),
+          nearby_(1 << nearby_bits) {}
 
     [[nodiscard]] std::uint64_t predict(std::uint64_t target) const {
         auto const& known = known_[known_slot(target)];

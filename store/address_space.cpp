@@ -11,7 +11,8 @@ constexpr unsigned executable_bit = 1;
 constexpr unsigned at_hand_bit = 2;
 
 bool makes_sense(AddressRange const& range) {
-    return range.size > 0 && range.address <= AddressSpace::address_mask && range.size <= AddressSpace::address_mask - range.address;
+    return range.size > 0 && range.address <= AddressSpace::address_mask &&
+           range.size <= AddressSpace::address_mask - range.address;
 }
 
 struct Extent {
@@ -67,7 +68,8 @@ Place const* AddressSpace::place_at(std::uint32_t offset) const {
 }
 
 Place const* AddressSpace::place_of(std::uint64_t address) const {
-    auto const next = std::ranges::upper_bound(by_address_, address, {}, [&](std::uint32_t index) { return places_[index].address; });
+    auto const next = std::ranges::upper_bound(by_address_, address, {},
+                                               [&](std::uint32_t index) { return places_[index].address; });
     if (next == by_address_.begin()) return nullptr;
     auto const& place = places_[*(next - 1)];
     return address - place.address < place.end - place.offset ? &place : nullptr;

@@ -23,14 +23,15 @@ struct Module {
     bool operator==(Module const&) const = default;
 };
 
-// A range that is at hand, with what is worth knowing about its module. Addresses bear the number of the module above their 40 bits.
+// A range that is at hand, with what is worth knowing about its module. Addresses bear the number of the module above
+// their 40 bits.
 struct Place {
     std::uint64_t address = 0;
     std::uint32_t offset = 0;
-    std::uint32_t end = 0;        // offset of the first byte behind it
-    std::uint64_t low = 0;        // of all addresses of the module
+    std::uint32_t end = 0;  // offset of the first byte behind it
+    std::uint64_t low = 0;  // of all addresses of the module
     std::uint64_t extent = 0;
-    std::uint64_t code_low = 0;   // of its executable ones
+    std::uint64_t code_low = 0;  // of its executable ones
     std::uint64_t code_extent = 0;
 
     [[nodiscard]] std::uint64_t address_of(std::uint32_t at) const { return address + (at - offset); }

@@ -12,7 +12,8 @@ namespace {
 constexpr unsigned zero_bits = 12;
 constexpr std::uint64_t window = 64;  // bytes that a hash depends on: one bit is shifted out with each
 
-// Fixed random numbers: splitmix64 (Steele et al., 2014). Both sides of a comparison use the same ones; nobody else sees them.
+// Fixed random numbers: splitmix64 (Steele et al., 2014). Both sides of a comparison use the same ones; nobody else
+// sees them.
 constexpr std::array<std::uint64_t, 256> make_gear() {
     std::array<std::uint64_t, 256> gear{};
     std::uint64_t state = 0;
@@ -74,7 +75,8 @@ std::vector<std::optional<std::size_t>> most_alike(std::vector<std::vector<Ancho
     return alike;
 }
 
-Bytes locate(std::vector<Anchor> const& old, Bytes old_size, std::vector<Anchor> const& piece, double relative_place, Bytes window) {
+Bytes locate(std::vector<Anchor> const& old, Bytes old_size, std::vector<Anchor> const& piece, double relative_place,
+             Bytes window) {
     if (old_size <= window) return {};
     auto const places = places_of(old);
     std::vector<std::uint64_t> found;

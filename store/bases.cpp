@@ -113,7 +113,8 @@ Strangers find_strangers(Manifest const& from, Manifest const& to) {
     return strangers;
 }
 
-std::vector<LackingSegment> find_bases(Manifest const& from, Manifest const& to, std::map<Digest, Digest> const& alike) {
+std::vector<LackingSegment> find_bases(Manifest const& from, Manifest const& to,
+                                       std::map<Digest, Digest> const& alike) {
     OldFiles const old(from, alike);
     auto const parts = parts_by_segment(to);
     std::vector<LackingSegment> lacking;
@@ -126,7 +127,8 @@ std::vector<LackingSegment> find_bases(Manifest const& from, Manifest const& to,
         if (parts[segment].size() == 1 && like != nullptr && like->size > limits::delta_base) {
             found.base = {old.range(*like)};
             found.to_locate = true;
-            found.relative_place = static_cast<double>(first.in_file.count()) / static_cast<double>(first.entry->size.count());
+            found.relative_place = static_cast<double>(first.in_file.count()) /
+                                   static_cast<double>(first.entry->size.count());
         } else {
             found.base = base_of(parts[segment], old);
         }

@@ -4,13 +4,18 @@ namespace lull::store {
 
 namespace {
 
-constexpr std::int64_t least_better = 12;           // bytes by which another match has to be longer than the present block goes on
-constexpr std::uint64_t most_compared = 4ULL << 30; // bytes of all matches: what repeats itself without end is left to others
+constexpr std::int64_t least_better =
+    12;  // bytes by which another match has to be longer than the present block goes on
+constexpr std::uint64_t most_compared =
+    4ULL << 30;  // bytes of all matches: what repeats itself without end is left to others
 
 class BlockFinder {
 public:
     BlockFinder(View old_bytes, View new_bytes, std::stop_token const& stop)
-        : old_(old_bytes), new_(new_bytes), stop_(stop), suffixes_(old_bytes) {}
+        : old_(old_bytes),
+          new_(new_bytes),
+          stop_(stop),
+          suffixes_(old_bytes) {}
 
     std::optional<std::vector<CopyBlock>> find() {
         while (scan_ < size(new_)) {
@@ -24,7 +29,8 @@ private:
     static std::int64_t size(View bytes) { return std::ssize(bytes); }
 
     [[nodiscard]] bool equal(std::int64_t old_at, std::int64_t new_at) const {
-        return old_at >= 0 && old_at < size(old_) && old_[static_cast<std::size_t>(old_at)] == new_[static_cast<std::size_t>(new_at)];
+        return old_at >= 0 && old_at < size(old_) &&
+               old_[static_cast<std::size_t>(old_at)] == new_[static_cast<std::size_t>(new_at)];
     }
 
     // Goes on to where a match begins that is better than what the present block has there.
@@ -97,7 +103,8 @@ private:
             back -= length;
         }
         if (ahead > 0) {
-            blocks_.push_back({static_cast<std::uint32_t>(last_at_), static_cast<std::uint32_t>(last_scan_), static_cast<std::uint32_t>(ahead)});
+            blocks_.push_back({static_cast<std::uint32_t>(last_at_), static_cast<std::uint32_t>(last_scan_),
+                               static_cast<std::uint32_t>(ahead)});
         }
         last_scan_ = scan_ - back;
         last_at_ = at_ - back;
@@ -111,8 +118,8 @@ private:
     std::vector<CopyBlock> blocks_;
     std::uint64_t searches_ = 0;
     std::uint64_t compared_ = 0;
-    std::int64_t scan_ = 0;       // where in the new bytes the search has got to
-    std::int64_t at_ = 0;         // the match there
+    std::int64_t scan_ = 0;  // where in the new bytes the search has got to
+    std::int64_t at_ = 0;    // the match there
     std::int64_t length_ = 0;
     std::int64_t score_ = 0;      // of its bytes, that the present block has as well
     std::int64_t last_scan_ = 0;  // the present block
@@ -123,6 +130,7 @@ private:
 }  // namespace
 
 std::optional<std::vector<CopyBlock>> find_blocks(View old_bytes, View new_bytes, std::stop_token const& stop) {
+    if (stop.stop_requested()) return std::nullopt;  // the sort of the suffixes cannot be stopped
     return BlockFinder(old_bytes, new_bytes, stop).find();
 }
 

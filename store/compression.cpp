@@ -11,7 +11,7 @@ namespace lull::store {
 namespace {
 
 constexpr std::uint64_t least_gain = 50;  // one part in 50: 2 %
-constexpr std::size_t piece = 256 << 10;  // compressed between two looks at whether to stop
+constexpr std::size_t piece = 256 << 10;  // compressed between two checks whether to stop
 
 struct FreeCompressor {
     void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
@@ -32,6 +32,41 @@ Buffer compress(View plain, int level, std::size_t most) {
     frame.shrink_to_fit();
     return frame;
 }
+
+// The same in pieces. Nothing as well if it was stopped.
+Buffer compress_in_pieces(View plain, int level, std::size_t most, std::stop_token const& stop) {
+    std::unique_ptr<ZSTD_CCtx, FreeCompressor> const context(ZSTD_createCCtx());
+    LULL_INVARIANT(context != nullptr);
+    LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level)) == 0);
+    LULL_INVARIANT(ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context.get(), plain.size())) == 0);
+    Buffer frame(most);
+    ZSTD_outBuffer out{frame.data(), frame.size(), 0};
+    ZSTD_inBuffer in{plain.data(), 0, 0};
+    for (std::size_t left = 1; left > 0 || in.pos < plain.size();) {
+        if (stop.stop_requested()) return {};
+        in.size = std::min(in.pos + piece, plain.size());
+        left = ZSTD_compressStream2(context.get(), &out, &in, in.size == plain.size() ? ZSTD_e_end : ZSTD_e_continue);
+        LULL_INVARIANT(ZSTD_isError(left) == 0);
+        bool const all = in.pos == plain.size() && left == 0;
+        if (out.pos == out.size && !all) return {};
+    }
+    frame.resize(out.pos);
+    frame.shrink_to_fit();
+    return frame;
+}
+
+// An object whose bytes are `frame`, or the plain ones where that is empty.
+StoredObject stored_as(Buffer frame, View plain) {
+    StoredObject object;
+    object.shape.object = sha256(plain);
+    object.shape.plain = Bytes(plain.size());
+    object.shape.codec = frame.empty() ? ObjectCodec::raw : ObjectCodec::zstd;
+    object.bytes = frame.empty() ? to_buffer(plain) : std::move(frame);
+    object.shape.stored = Bytes(object.bytes.size());
+    return object;
+}
+
+std::size_t most_worthwhile(View plain) { return plain.size() - plain.size() / least_gain; }
 
 // What the frame's header asks for (RFC 8878, 3.1.1.1): 0 where the frame says that its content is the window.
 std::uint64_t window_of(View frame) {
@@ -76,8 +111,8 @@ Status check_sizes(ObjectShape const& shape, View stored, Bytes most) {
     }
     bool const raw = shape.codec == ObjectCodec::raw;
     if (stored.size() == shape.stored.count() && (!raw || shape.plain == shape.stored)) return {};
-    return fail(Fault::damaged, "object {} is damaged: {} bytes where {} were promised", shape.object.hex(), stored.size(),
-                raw ? shape.plain.count() : shape.stored.count());
+    return fail(Fault::damaged, "object {} is damaged: {} bytes where {} were promised", shape.object.hex(),
+                stored.size(), raw ? shape.plain.count() : shape.stored.count());
 }
 
 Status check_digest(ObjectShape const& shape, View plain) {
@@ -88,18 +123,17 @@ Status check_digest(ObjectShape const& shape, View plain) {
 }  // namespace
 
 StoredObject pack_object(View plain, int level) {
-    StoredObject object;
-    object.shape.object = sha256(plain);
-    object.shape.plain = Bytes(plain.size());
-    object.bytes = compress(plain, level, plain.size() - plain.size() / least_gain);
-    object.shape.codec = object.bytes.empty() ? ObjectCodec::raw : ObjectCodec::zstd;
-    if (object.bytes.empty()) object.bytes = to_buffer(plain);
-    object.shape.stored = Bytes(object.bytes.size());
-    return object;
+    return stored_as(compress(plain, level, most_worthwhile(plain)), plain);
 }
 
-// At the highest levels matches are looked for as thoroughly behind the whole prefix as level 19 does in a window of its own: a table entry for every byte, and
-// matches of any length taken as they are.
+std::optional<StoredObject> pack_object(View plain, int level, std::stop_token const& stop) {
+    auto frame = compress_in_pieces(plain, level, most_worthwhile(plain), stop);
+    if (stop.stop_requested()) return std::nullopt;
+    return stored_as(std::move(frame), plain);
+}
+
+// At the highest levels matches are looked for as thoroughly behind the whole prefix as level 19 does in a window of
+// its own: a table entry for every byte, and matches of any length taken as they are.
 std::optional<Buffer> compress_behind(View prefix, View plain, int level, std::stop_token const& stop) {
     std::unique_ptr<ZSTD_CCtx, FreeCompressor> const context(ZSTD_createCCtx());
     LULL_INVARIANT(context != nullptr);
@@ -113,7 +147,8 @@ std::optional<Buffer> compress_behind(View prefix, View plain, int level, std::s
         set(ZSTD_c_hashLog, std::min(window, 24));
         set(ZSTD_c_chainLog, window);
         set(ZSTD_c_targetLength, 4096);
-    } else {  // the tables of the lower levels are too small for a large prefix: what it has in common is found by long matches
+    } else {  // the tables of the lower levels are too small for a large prefix: what it has in common is found by long
+              // matches
         set(ZSTD_c_enableLongDistanceMatching, 1);
         set(ZSTD_c_ldmMinMatch, 32);
         set(ZSTD_c_ldmHashRateLog, 4);
@@ -160,8 +195,10 @@ std::optional<Bytes> plain_size_of_frame(View frame) {
 }
 
 Status decompress_behind(View prefix, View frame, std::span<std::byte> plain) {
-    if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != plain.size()) return fail(Fault::damaged, "it gives another size");
-    if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size()) return fail(Fault::damaged, "it is not one whole frame");
+    if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != plain.size())
+        return fail(Fault::damaged, "it gives another size");
+    if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size())
+        return fail(Fault::damaged, "it is not one whole frame");
     std::unique_ptr<ZSTD_DCtx, FreeDecompressor> const context(ZSTD_createDCtx());
     LULL_INVARIANT(context != nullptr);
     LULL_INVARIANT(ZSTD_isError(ZSTD_DCtx_refPrefix(context.get(), prefix.data(), prefix.size())) == 0);

@@ -32,8 +32,8 @@ private:
     };
     void add(Piece const& piece);
 
-    std::vector<Piece> pieces_;           // ascending, apart from each other
-    std::vector<std::uint32_t> first_;    // by 1 KiB of old bytes: the first piece that ends behind its beginning
+    std::vector<Piece> pieces_;         // ascending, apart from each other
+    std::vector<std::uint32_t> first_;  // by 1 KiB of old bytes: the first piece that ends behind its beginning
 };
 
 }  // namespace lull::store

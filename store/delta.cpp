@@ -34,17 +34,21 @@ Result<Buffer> apply_delta(Segment const& segment, View base, View frame) {
     auto const wrong = [&](std::string_view why) {
         return fail(Fault::damaged, "the delta for segment {} is of no use: {}", segment.digest.hex(), why);
     };
-    if (base.size() + segment.size.count() > most_with_base.count()) return wrong("its base is larger than any delta may have");
+    if (base.size() + segment.size.count() > most_with_base.count())
+        return wrong("its base is larger than any delta may have");
     auto const size = plain_size(frame);
     if (!size) return wrong("it is of no kind that is known here");
     if (*size != segment.size) return wrong("it gives another size");
     Buffer plain(segment.size.count());
-    auto const done = is_address_delta(frame) ? apply_address_delta(base, frame, plain) : decompress_behind(base, frame, plain);
+    auto const done = is_address_delta(frame) ? apply_address_delta(base, frame, plain)
+                                              : decompress_behind(base, frame, plain);
     if (!done) return wrong(done.error().message);
     if (sha256(plain) != segment.digest) return wrong("it gives other bytes");
     return plain;
 }
 
-Bytes memory_to_apply(Bytes base, Bytes plain, Bytes frame) { return base + plain + frame + memory_of_address_delta(plain, frame); }
+Bytes memory_to_apply(Bytes base, Bytes plain, Bytes frame) {
+    return base + plain + frame + memory_of_address_delta(plain, frame);
+}
 
 }  // namespace lull::store

@@ -19,6 +19,8 @@ bool is_worth_it(Buffer const& delta, ObjectShape const& whole) {
     return delta.size() < whole.stored.count() - whole.stored.count() / 20;
 }
 
+tl::unexpected<Error> stopped() { return fail(Fault::cancelled, "the work on a patch was stopped"); }
+
 // Frames do not get smaller.
 StoredObject store_raw(Buffer bytes) {
     Bytes const size(bytes.size());
@@ -37,14 +39,16 @@ std::vector<BaseRange> files_in(Manifest const& manifest, std::uint32_t segment)
             before += manifest.segments[other].size - begin;
         }
         if (before >= file.size) continue;
-        parts.emplace(begin, BaseRange{i, before, std::min(file.size - before, manifest.segments[segment].size - begin)});
+        parts.emplace(begin,
+                      BaseRange{i, before, std::min(file.size - before, manifest.segments[segment].size - begin)});
     }
     std::vector<BaseRange> ranges;
     for (auto const& [begin, range] : parts) ranges.push_back(range);
     return ranges;
 }
 
-// A loaded part of a file, of which `length` bytes from `offset` on stand at `at` in the bytes at hand: what is before them, they, and what is behind them.
+// A loaded part of a file, of which `length` bytes from `offset` on stand at `at` in the bytes at hand: what is before
+// them, they, and what is behind them.
 void add_part(Module& module, LoadedPart const& part, Bytes at, Bytes offset, Bytes length) {
     auto const in_file = std::min(part.in_file, ~part.offset);
     auto const end = part.offset + in_file;
@@ -70,7 +74,8 @@ Result<AddressSpace> space_of(ReleaseContents& contents, std::vector<BaseRange> 
         auto const beginning = contents.read({{range.entry, Bytes(), size}});
         if (!beginning) return pass(beginning.error());
         Module module;
-        for (auto const& part : read_elf(*beginning)) add_part(module, part, at, range.offset.value_or(Bytes()), *length);
+        for (auto const& part : read_elf(*beginning))
+            add_part(module, part, at, range.offset.value_or(Bytes()), *length);
         if (!module.ranges.empty() && modules.size() < AddressSpace::most_modules) modules.push_back(std::move(module));
         at += *length;
     }
@@ -79,7 +84,9 @@ Result<AddressSpace> space_of(ReleaseContents& contents, std::vector<BaseRange> 
 
 }  // namespace
 
-Result<std::vector<std::vector<Anchor>>> DeltaMaker::anchors_of(ReleaseContents& contents, std::vector<Digest> const& files) {
+Result<std::vector<std::vector<Anchor>>> DeltaMaker::anchors_of(ReleaseContents& contents,
+                                                                std::vector<Digest> const& files,
+                                                                std::stop_token const& stop) {
     auto const& entries = contents.manifest().entries;
     std::map<Digest, std::uint32_t> places;
     for (std::uint32_t i = 0; i < entries.size(); ++i) {
@@ -87,6 +94,7 @@ Result<std::vector<std::vector<Anchor>>> DeltaMaker::anchors_of(ReleaseContents&
     }
     std::vector<std::vector<Anchor>> all;
     for (auto const& file : files) {
+        if (stop.stop_requested()) return stopped();
         auto anchors = contents.anchors(places.at(file));
         if (!anchors) return pass(anchors.error());
         all.push_back(std::move(*anchors));
@@ -94,13 +102,13 @@ Result<std::vector<std::vector<Anchor>>> DeltaMaker::anchors_of(ReleaseContents&
     return all;
 }
 
-Result<std::vector<LackingSegment>> DeltaMaker::find_lacking() {
+Result<std::vector<LackingSegment>> DeltaMaker::find_lacking(std::stop_token const& stop) {
     auto const strangers = find_strangers(from(), to());
     std::map<Digest, Digest> alike;
     if (!strangers.gone.empty() && !strangers.fresh.empty()) {
-        auto const gone = anchors_of(from_, strangers.gone);
+        auto const gone = anchors_of(from_, strangers.gone, stop);
         if (!gone) return pass(gone.error());
-        auto const fresh = anchors_of(to_, strangers.fresh);
+        auto const fresh = anchors_of(to_, strangers.fresh, stop);
         if (!fresh) return pass(fresh.error());
         auto const twins = most_alike(*gone, *fresh);
         for (std::size_t i = 0; i < twins.size(); ++i) {
@@ -128,11 +136,12 @@ Result<Buffer> DeltaMaker::make_quick(std::uint32_t segment, View base, int leve
     auto const plain = to_.segment(segment);
     if (!plain) return pass(plain.error());
     auto frame = make_delta(base, *plain, level, stop);
-    if (!frame) return fail(Fault::failed, "stopped");
+    if (!frame) return stopped();
     return std::move(*frame);
 }
 
-Result<Buffer> DeltaMaker::make_small(std::uint32_t segment, std::vector<BaseRange> const& ranges, View base, std::stop_token const& stop) {
+Result<Buffer> DeltaMaker::make_small(std::uint32_t segment, std::vector<BaseRange> const& ranges, View base,
+                                      std::stop_token const& stop) {
     auto const old_space = space_of(from_, ranges);
     if (!old_space) return pass(old_space.error());
     auto const parts = files_in(to(), segment);
@@ -141,7 +150,7 @@ Result<Buffer> DeltaMaker::make_small(std::uint32_t segment, std::vector<BaseRan
     auto const plain = to_.segment(segment);
     if (!plain) return pass(plain.error());
     auto frame = make_smallest_delta({base, *old_space}, {*plain, *new_space}, stop);
-    if (!frame) return fail(Fault::failed, "stopped");
+    if (!frame) return stopped();
     return std::move(*frame);
 }
 
@@ -150,14 +159,15 @@ Result<MadeDelta> DeltaMaker::make(LackingSegment const& lacking, int level, std
     if (!base) return pass(base.error());
     auto const old = from_.read(*base);
     if (!old) return pass(old.error());
-    auto frame = level < small_level ? make_quick(lacking.segment, *old, level, stop) : make_small(lacking.segment, *base, *old, stop);
+    auto frame = level < small_level ? make_quick(lacking.segment, *old, level, stop)
+                                     : make_small(lacking.segment, *base, *old, stop);
     if (!frame) return pass(frame.error());
     return MadeDelta{lacking.segment, std::move(*base), std::move(*frame)};
 }
 
 // Whether there is something to gain is seen at a small fraction of the time that it takes to gain it.
-Result<std::optional<MadeDelta>> DeltaMaker::make_worthwhile(LackingSegment const& lacking, ObjectShape const& whole, int level,
-                                                             std::stop_token const& stop) {
+Result<std::optional<MadeDelta>> DeltaMaker::make_worthwhile(LackingSegment const& lacking, ObjectShape const& whole,
+                                                             int level, std::stop_token const& stop) {
     if (lacking.base.empty()) return std::nullopt;
     auto made = make(lacking, quick_level, stop);
     if (!made) return pass(made.error());

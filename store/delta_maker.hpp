@@ -16,7 +16,8 @@ struct MadeDelta {
     Buffer frame;
 };
 
-// Makes the deltas from one release to another. For one thread at a time. Memory as make_delta() and the two contents say.
+// Makes the deltas from one release to another. For one thread at a time. Memory as make_delta() and the two contents
+// say.
 class DeltaMaker {
 public:
     DeltaMaker(ReleaseContents from, ReleaseContents to) : from_(std::move(from)), to_(std::move(to)) {}
@@ -24,21 +25,26 @@ public:
     [[nodiscard]] Manifest const& from() const { return from_.manifest(); }
     [[nodiscard]] Manifest const& to() const { return to_.manifest(); }
 
-    // What a node with the old release lacks. Reads the files that no path and no name tells what they were.
-    [[nodiscard]] Result<std::vector<LackingSegment>> find_lacking();
+    // What a node with the old release lacks. Reads the files of which neither path nor name tells what they were.
+    // Fault::cancelled if it was stopped.
+    [[nodiscard]] Result<std::vector<LackingSegment>> find_lacking(std::stop_token const& stop = {});
 
-    // The delta of one of these, which has a base. Fault::failed if it was stopped.
+    // The delta of one of these, which has a base. Fault::cancelled if it was stopped.
     [[nodiscard]] Result<MadeDelta> make(LackingSegment const& lacking, int level, std::stop_token const& stop = {});
 
     // The same if a node gains by it; nothing if it is to fetch the segment, `whole` as it is stored.
-    [[nodiscard]] Result<std::optional<MadeDelta>> make_worthwhile(LackingSegment const& lacking, ObjectShape const& whole, int level,
+    [[nodiscard]] Result<std::optional<MadeDelta>> make_worthwhile(LackingSegment const& lacking,
+                                                                   ObjectShape const& whole, int level,
                                                                    std::stop_token const& stop = {});
 
 private:
-    [[nodiscard]] Result<std::vector<std::vector<Anchor>>> anchors_of(ReleaseContents& contents, std::vector<Digest> const& files);
+    [[nodiscard]] Result<std::vector<std::vector<Anchor>>> anchors_of(ReleaseContents& contents,
+                                                                      std::vector<Digest> const& files,
+                                                                      std::stop_token const& stop);
     [[nodiscard]] Result<std::vector<BaseRange>> narrow(LackingSegment const& lacking);
     [[nodiscard]] Result<Buffer> make_quick(std::uint32_t segment, View base, int level, std::stop_token const& stop);
-    [[nodiscard]] Result<Buffer> make_small(std::uint32_t segment, std::vector<BaseRange> const& ranges, View base, std::stop_token const& stop);
+    [[nodiscard]] Result<Buffer> make_small(std::uint32_t segment, std::vector<BaseRange> const& ranges, View base,
+                                            std::stop_token const& stop);
 
     ReleaseContents from_;
     ReleaseContents to_;

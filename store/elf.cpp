@@ -22,7 +22,10 @@ constexpr std::uint32_t executable = 1;
 }  // namespace
 
 std::vector<LoadedPart> read_elf(View beginning) {
-    constexpr std::string_view magic("\x7f" "ELF\x02\x01", 6);
+    constexpr std::string_view magic(
+        "\x7f"
+        "ELF\x02\x01",
+        6);
     if (beginning.size() < header_size || as_text(beginning.first(magic.size())) != magic) return {};
     if (read<std::uint16_t>(beginning, 18) != x86_64 || read<std::uint16_t>(beginning, 54) != entry_size) return {};
     auto const table = read<std::uint64_t>(beginning, 32);

@@ -17,9 +17,11 @@ struct LoadedPart {
     bool executable = false;
 };
 
-inline constexpr std::size_t elf_header_size = 4096;  // bytes at a file's beginning that hold the headers of nearly all programs
+inline constexpr std::size_t elf_header_size =
+    4096;  // bytes at a file's beginning that hold the headers of nearly all programs
 
-// By the first bytes of a file; nothing if that is no 64-bit little-endian program for x86-64, or its headers lie elsewhere.
+// By the first bytes of a file; nothing if that is no 64-bit little-endian program for x86-64, or its headers lie
+// elsewhere.
 [[nodiscard]] std::vector<LoadedPart> read_elf(View beginning);
 
 }  // namespace lull::store

@@ -13,6 +13,7 @@
 
 #include "store/durable_directory.hpp"
 #include "store/owner_lock.hpp"
+#include "store/page_check.hpp"
 
 namespace lull::store {
 
@@ -21,10 +22,10 @@ namespace {
 constexpr std::uint64_t format_version = 1;
 constexpr char const* meta_table = "meta";
 constexpr std::string_view format_key = "format";
-constexpr char const* data_name = "data.mdb";       // LMDB's own name
-constexpr char const* unborn_name = "data.mdb.new"; // becomes data.mdb when its first commit is durable
+constexpr char const* data_name = "data.mdb";        // LMDB's own name
+constexpr char const* unborn_name = "data.mdb.new";  // becomes data.mdb when its first commit is durable
 constexpr std::size_t longest_key = 511;
-constexpr int exit_after_lost_write = 70;           // EX_SOFTWARE of sysexits.h
+constexpr int exit_after_lost_write = 70;  // EX_SOFTWARE of sysexits.h
 
 struct CloseEnvironment {
     void operator()(MDB_env* environment) const { mdb_env_close(environment); }
@@ -57,7 +58,7 @@ View view_of(MDB_val const& value) { return {static_cast<std::byte const*>(value
 
 bool means_damage(int code) {
     return code == MDB_INVALID || code == MDB_CORRUPTED || code == MDB_VERSION_MISMATCH || code == MDB_PAGE_NOTFOUND ||
-           code == MDB_INCOMPATIBLE || code == MDB_PANIC;
+           code == MDB_INCOMPATIBLE || code == MDB_PANIC || code == MDB_BAD_TXN;  // the last: after one of these
 }
 
 tl::unexpected<Error> damaged(fs::path const& directory, std::string_view why) {
@@ -79,8 +80,7 @@ tl::unexpected<Error> failed(int code, std::string_view verb, fs::path const& di
 [[noreturn]] void die(fs::path const& directory, char const* what) {
     std::fprintf(stderr, "cannot write the database %s: %s; this process ends and has to be started again\n",
                  directory.c_str(), what);
-    std::fflush(stderr);
-    _exit(exit_after_lost_write);
+    end_after_lost_write();
 }
 
 // True where a write or an fsync failed, so that nobody knows what reached the disk: never to be tried again.
@@ -153,6 +153,7 @@ struct Environment::State {
     [[nodiscard]] Status open();
     [[nodiscard]] Status open_handle(std::uint64_t file_size);
     [[nodiscard]] Status check_length(std::uint64_t file_size) const;
+    [[nodiscard]] Status check_pages(MDB_txn* transaction) const;
     [[nodiscard]] Status open_tables();
     [[nodiscard]] Status make_tables(std::vector<std::string> const& missing);
     [[nodiscard]] Status lengthen_file(std::uint64_t size) const;
@@ -191,6 +192,8 @@ Status Environment::State::open() {
         lock = std::move(*owned);
         if (stat(data_file().c_str(), &status) != 0 && errno == ENOENT) {
             if (auto made = make_database(options.directory); !made) return made;
+        } else if (auto removed = remove_tree(options.directory / unborn_name); !removed) {  // of a crash
+            return removed;
         }
     }
     if (stat(data_file().c_str(), &status) != 0) return fail_errno("open the database", data_file());
@@ -246,10 +249,19 @@ Status Environment::State::lengthen_file(std::uint64_t size) const {
     return {};
 }
 
+// The pages of a snapshot stay as they are while a transaction reads it, whoever writes meanwhile.
+Status Environment::State::check_pages(MDB_txn* transaction) const {
+    int file = -1;
+    if (int const code = mdb_env_get_fd(handle.get(), &file); code != 0) return failed(code, "open", options.directory);
+    auto const fault = fault_of_pages(file, mdb_txn_id(transaction));
+    return fault ? damaged(options.directory, *fault) : Status();
+}
+
 Status Environment::State::open_tables() {
     std::vector<std::string> missing;
     auto reading = read();
     if (!reading) return pass(reading.error());
+    if (auto sound = check_pages(reading->transaction.get()); !sound) return sound;
     for (auto& [name, table] : tables) {
         MDB_dbi opened = 0;
         int const code = mdb_dbi_open(reading->transaction.get(), name.c_str(), 0, &opened);
@@ -422,15 +434,14 @@ Status Environment::apply(std::vector<Batch const*> const& batches) {
     return state_->write(put_all, size);
 }
 
-void Environment::drop_stale_readers() {
-    mdb_reader_check(state_->handle.get(), nullptr);
-}
+void Environment::drop_stale_readers() { mdb_reader_check(state_->handle.get(), nullptr); }
 
 Status Environment::copy_to(fs::path const& directory) const {
     if (auto made = make_durable_directory(directory); !made) return made;
     std::error_code problem;
     bool const empty = fs::is_empty(directory, problem);
-    if (problem) return fail(Fault::failed, "cannot copy the database into {}: {}", directory.string(), problem.message());
+    if (problem)
+        return fail(Fault::failed, "cannot copy the database into {}: {}", directory.string(), problem.message());
     if (!empty) {
         return fail(Fault::refused, "cannot copy the database into {}: it is not an empty directory",
                     directory.string());

@@ -29,9 +29,9 @@ using Batch = std::vector<Change>;
 struct EnvironmentOptions {
     fs::path directory;
     std::vector<std::string> tables;
-    Bytes first_map = MiB(16);      // grows by doubling when full
-    Bytes largest_map = GiB(64);    // Fault::no_space beyond this
-    bool read_only = false;         // a second process may look on while the owner writes
+    Bytes first_map = MiB(16);    // grows by doubling when full
+    Bytes largest_map = GiB(64);  // Fault::no_space beyond this
+    bool read_only = false;       // a second process may look on while the owner writes
 };
 
 // An LMDB environment. All members may be called from one thread at a time, except get() and scan(), which may run

@@ -8,8 +8,8 @@
 
 #include "store/address_space.hpp"
 
-// Where programs name addresses. Both ends of a delta have to find the same operands in the same old bytes: whatever changes here changes
-// the format (schema/PROTOCOL.md, section 4).
+// Where programs name addresses. Both ends of a delta have to find the same operands in the same old bytes: whatever
+// changes here changes the format (schema/PROTOCOL.md, section 4).
 
 namespace lull::store {
 
@@ -46,7 +46,8 @@ inline void write_word(std::span<std::byte> bytes, std::size_t at, std::uint32_t
     std::memcpy(bytes.data() + at, &value, sizeof value);
 }
 
-// What an operand of 32 bits at this address points to, and back. Addresses of other modules than that of the operand are not meant.
+// What an operand of 32 bits at this address points to, and back. Addresses of other modules than that of the operand
+// are not meant.
 [[nodiscard]] constexpr std::uint64_t target_of(OperandMode mode, std::uint64_t address, std::uint32_t value) {
     constexpr std::uint64_t offsets_at = std::uint64_t{1} << (AddressSpace::module_shift - 1);
     auto const distance = static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(value)));
@@ -73,9 +74,10 @@ enum class Opcode : std::uint8_t { other, branch, two_bytes, vex2, vex3, modrm }
 // By the first byte: whether a displacement may follow, and where.
 inline constexpr std::array<Opcode, 256> opcodes = [] {
     std::array<Opcode, 256> all{};
-    for (unsigned const byte : {0x01, 0x03, 0x09, 0x0b, 0x11, 0x13, 0x19, 0x1b, 0x21, 0x23, 0x29, 0x2b, 0x31, 0x33, 0x38, 0x39, 0x3a, 0x3b,
-                                0x63, 0x69, 0x6b, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8d, 0xc6, 0xc7,
-                                0xd1, 0xd3, 0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf, 0xf6, 0xf7, 0xfe, 0xff}) {
+    for (unsigned const byte :
+         {0x01, 0x03, 0x09, 0x0b, 0x11, 0x13, 0x19, 0x1b, 0x21, 0x23, 0x29, 0x2b, 0x31, 0x33, 0x38, 0x39, 0x3a,
+          0x3b, 0x63, 0x69, 0x6b, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8d, 0xc6,
+          0xc7, 0xd1, 0xd3, 0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf, 0xf6, 0xf7, 0xfe, 0xff}) {
         all[byte] = Opcode::modrm;
     }
     all[0xe8] = Opcode::branch;
@@ -86,9 +88,12 @@ inline constexpr std::array<Opcode, 256> opcodes = [] {
     return all;
 }();
 
-[[nodiscard]] constexpr bool is_relative_to_instruction(std::byte modrm) { return (modrm & std::byte{0xc7}) == std::byte{0x05}; }
+[[nodiscard]] constexpr bool is_relative_to_instruction(std::byte modrm) {
+    return (modrm & std::byte{0xc7}) == std::byte{0x05};
+}
 
-// Where behind `at` an operand may begin, by the bytes from there on, of which ten are read; 0: nowhere. And whether it leads to code.
+// Where behind `at` an operand may begin, by the bytes from there on, of which ten are read; 0: nowhere. And whether it
+// leads to code.
 struct Shape {
     std::uint8_t operand = 0;
     bool branch = false;
@@ -101,7 +106,8 @@ struct Shape {
         case Opcode::modrm: return is_relative_to_instruction(at[1]) ? Shape{2, false} : Shape{};
         case Opcode::two_bytes:
             if ((byte(1) & 0xf0) == 0x80) return {2, true};
-            if (byte(1) == 0x38 || byte(1) == 0x3a) return is_relative_to_instruction(at[3]) ? Shape{4, false} : Shape{};
+            if (byte(1) == 0x38 || byte(1) == 0x3a)
+                return is_relative_to_instruction(at[3]) ? Shape{4, false} : Shape{};
             return is_relative_to_instruction(at[2]) ? Shape{3, false} : Shape{};
         case Opcode::vex2: return is_relative_to_instruction(at[3]) ? Shape{4, false} : Shape{};
         case Opcode::vex3: return is_relative_to_instruction(at[4]) ? Shape{5, false} : Shape{};
@@ -138,7 +144,8 @@ void scan_code(View bytes, std::uint32_t begin, std::uint32_t end, Place const& 
 }
 
 template <class Take>
-void scan_words(View bytes, std::uint32_t begin, std::uint32_t end, Place const& place, OperandMode mode, Take const& take) {
+void scan_words(View bytes, std::uint32_t begin, std::uint32_t end, Place const& place, OperandMode mode,
+                Take const& take) {
     constexpr std::uint32_t least = 0x1000;  // smaller numbers are hardly ever addresses
     std::uint32_t const step = mode == OperandMode::absolute ? 8 : 4;
     auto const misaligned = static_cast<std::uint32_t>(place.address_of(begin) % step);
@@ -148,7 +155,8 @@ void scan_words(View bytes, std::uint32_t begin, std::uint32_t end, Place const&
         auto const target = target_of(mode, place.address_of(field), value);
         bool good = true;
         if (mode == OperandMode::relative) good = place.is_code(target);
-        if (mode == OperandMode::absolute) good = value >= least && read_word(bytes, field + 4) == 0 && place.is_address(target);
+        if (mode == OperandMode::absolute)
+            good = value >= least && read_word(bytes, field + 4) == 0 && place.is_address(target);
         if (mode == OperandMode::offsets) good = value >= 16 && value < (1U << 28);
         if (good) take(Operand{field, row_of(mode) == 0 ? target : 0});
     }
@@ -156,7 +164,8 @@ void scan_words(View bytes, std::uint32_t begin, std::uint32_t end, Place const&
 
 // The same for [begin, end) of any old bytes: take(Place, Operand).
 template <class Take>
-void for_each_operand(View bytes, std::uint32_t begin, std::uint32_t end, OperandMode mode, AddressSpace const& space, Take const& take) {
+void for_each_operand(View bytes, std::uint32_t begin, std::uint32_t end, OperandMode mode, AddressSpace const& space,
+                      Take const& take) {
     if (mode == OperandMode::none) return;
     auto const& places = space.places();
     auto place = std::ranges::upper_bound(places, begin, {}, &Place::offset);

@@ -1,5 +1,7 @@
 #include "store/owner_lock.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -7,6 +9,8 @@
 namespace lull::store {
 
 namespace {
+
+constexpr char const* lock_name = "owner.lock";
 
 // What the owner noted; empty if that cannot be read.
 std::string owner_in(fs::path const& lock) {
@@ -17,7 +21,7 @@ std::string owner_in(fs::path const& lock) {
 }  // namespace
 
 Result<FileDescriptor> own_database(fs::path const& directory) {
-    auto const path = directory / "owner.lock";
+    auto const path = directory / lock_name;
     auto lock = lock_exclusively(path);
     if (!lock) {
         auto const owner = lock.error().fault == Fault::refused ? owner_in(path) : std::string();
@@ -28,6 +32,12 @@ Result<FileDescriptor> own_database(fs::path const& directory) {
     // For people only: on a full disk we go on without it.
     if (ftruncate(lock->get(), 0) == 0) (void)write_exactly(lock->get(), 0, as_view(owner), path);
     return lock;
+}
+
+// A shared lock, for an instant, is refused only while the owner has its own.
+bool has_owner(fs::path const& directory) {
+    auto const file = open_file(directory / lock_name, O_RDONLY);
+    return file && flock(file->get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 }  // namespace lull::store

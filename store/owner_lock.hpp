@@ -8,4 +8,7 @@ namespace lull::store {
 // with the process that has it already.
 [[nodiscard]] Result<FileDescriptor> own_database(fs::path const& directory);
 
+// Whether a process has the database now.
+[[nodiscard]] bool has_owner(fs::path const& directory);
+
 }  // namespace lull::store

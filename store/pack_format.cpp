@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "schema/limits.hpp"
+#include "store/environment.hpp"
 
 namespace lull::store {
 
@@ -162,6 +163,20 @@ std::uint32_t pack_number(std::string_view name) {
     std::uint32_t number = 0;
     std::from_chars(digits.data(), digits.data() + digits.size(), number);
     return pack_name(number) == name ? number : 0;
+}
+
+tl::unexpected<Error> damaged_pack(fs::path const& pack, std::string_view why) {
+    return fail(Fault::damaged, "pack {} is damaged ({}): {}", pack.string(), why,
+                "restore it from a backup, or move database and packs away together and publish anew");
+}
+
+Result<PackHeader> read_pack_header(int pack, fs::path const& path) {
+    std::array<std::byte, PackHeader::size> bytes{};
+    auto const status = read_exactly(pack, 0, bytes, path);
+    if (!status && status.error().fault != Fault::damaged) return pass(status.error());
+    auto const header = decode_pack_header(status ? View(bytes) : View());
+    if (!header) return damaged_pack(path, header.error().message);
+    return header;
 }
 
 }  // namespace lull::store

@@ -4,7 +4,8 @@
 #include <cstdint>
 
 #include "core/bytes.hpp"
-#include "store/packs.hpp"
+#include "core/files.hpp"
+#include "store/object_place.hpp"
 
 // The bytes of packs and of their index, as FORMAT.md draws them. Numbers are big-endian.
 
@@ -21,6 +22,12 @@ struct PackHeader {
 [[nodiscard]] std::array<std::byte, PackHeader::size> encode(PackHeader const& header);
 // Fault::damaged if these are not the bytes of a pack header of our format.
 [[nodiscard]] Result<PackHeader> decode_pack_header(View bytes);
+
+// The error for a pack that is not what the index says.
+[[nodiscard]] tl::unexpected<Error> damaged_pack(fs::path const& pack, std::string_view why);
+
+// Reads the header of an open pack. Fault::damaged names `path`.
+[[nodiscard]] Result<PackHeader> read_pack_header(int pack, fs::path const& path);
 
 // What stands before the stored bytes of each object.
 inline constexpr std::size_t object_header_size = 56;

@@ -9,21 +9,12 @@
 
 #include "core/crypto.hpp"
 #include "core/files.hpp"
-#include "schema/messages.hpp"
 #include "store/environment.hpp"
+#include "store/object_place.hpp"
+#include "store/pack_files.hpp"
+#include "store/pack_index.hpp"
 
 namespace lull::store {
-
-// Where an object lies.
-struct ObjectPlace {
-    std::uint32_t pack = 0;
-    Bytes offset{};        // of the stored bytes in the pack file
-    ObjectShape shape;
-};
-
-// An open pack from which frames are read; keeps the file alive while a job uses it.
-// shared_ptr because reads run on workers while the store may close the pack meanwhile.
-using PackFile = std::shared_ptr<FileDescriptor const>;
 
 // Append-only files of many objects ("packs"), named pack-00000001 and so on; FORMAT.md draws them. The index is a
 // table of an Environment (`Packs::table`): digest -> ObjectPlace. An object counts only once its index entry is
@@ -31,16 +22,17 @@ using PackFile = std::shared_ptr<FileDescriptor const>;
 // writing, with the table, and for nobody else's packs.
 //
 // Two halves share nothing but constants: append() and sync() own the newest pack and the place where it is written,
-// everything else owns the index in memory and the descriptors for reading. So one thread may append while another one
-// finds, publishes and reads; what is passed between them is the ObjectPlace.
+// everything else owns the index in memory. So one thread may append while another one finds and publishes; what is
+// passed between them is the ObjectPlace. Handles to packs may be read by any thread.
 class Packs {
 public:
     static constexpr char const* table = "objects";
 
     struct Options {
         fs::path directory;
-        Bytes roll_at = MiB(256);      // a new pack is begun beyond this
-        Bytes reserve = MiB(16);       // free space that stays, so that failures can still be recorded
+        Bytes roll_at = MiB(256);    // a new pack is begun beyond this
+        Bytes reserve = MiB(16);     // free space that stays, so that failures can still be recorded
+        std::size_t most_open = 64;  // packs that are open for reading, beside those being read from
     };
 
     // Opens or makes the directory; loads the index; cuts tails that no index entry covers.
@@ -64,22 +56,30 @@ public:
     [[nodiscard]] static Change removal_change(Digest const& object);
     void forget(Digest const& object);
 
-    // All objects that are so. Looks at every one: tens of milliseconds for hundreds of thousands.
-    [[nodiscard]] std::vector<ObjectPlace> objects_where(std::function<bool(ObjectPlace const&)> const& condition) const;
+    // Of each pack in which an object lies: how much. The reference stays valid; what it shows changes.
+    [[nodiscard]] std::map<std::uint32_t, PackUse> const& uses() const;
+    // The objects of one pack from this offset on, ascending. Examines no other pack's.
+    [[nodiscard]] std::vector<ObjectPlace> objects_in(std::uint32_t pack, Bytes from = {}) const;
 
-    // The packs that nothing is appended to any more.
+    [[nodiscard]] fs::path const& directory() const;
+    // The highest pack in which an object was ever found. Nothing is appended to those below.
+    [[nodiscard]] std::uint32_t newest() const;
     struct FinishedPack {
         std::uint32_t number = 0;
         Bytes size{};
         std::filesystem::file_time_type written;  // last
     };
-    [[nodiscard]] Result<std::vector<FinishedPack>> finished() const;
+    // The packs in the directory below `newest`, ascending. Any thread: reads the directory and nothing else.
+    [[nodiscard]] static Result<std::vector<FinishedPack>> list_finished(fs::path const& directory,
+                                                                         std::uint32_t newest);
 
-    // Deletes a finished pack, of which no object is known any more, in memory or durably. Whoever reads from it goes on.
-    [[nodiscard]] Status remove_pack(std::uint32_t pack);
+    // Removes a finished pack, of which no object is known any more, in memory or durably. The file is deleted when its
+    // last handle is gone, of which this is one: a read that is under way goes on.
+    [[nodiscard]] PackFile remove_pack(std::uint32_t pack);
 
-    // A descriptor to pread frames from; cached.
-    [[nodiscard]] Result<PackFile> open_pack(std::uint32_t pack);
+    // A handle to read from. Opens nothing: the first read does.
+    [[nodiscard]] PackFile pack(std::uint32_t number);
+    [[nodiscard]] std::size_t open_now() const;
 
     // Reads a whole object and checks it. Fault::damaged if its bytes are not what the digest says.
     [[nodiscard]] Result<Buffer> read_plain(Digest const& object, Bytes most);

@@ -19,7 +19,8 @@ Result<View> ReleaseContents::segment(std::uint32_t index) {
         if (recent_.size() == most_recent) recent_.pop_back();
         auto plain = read_(index);
         if (!plain) return pass(plain.error());
-        if (plain->size() != manifest_.segments[index].size.count()) return fail(Fault::damaged, "segment {} has another size", index);
+        if (plain->size() != manifest_.segments[index].size.count())
+            return fail(Fault::damaged, "segment {} has another size", index);
         recent_.push_front({index, std::move(*plain)});
     }
     return View(recent_.front().plain);
@@ -61,7 +62,8 @@ Result<Buffer> ReleaseContents::read(std::vector<BaseRange> const& ranges) {
 Result<std::vector<Anchor>> ReleaseContents::anchors(std::uint32_t entry) {
     if (auto const known = anchors_.find(entry); known != anchors_.end()) return known->second;
     AnchorFinder finder;
-    if (auto walked = walk({entry, {}, {}}, [&](View part) { finder.feed(part); }); !walked) return pass(walked.error());
+    if (auto walked = walk({entry, {}, {}}, [&](View part) { finder.feed(part); }); !walked)
+        return pass(walked.error());
     return anchors_.emplace(entry, finder.anchors()).first->second;
 }
 

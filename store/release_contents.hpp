@@ -10,8 +10,8 @@
 
 namespace lull::store {
 
-// What is in the files of a release, read from its segments. For one thread at a time. Memory: a few segments, and the anchors of files
-// that were asked for.
+// What is in the files of a release, read from its segments. For one thread at a time. Memory: a few segments, and the
+// anchors of files that were asked for.
 class ReleaseContents {
 public:
     // The plain bytes of a segment by its index, checked.

@@ -9,10 +9,10 @@ namespace lull::store {
 
 namespace {
 
-constexpr Bytes own_segments = MiB(4);   // a file of this size or more is not batched
+constexpr Bytes own_segments = MiB(4);  // a file of this size or more is not batched
 constexpr Bytes largest_batch = MiB(4);
 constexpr Bytes smallest_batch = KiB(512);
-constexpr unsigned bound_bits = 6;       // one file in 64 may end a batch
+constexpr unsigned bound_bits = 6;  // one file in 64 may end a batch
 
 // True for one content in 64, whatever stands around it.
 bool may_end_batch(Digest const& digest) {

@@ -15,8 +15,8 @@ struct SourceFile {
 
 // A run of bytes of one source file within a segment.
 struct Piece {
-    std::size_t file = 0;   // index into the source files
-    Bytes offset{};         // in that file
+    std::size_t file = 0;  // index into the source files
+    Bytes offset{};        // in that file
     Bytes length{};
 };
 

@@ -52,8 +52,10 @@ Match SuffixArray::longest(View pattern) const {
     while (low < high) {
         auto const middle = low + (high - low) / 2;
         auto const at = static_cast<std::size_t>(order_[middle]);
-        auto const skip = std::min({static_cast<std::size_t>(std::min(low_common, high_common)), bytes_.size() - at, pattern.size()});
-        auto const common = static_cast<std::uint32_t>(skip) + common_length(bytes_.subspan(at + skip), pattern.subspan(skip));
+        auto const skip = std::min(
+            {static_cast<std::size_t>(std::min(low_common, high_common)), bytes_.size() - at, pattern.size()});
+        auto const common = static_cast<std::uint32_t>(skip) +
+                            common_length(bytes_.subspan(at + skip), pattern.subspan(skip));
         if (common > best.length) best = {static_cast<std::uint32_t>(at), common};
         if (common == pattern.size()) break;
         if (at + common == bytes_.size() || bytes_[at + common] < pattern[common]) {

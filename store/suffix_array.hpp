@@ -16,7 +16,8 @@ struct Match {
     std::uint32_t length = 0;
 };
 
-// All suffixes of some bytes in order. Memory: four bytes for each. Making it takes about 0.1 s for 1 MiB, and cannot be interrupted.
+// All suffixes of some bytes in order. Memory: four bytes for each. Making it takes about 0.1 s for 1 MiB, and cannot
+// be interrupted.
 class SuffixArray {
 public:
     // The bytes, less than 1 GiB, stay the caller's and have to outlive this.

@@ -4,7 +4,8 @@
 
 #include "core/bytes.hpp"
 
-// Numbers of seven bits a byte, the lowest first, all but the last with the eighth bit set (LEB128); signed ones with their sign in bit 0.
+// Numbers of seven bits a byte, the lowest first, all but the last with the eighth bit set (LEB128); signed ones with
+// their sign in bit 0.
 
 namespace lull::store {
 

@@ -8,7 +8,8 @@ Writer::Writer(Environment& environment, EventLoop& loop) : environment_(environ
     thread_ = std::thread([this] { work(); });
 }
 
-Writer::~Writer() {
+void Writer::finish() {
+    if (!thread_.joinable()) return;
     {
         std::lock_guard const guard(mutex_);
         ending_ = true;
@@ -20,7 +21,8 @@ Writer::~Writer() {
 void Writer::submit(Batch batch, Done done) {
     {
         std::lock_guard const guard(mutex_);
-        queue_.push_back(Pending{std::move(batch), std::move(done)});
+        LULL_INVARIANT(!ending_);
+        queue_.push_back(Pending{std::move(batch), std::move(done), *known_failures_});
     }
     wake_.notify_one();
 }
@@ -37,22 +39,40 @@ void Writer::work() {
     }
 }
 
-void Writer::commit(std::deque<Pending> gathered) {
+// Applies all batches from `first` on, and returns how many of them are durable: all or none.
+std::size_t Writer::write_together(std::deque<Pending> const& gathered, std::size_t first) {
     std::vector<Batch const*> batches;
-    batches.reserve(gathered.size());
-    for (auto const& pending : gathered) batches.push_back(&pending.batch);
-    auto const together = environment_.apply(batches);
+    for (auto i = first; i < gathered.size(); ++i) batches.push_back(&gathered[i].batch);
+    return batches.size() > 1 && environment_.apply(batches) ? batches.size() : 0;
+}
 
-    // One that is too large, or against a rule, must not take the others down.
-    bool const one_by_one = !together && gathered.size() > 1;
-    std::vector<std::pair<Done, Status>> results;
-    results.reserve(gathered.size());
-    for (auto& pending : gathered) {
-        auto status = one_by_one ? environment_.apply(pending.batch) : together;
-        results.emplace_back(std::move(pending.done), std::move(status));
+Writer::Outcome Writer::write_alone(Pending& pending) {
+    if (failure_ && pending.known <= failure_->known) {
+        return {
+            std::move(pending.done),
+            fail(failure_->error.fault, "not written, because an earlier change was not: {}", failure_->error.message)};
     }
-    loop_.post([results = std::move(results)] {
-        for (auto const& [done, status] : results) done(status);
+    auto status = environment_.apply(pending.batch);
+    if (!status) failure_ = {pending.known, status.error()};
+    bool const failed = !status;
+    return {std::move(pending.done), std::move(status), failed};
+}
+
+void Writer::commit(std::deque<Pending> gathered) {
+    std::size_t at = 0;
+    std::vector<Outcome> results;
+    results.reserve(gathered.size());
+    for (; at < gathered.size() && failure_ && gathered[at].known <= failure_->known; ++at) {
+        results.push_back(write_alone(gathered[at]));
+    }
+    auto const durable = at + write_together(gathered, at);
+    for (; at < durable; ++at) results.push_back({std::move(gathered[at].done), {}});
+    for (; at < gathered.size(); ++at) results.push_back(write_alone(gathered[at]));
+    loop_.post([results = std::move(results), known = known_failures_] {
+        for (auto const& result : results) {
+            if (result.first_to_fail) ++*known;
+            result.done(result.status);
+        }
     });
 }
 

@@ -25,7 +25,10 @@ sys.path.insert(0, os.path.join(REPOSITORY, "bench"))
 from rig import machine  # noqa: E402  (bench/ is one directory up)
 
 
-FIGURES = {"bytes": int, "size": int, "wall_s": float, "sender_s": float, "sender_peak": int, "receiver_s": float, "receiver_peak": int}
+FIGURES = {
+    "bytes": int, "size": int, "wall_s": float, "sender_s": float, "sender_peak": int, "receiver_s": float,
+    "receiver_peak": int
+}
 
 
 def rows_of(file):
@@ -96,7 +99,9 @@ def arguments():
     parser.add_argument("--pairs", default="", help="only pairs whose name holds this text")
     parser.add_argument("--jobs", type=int, default=1, help="measurements at the same time (default: %(default)s)")
     parser.add_argument("--render", action="store_true", help="measure nothing, write what the cache holds")
-    parser.add_argument("--known", metavar="CSV", help="take over what this earlier delta.csv holds for the same versions and tools")
+    parser.add_argument("--known",
+                        metavar="CSV",
+                        help="take over what this earlier delta.csv holds for the same versions and tools")
     parser.add_argument("--cache", default=corpus.CACHE, help="versions and results (default: %(default)s)")
     parser.add_argument("--build", default=f"{REPOSITORY}/build/release", help="lull's build directory or program")
     parser.add_argument("--into", help="where tables and picture go (default: bench/results, of all pairs and methods)")

@@ -1,6 +1,7 @@
 // What an update from one tree to another costs with lull's segments and deltas: bench_delta OLD NEW [LEVEL]
-// Makes both releases as `lull publish` does, and all that a broker would make of them and a node would do with it, but without network and
-// stores. One line of JSON: bytes on the wire, seconds, peak memory. Fails if what a node would make differs from what was published.
+// Makes both releases as `lull publish` does, and all that a broker would make of them and a node would do with it, but
+// without network and stores. One line of JSON: bytes on the wire, seconds, peak memory. Fails if what a node would
+// make differs from what was published.
 
 #include <fmt/format.h>
 #include <malloc.h>
@@ -10,7 +11,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "publisher/builder.hpp"
+#include "publisher/release/builder.hpp"
 #include "schema/wire.hpp"
 #include "store/delta_maker.hpp"
 
@@ -38,7 +39,9 @@ std::uint64_t bytes_to_fetch(ObjectShape const& shape, SoftwareName const& softw
 double cpu_seconds() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    auto const seconds = [](timeval const& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+    auto const seconds = [](timeval const& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -69,7 +72,8 @@ T must(Result<T> result) {
 publisher::Release build(fs::path const& path, char const* version, SigningKey const& key) {
     publisher::StatCache cache;
     auto const tree = must(publisher::open_source(path, publisher::TopDirectory::keep));
-    publisher::BuildRequest const request{*SoftwareName::parse("app"), *VersionName::parse(version), *ArchitectureName::parse("any"), {}};
+    publisher::BuildRequest const request{
+        *SoftwareName::parse("app"), *VersionName::parse(version), *ArchitectureName::parse("any"), {}};
     return must(publisher::build_release(tree, request, key, cache, [](Bytes, Bytes) {}));
 }
 
@@ -131,20 +135,23 @@ int main(int argc, char** argv) {
         begun = cpu_seconds();
         auto const applied = must(store::apply_delta(segment, base, delta->frame));
         outcome.apply += cpu_seconds() - begun;
-        outcome.apply_memory = std::max(outcome.apply_memory, base.size() + delta->frame.size() + peak_memory() - before);
+        outcome.apply_memory = std::max(outcome.apply_memory,
+                                        base.size() + delta->frame.size() + peak_memory() - before);
         if (applied != plain) return 1;
         (void)builder.add(std::move(*delta));
     }
     auto const patch = store::pack_object(encode(builder.patch()), store::small_level);
     auto const& software = from.manifest.software;
-    outcome.bytes = bytes_of(PlanQuery{software, from.manifest.architecture, Seq{999}, Seq{1000}}) +
-                    bytes_of(Steps{software, Seq{999}, Seq{1000}, patch.shape.object, patch.shape.plain, 0}) +
+    outcome.bytes = bytes_of(PatchQuery{software, from.manifest.architecture, Seq{999}, Seq{1000}}) +
+                    bytes_of(PatchOffer{software, Seq{999}, Seq{1000}, patch.shape.object, patch.shape.plain, 0}) +
                     bytes_to_fetch(patch.shape, software);
     for (auto const& step : builder.patch().steps) {
-        if (step.object) outcome.bytes += bytes_to_fetch({*step.object, ObjectCodec::raw, step.size, step.size}, software);
+        if (step.object)
+            outcome.bytes += bytes_to_fetch({*step.object, ObjectCodec::raw, step.size, step.size}, software);
     }
-    fmt::print("{{\"bytes\": {}, \"manifest\": {}, \"plain\": {}, \"segments\": {}, \"deltas\": {}, \"make_seconds\": {:.3f}, "
-               "\"apply_seconds\": {:.3f}, \"make_rss\": {}, \"apply_rss\": {}}}\n",
-               outcome.bytes, outcome.manifest, outcome.plain, outcome.segments, outcome.deltas, outcome.make, outcome.apply,
-               std::max(outcome.make_memory, peak_memory()), outcome.apply_memory);
+    fmt::print(
+        "{{\"bytes\": {}, \"manifest\": {}, \"plain\": {}, \"segments\": {}, \"deltas\": {}, \"make_seconds\": {:.3f}, "
+        "\"apply_seconds\": {:.3f}, \"make_rss\": {}, \"apply_rss\": {}}}\n",
+        outcome.bytes, outcome.manifest, outcome.plain, outcome.segments, outcome.deltas, outcome.make, outcome.apply,
+        std::max(outcome.make_memory, peak_memory()), outcome.apply_memory);
 }

@@ -23,7 +23,9 @@ Status serve(Arguments const& arguments) {
     EventLoop loop;
     loop.on_signal({SIGINT, SIGTERM}, [&](int) { loop.stop(); });
     Server const server(loop, std::move(*listening), std::move(*datagrams));
-    fmt::print("listening on {}, TCP and UDP; whoever reaches it gets traffic, so end it when the measurement is done\n", place->to_text());
+    fmt::print(
+        "listening on {}, TCP and UDP; whoever reaches it gets traffic, so end it when the measurement is done\n",
+        place->to_text());
     std::fflush(stdout);
     loop.run();
     return {};
@@ -52,8 +54,10 @@ Result<WebPlan> parse_web(std::string const& text, Duration length) {
     if (!rate) return pass(rate.error());
     auto const size = parse_size(part->what.substr(colon + 1));
     if (!size) return pass(size.error());
-    if (*size == 0 || *size > web_most) return fail(Fault::usage, "--web: an answer has from 1 byte to 256MiB, not {}", *size);
-    if (*rate > 10'000) return fail(Fault::usage, "--web: {} requests a second are more than this program makes (10000)", *rate);
+    if (*size == 0 || *size > web_most)
+        return fail(Fault::usage, "--web: an answer has from 1 byte to 256MiB, not {}", *size);
+    if (*rate > 10'000)
+        return fail(Fault::usage, "--web: {} requests a second are more than this program makes (10000)", *rate);
     return WebPlan{*rate, static_cast<std::uint32_t>(*size), part->when};
 }
 
@@ -70,7 +74,8 @@ Result<SteadyPlan> parse_steady(std::string const& text, Duration length) {
     auto const size = parse_size(part->what.substr(colon + 1));
     if (!size) return pass(size.error());
     if (*size < datagram_least || *size > datagram_most) {
-        return fail(Fault::usage, "--steady: a datagram has from {} to {} bytes, not {}", datagram_least, datagram_most, *size);
+        return fail(Fault::usage, "--steady: a datagram has from {} to {} bytes, not {}", datagram_least, datagram_most,
+                    *size);
     }
     plan.size = static_cast<std::uint32_t>(*size);
     return plan;
@@ -100,7 +105,8 @@ Result<Plan> plan_of(Arguments const& arguments) {
     if (arguments.has("ping")) {
         auto const ping = parse_duration(arguments.text("ping"));
         if (!ping) return pass(ping.error());
-        if (*ping < std::chrono::microseconds(100)) return fail(Fault::usage, "--ping is '{}', and has to be at least 100us", arguments.text("ping"));
+        if (*ping < std::chrono::microseconds(100))
+            return fail(Fault::usage, "--ping is '{}', and has to be at least 100us", arguments.text("ping"));
         plan.ping = *ping;
     }
     auto const seed = arguments.number("seed");
@@ -130,35 +136,49 @@ Command serve_command() {
     return {.name = "serve",
             .summary = "send what 'lull-bench traffic' asks for, until SIGTERM",
             .positional = {},
-            .options = {{.name = "listen", .help = "address and port, for TCP and UDP", .placeholder = "HOST:PORT", .required = true},
-                        {.name = "congestion", .help = "TCP's congestion control (sysctl net.ipv4.tcp_available_congestion_control)",
+            .options = {{.name = "listen",
+                         .help = "address and port, for TCP and UDP",
+                         .placeholder = "HOST:PORT",
+                         .required = true},
+                        {.name = "congestion",
+                         .help = "TCP's congestion control (sysctl net.ipv4.tcp_available_congestion_control)",
                          .placeholder = "NAME"}},
             .example = "lull-bench serve --listen 0.0.0.0:7800",
             .run = serve};
 }
 
 Command traffic_command() {
-    return {.name = "traffic",
-            .summary = "make traffic and say how it fared, second by second",
-            .positional = {},
-            .options = {{.name = "to", .help = "where 'lull-bench serve' listens", .placeholder = "HOST:PORT", .required = true},
-                        {.name = "web", .help = "requests at random moments, so many a second, with answers of this size; @FROM-TO: only then",
-                         .placeholder = "N/s:SIZE[@FROM-TO]", .many = true},
-                        {.name = "bulk", .help = "one download as fast as it goes, in this part of the run", .placeholder = "FROM-TO", .many = true},
-                        {.name = "steady", .help = "datagrams at a constant bit rate, as of a call or a film",
-                         .placeholder = "RATE[:SIZE][@FROM-TO]", .many = true},
-                        {.name = "ping", .help = "a small datagram there and back, so often", .placeholder = "TIME"},
-                        {.name = "seconds", .help = "length of the run", .placeholder = "TIME", .fallback = "30"},
-                        {.name = "seed", .help = "the same seed gives the same moments", .placeholder = "N", .fallback = "1"},
-                        {.name = "keep", .help = "web requests use connections again; usually each opens its own"},
-                        {.name = "csv", .help = "write everything that was seen to this file", .placeholder = "FILE"}},
-            .example = "lull-bench traffic --to bench.example:7800 --web 20/s:30kB --bulk 10s-18s --seconds 30",
-            .run = traffic};
+    return {
+        .name = "traffic",
+        .summary = "make traffic and say how it fared, second by second",
+        .positional = {},
+        .options =
+            {{.name = "to", .help = "where 'lull-bench serve' listens", .placeholder = "HOST:PORT", .required = true},
+             {.name = "web",
+              .help = "requests at random moments, so many a second, with answers of this size; @FROM-TO: only then",
+              .placeholder = "N/s:SIZE[@FROM-TO]",
+              .many = true},
+             {.name = "bulk",
+              .help = "one download as fast as it goes, in this part of the run",
+              .placeholder = "FROM-TO",
+              .many = true},
+             {.name = "steady",
+              .help = "datagrams at a constant bit rate, as of a call or a film",
+              .placeholder = "RATE[:SIZE][@FROM-TO]",
+              .many = true},
+             {.name = "ping", .help = "a small datagram there and back, so often", .placeholder = "TIME"},
+             {.name = "seconds", .help = "length of the run", .placeholder = "TIME", .fallback = "30"},
+             {.name = "seed", .help = "the same seed gives the same moments", .placeholder = "N", .fallback = "1"},
+             {.name = "keep", .help = "web requests use connections again; usually each opens its own"},
+             {.name = "csv", .help = "write everything that was seen to this file", .placeholder = "FILE"}},
+        .example = "lull-bench traffic --to bench.example:7800 --web 20/s:30kB --bulk 10s-18s --seconds 30",
+        .run = traffic};
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    CommandLine program("lull-bench", "what other traffic notices of a transfer, between two hosts of your own", {serve_command(), traffic_command()});
+    CommandLine program("lull-bench", "what other traffic notices of a transfer, between two hosts of your own",
+                        {serve_command(), traffic_command()});
     return program.run(argc, argv);
 }

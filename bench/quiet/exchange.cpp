@@ -26,7 +26,8 @@ void put(std::span<std::byte> into, std::size_t at, Number value) {
 template <class Number>
 Number get(std::span<std::byte const> from, std::size_t at) {
     Number value = 0;
-    for (std::size_t i = 0; i < sizeof value; ++i) value = static_cast<Number>(value << 8 | static_cast<Number>(from[at + i]));
+    for (std::size_t i = 0; i < sizeof value; ++i)
+        value = static_cast<Number>(value << 8 | static_cast<Number>(from[at + i]));
     return value;
 }
 
@@ -60,7 +61,8 @@ RequestBytes encode(Request const& request) {
 
 std::optional<Request> decode_request(RequestBytes const& bytes) {
     if (!std::equal(magic.begin(), magic.end(), bytes.begin())) return std::nullopt;
-    Request const request{static_cast<RequestKind>(bytes[4]), get<std::uint32_t>(bytes, 8), get<std::uint64_t>(bytes, 12)};
+    Request const request{static_cast<RequestKind>(bytes[4]), get<std::uint32_t>(bytes, 8),
+                          get<std::uint64_t>(bytes, 12)};
     switch (request.kind) {
         case RequestKind::web: return request.size <= web_most ? std::optional(request) : std::nullopt;
         case RequestKind::bulk: return request;
@@ -90,7 +92,8 @@ Result<Place> Place::parse(std::string const& text) {
     auto host = text.substr(0, colon);
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
     auto port = text.substr(colon + 1);
-    if (port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos || std::stoul(port) == 0 || std::stoul(port) > 65535) {
+    if (port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos || std::stoul(port) == 0 ||
+        std::stoul(port) > 65535) {
         return fail(Fault::usage, "{} is no port; it is a number from 1 to 65535", lull::quoted(port));
     }
     return Place{std::move(host), std::move(port)};
@@ -119,10 +122,11 @@ Result<FileDescriptor> listen_on(Place const& place, Transport transport, std::s
     auto socket = new_socket((*found)->ai_family, transport);
     int const on = 1;
     if (socket.valid()) (void)setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (!socket.valid() || bind(socket.get(), (*found)->ai_addr, (*found)->ai_addrlen) != 0) return fail_errno("listen on", place.to_text());
+    if (!socket.valid() || bind(socket.get(), (*found)->ai_addr, (*found)->ai_addrlen) != 0)
+        return fail_errno("listen on", place.to_text());
     if (transport == Transport::udp) return socket;
-    if (!congestion.empty() &&
-        setsockopt(socket.get(), IPPROTO_TCP, TCP_CONGESTION, congestion.data(), static_cast<socklen_t>(congestion.size())) != 0) {
+    if (!congestion.empty() && setsockopt(socket.get(), IPPROTO_TCP, TCP_CONGESTION, congestion.data(),
+                                          static_cast<socklen_t>(congestion.size())) != 0) {
         return fail_errno("use congestion control", congestion);
     }
     (void)setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -133,8 +137,11 @@ Result<FileDescriptor> listen_on(Place const& place, Transport transport, std::s
 Result<FileDescriptor> connect_to(SocketAddress const& address, Transport transport) {
     auto socket = new_socket(address.family, transport);
     int const on = 1;
-    if (socket.valid() && transport == Transport::tcp) (void)setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (!socket.valid() || (connect(socket.get(), reinterpret_cast<sockaddr const*>(address.bytes.data()), address.size) != 0 && errno != EINPROGRESS)) {
+    if (socket.valid() && transport == Transport::tcp)
+        (void)setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (!socket.valid() ||
+        (connect(socket.get(), reinterpret_cast<sockaddr const*>(address.bytes.data()), address.size) != 0 &&
+         errno != EINPROGRESS)) {
         return fail_errno("connect to", "the server");
     }
     return socket;

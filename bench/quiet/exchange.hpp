@@ -12,11 +12,13 @@
 
 // What `lull-bench serve` and `lull-bench traffic` say to each other, and sockets to say it through.
 //
-//     connection: { request answer }           one TCP connection carries any number of web requests, or one of the others
-//     request:    "LBQ1" kind(1) 0(3) size(4) value(8), big-endian
-//     answer:     web: `size` bytes; bulk: bytes until the client closes;
-//                 datagrams: a token(8), valid for datagrams from the same address until the client closes the connection
-//     datagram:   token(8) kind(1) sequence(8) time(8) filling; a ping comes back as it is; a start makes the server send a stream of datagrams
+//     connection: { request answer }           one TCP connection carries any number of web requests, or one of the
+//     others request:    "LBQ1" kind(1) 0(3) size(4) value(8), big-endian answer:     web: `size` bytes; bulk: bytes
+//     until the client closes;
+//                 datagrams: a token(8), valid for datagrams from the same address until the client closes the
+//                 connection
+//     datagram:   token(8) kind(1) sequence(8) time(8) filling; a ping comes back as it is; a start makes the server
+//     send a stream of datagrams
 //                 of `size` bytes, `value` bits a second, with the server's monotonic time in ns
 
 namespace lull::quiet {

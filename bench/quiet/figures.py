@@ -66,7 +66,10 @@ class Seen:
                 for kind, at, took, _, outcome in self.records if kind == "web" and at >= WARM]
 
     def took(self, kind, spans):
-        return [took for what, at, took, *_ in self.records if what == kind and any(begin <= at < end for begin, end in spans)]
+        return [
+            took for what, at, took, *_ in self.records
+            if what == kind and any(begin <= at < end for begin, end in spans)
+        ]
 
     def downloaded(self, begin, end):
         return sum(size for kind, at, _, size, _ in self.records if kind == "bulk" and begin < at <= end + 0.1)
@@ -88,7 +91,8 @@ def read(csv_path, counters_path, nodes, changed, **rest):
 
 
 def first_window(seen, begin, end, fits):
-    """How long after `begin` the first window is over that fits and stays so on average; None if there is none before `end`."""
+    """How long after `begin` the first window is over that fits and stays so on average; None if there is none before
+    `end`."""
     moment = begin
     while moment + LASTING <= end:
         if fits(seen.bulk_rate(moment)) and fits(seen.bulk_rate(moment, LASTING)):
@@ -106,7 +110,8 @@ def of_download(scenario, seen, alone):
     """How much of the line downloads keep, and how quickly the bulk goes and comes back."""
     if not scenario.bulk:
         return {}
-    kept = sum(seen.downloaded(*span) for span in scenario.bulk) / max(1, sum(alone.downloaded(*span) for span in scenario.bulk))
+    kept = sum(seen.downloaded(*span)
+               for span in scenario.bulk) / max(1, sum(alone.downloaded(*span) for span in scenario.bulk))
     rate = scenario.shape.rate
     gone = [first_window(seen, begin, end, lambda now: now < GONE * rate) for begin, end in scenario.bulk]
     busy = scenario.busy()
@@ -117,7 +122,10 @@ def of_download(scenario, seen, alone):
         limit = min([other[0] for other in busy if other[0] > end] + [scenario.seconds])
         back.append(first_window(seen, end, limit, lambda now: now > BACK * rate))
     worst = lambda times: None if None in times or not times else max(times)  # noqa: E731
-    return {"kept": kept, "gone": worst(gone), "gone_seen": sum(time is not None for time in gone) / len(gone), "back": worst(back)}
+    return {
+        "kept": kept, "gone": worst(gone), "gone_seen": sum(time is not None for time in gone) / len(gone),
+        "back": worst(back)
+    }
 
 
 def of_web(seen, alone):
@@ -150,8 +158,10 @@ def of_queue(scenario, seen, alone):
     if not mine or not theirs:
         return {}
     sent = sum(end - begin for begin, end in quiet) / PING
-    return {"queue_p50": percentile(mine, 50) - percentile(theirs, 50), "queue_p99": percentile(mine, 99) - percentile(theirs, 99),
-            "ping_lost": max(0.0, 1 - len(mine) / sent)}
+    return {
+        "queue_p50": percentile(mine, 50) - percentile(theirs, 50),
+        "queue_p99": percentile(mine, 99) - percentile(theirs, 99), "ping_lost": max(0.0, 1 - len(mine) / sent)
+    }
 
 
 def figures(scenario, seen, alone):
@@ -163,11 +173,14 @@ def figures(scenario, seen, alone):
     quiet = scenario.quiet(WARM)
     room = sum(scenario.capacity(*span) for span in quiet)
     shares = [seen.counters.between(node, *window) for node in seen.nodes]
-    return {"residual": bulk / (scenario.capacity(*window) - taken),
-            "idle": sum(seen.bulk(*span) for span in quiet) / room if room else None,
-            **of_web(seen, alone), **of_steady(scenario, seen, alone), **of_download(scenario, seen, alone), **of_queue(scenario, seen, alone),
-            "jain": jain(shares) if len(shares) > 1 else None, "mbit": bulk * 8 / 1e6 / (window[1] - window[0]), "cpu": seen.cpu,
-            "rtt": seen.ping["mean"], "whole": seen.whole, "load": seen.load, "governed": seen.governed}
+    return {
+        "residual": bulk / (scenario.capacity(*window) - taken),
+        "idle": sum(seen.bulk(*span) for span in quiet) / room if room else None, **of_web(seen, alone),
+        **of_steady(scenario, seen, alone), **of_download(scenario, seen, alone),
+        **of_queue(scenario, seen, alone), "jain": jain(shares) if len(shares) > 1 else None,
+        "mbit": bulk * 8 / 1e6 / (window[1] - window[0]), "cpu": seen.cpu, "rtt": seen.ping["mean"],
+        "whole": seen.whole, "load": seen.load, "governed": seen.governed
+    }
 
 
 def curves(scenario, seen):

@@ -18,8 +18,9 @@
 #include "core/command_line.hpp"
 #include "core/files.hpp"
 
-// The parts of the laboratory's line that tc does not have: `relay` hands frames from one interface to another after a delay, `count` prints
-// interface counters. Both run with a real-time priority, so that what the machine does meanwhile is not taken for the network.
+// The parts of the laboratory's line that tc does not have: `relay` hands frames from one interface to another after a
+// delay, `count` prints interface counters. Both run with a real-time priority, so that what the machine does meanwhile
+// is not taken for the network.
 
 namespace {
 
@@ -27,14 +28,15 @@ using namespace lull;
 using namespace lull::quiet;
 
 constexpr std::size_t batch = 64;
-constexpr std::size_t frame_size = 2048;     // an Ethernet frame without offloads is at most 1514
+constexpr std::size_t frame_size = 2048;       // an Ethernet frame without offloads is at most 1514
 constexpr std::size_t most_waiting = 200'000;  // frames in one direction, then they are dropped
 constexpr int priority = 50;
 
 Status become_real_time() {
     sched_param parameters{};
     parameters.sched_priority = priority;
-    if (sched_setscheduler(0, SCHED_FIFO, &parameters) != 0) return fail_errno("get real-time priority on", "this machine");
+    if (sched_setscheduler(0, SCHED_FIFO, &parameters) != 0)
+        return fail_errno("get real-time priority on", "this machine");
     (void)mlockall(MCL_CURRENT | MCL_FUTURE);
     return {};
 }
@@ -57,7 +59,8 @@ Result<FileDescriptor> open_interface(std::string const& name) {
     address.sll_family = AF_PACKET;
     address.sll_protocol = htons(ETH_P_ALL);
     address.sll_ifindex = static_cast<int>(index);
-    if (bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return fail_errno("bind to", name);
+    if (bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+        return fail_errno("bind to", name);
     int const on = 1;
     int const buffer = 16 << 20;
     (void)setsockopt(socket.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on);
@@ -89,7 +92,11 @@ Duration wall_minus_monotonic() {
 class Direction {
 public:
     Direction(int from, int to, Duration delay, Duration jitter, std::uint64_t seed)
-        : from_(from), to_(to), delay_(delay), jitter_(jitter), random_(seed) {
+        : from_(from),
+          to_(to),
+          delay_(delay),
+          jitter_(jitter),
+          random_(seed) {
         for (std::size_t i = 0; i < batch; ++i) {
             parts_[i] = {received_[i].bytes.data(), frame_size};
             headers_[i].msg_hdr.msg_iov = &parts_[i];
@@ -215,14 +222,16 @@ Status count(Arguments const& arguments) {
     constexpr int sent_field = 8;
     auto const every = parse_duration(arguments.text("every"));
     if (!every) return pass(every.error());
-    if (*every <= Duration::zero()) return fail(Fault::usage, "--every is '{}', and has to be longer", arguments.text("every"));
+    if (*every <= Duration::zero())
+        return fail(Fault::usage, "--every is '{}', and has to be longer", arguments.text("every"));
     auto const file = open_file("/proc/self/net/dev", O_RDONLY);
     if (!file) return pass(file.error());
     auto const& names = arguments.positional();
     if (auto status = become_real_time(); !status) return status;
     std::string text(65536, '\0');
     for (auto next = std::chrono::steady_clock::now();; next += *every) {
-        timespec const wake{next.time_since_epoch().count() / 1'000'000'000, next.time_since_epoch().count() % 1'000'000'000};
+        timespec const wake{next.time_since_epoch().count() / 1'000'000'000,
+                            next.time_since_epoch().count() % 1'000'000'000};
         while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, nullptr) != 0) {}
         auto const now = std::chrono::steady_clock::now();
         auto const size = pread(file->get(), text.data(), text.size() - 1, 0);
@@ -246,13 +255,16 @@ int main(int argc, char** argv) {
         {{.name = "relay",
           .summary = "hand all frames from one interface to another, later, until SIGTERM",
           .positional = {},
-          .options = {{.name = "near", .help = "interface on the senders' side", .placeholder = "NAME", .required = true},
-                      {.name = "far", .help = "interface on the receivers' side", .placeholder = "NAME", .required = true},
-                      {.name = "down", .help = "delay from near to far", .placeholder = "TIME", .fallback = "10ms"},
-                      {.name = "up", .help = "delay from far to near", .placeholder = "TIME", .fallback = "10ms"},
-                      {.name = "jitter", .help = "from near to far up to so much more, anew for each frame; none overtakes another",
-                       .placeholder = "TIME", .fallback = "0s"},
-                      {.name = "seed", .help = "of the jitter", .placeholder = "N", .fallback = "1"}},
+          .options =
+              {{.name = "near", .help = "interface on the senders' side", .placeholder = "NAME", .required = true},
+               {.name = "far", .help = "interface on the receivers' side", .placeholder = "NAME", .required = true},
+               {.name = "down", .help = "delay from near to far", .placeholder = "TIME", .fallback = "10ms"},
+               {.name = "up", .help = "delay from far to near", .placeholder = "TIME", .fallback = "10ms"},
+               {.name = "jitter",
+                .help = "from near to far up to so much more, anew for each frame; none overtakes another",
+                .placeholder = "TIME",
+                .fallback = "0s"},
+               {.name = "seed", .help = "of the jitter", .placeholder = "N", .fallback = "1"}},
           .example = "bench_quiet_line relay --near in --far out --down 10ms --up 10ms",
           .run = relay},
          {.name = "count",

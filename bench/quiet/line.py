@@ -1,4 +1,5 @@
-"""The laboratory's line: hosts as network namespaces, two routers, a shaped line between them, and a relay that adds the delay.
+"""The laboratory's line: hosts as network namespaces, two routers, a shaped line between them, and a relay that adds
+the delay.
 
     bg, bg2, fg -> ra -> [tbf or htb] -> relay -> rb -> client, n1, n2, ...
 
@@ -33,7 +34,7 @@ class Shape:
     nodes: int = 1
     brokers: int = 1
     queue: str = "fifo"           # of the router: fifo, fair (two equal classes), priority (the foreground first)
-    own: str = ""                 # the foreground's server is the broker's host, whose interface is the line: bfifo or pfifo_fast
+    own: str = ""  # the foreground's server is the broker's host, whose interface is the line: bfifo or pfifo_fast
     changes: tuple = ()           # (s after the start, bit/s): the line becomes slower or faster
 
 
@@ -60,7 +61,8 @@ def sweep(own=None):
 
 def remove_space(name):
     """Ends what runs in a namespace, and removes it."""
-    for pid in subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=False).stdout.split():
+    for pid in subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True,
+                              check=False).stdout.split():
         try:
             os.kill(int(pid), signal.SIGKILL)
         except ProcessLookupError:
@@ -99,7 +101,9 @@ class Line:
 
     def start(self, name, *command, **options):
         """A process in a namespace; it ends with the line at the latest."""
-        process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *self.inside(name, *command)], stdin=subprocess.DEVNULL, **options)
+        process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *self.inside(name, *command)],
+                                   stdin=subprocess.DEVNULL,
+                                   **options)
         self.processes.append(process)
         return process
 
@@ -148,9 +152,11 @@ class Line:
         self.run(name, "sysctl", "-q", "-w", *settings)
 
     def _veth(self, one, one_device, other, other_device):
-        run("ip", "link", "add", "name", one_device, "netns", self.space(one), "type", "veth", "peer", "name", other_device, "netns", self.space(other))
+        run("ip", "link", "add", "name", one_device, "netns", self.space(one), "type", "veth", "peer", "name",
+            other_device, "netns", self.space(other))
         for name, device in ((one, one_device), (other, other_device)):
-            self.run(name, "ethtool", "-K", device, "tx", "off", "rx", "off", "tso", "off", "gso", "off", "gro", "off", "sg", "off")
+            self.run(name, "ethtool", "-K", device, "tx", "off", "rx", "off", "tso", "off", "gso", "off", "gro", "off",
+                     "sg", "off")
             run("ip", "-n", self.space(name), "link", "set", device, "gso_max_segs", "1")
             run("ip", "-n", self.space(name), "link", "set", device, "up")
 
@@ -179,8 +185,20 @@ class Line:
             run("ip", "-n", self.space(name), "route", "add", "default", "via", f"10.77.250.{3 - end}")
         if self.shape.rtt:
             one_way = f"{self.shape.rtt / 2 * 1e6:.0f}us"
-            relay = self.start("relay", LINE, "relay", "--near", "near", "--far", "far", "--down", one_way, "--up", one_way, "--jitter",
-                               f"{self.shape.jitter * 1e6:.0f}us", stdout=subprocess.PIPE)
+            relay = self.start("relay",
+                               LINE,
+                               "relay",
+                               "--near",
+                               "near",
+                               "--far",
+                               "far",
+                               "--down",
+                               one_way,
+                               "--up",
+                               one_way,
+                               "--jitter",
+                               f"{self.shape.jitter * 1e6:.0f}us",
+                               stdout=subprocess.PIPE)
             if relay.stdout.readline() != b"ready\n":
                 raise RuntimeError("the relay did not start")
 
@@ -195,8 +213,8 @@ class Line:
         space, device = self.shaped()
         limit = str(int(self.shape.rate / 8 * self.shape.buffer))
         if self.shape.queue == "fifo":
-            self.run(space, "tc", "qdisc", "add", "dev", device, "root", "handle", "1:", "tbf", "rate", str(self.shape.rate), "burst",
-                     self.burst(self.shape.rate), "limit", limit)
+            self.run(space, "tc", "qdisc", "add", "dev", device, "root", "handle", "1:", "tbf", "rate",
+                     str(self.shape.rate), "burst", self.burst(self.shape.rate), "limit", limit)
             if self.shape.own == "pfifo_fast":
                 run("ip", "-n", self.space(space), "link", "set", device, "txqueuelen", str(int(limit) // 1514))
                 self.run(space, "tc", "qdisc", "add", "dev", device, "parent", "1:1", "handle", "10:", "pfifo_fast")
@@ -209,10 +227,12 @@ class Line:
         self.run(space, "tc", "qdisc", "add", "dev", device, "root", "handle", "1:", "htb", "default", "20")
         self._set_classes("add", self.shape.rate)
         for number in (10, 20):
-            self.run(space, "tc", "qdisc", "add", "dev", device, "parent", f"1:{number}", "handle", f"{number}:", "bfifo", "limit",
+            self.run(space, "tc", "qdisc", "add", "dev", device, "parent", f"1:{number}", "handle", f"{number}:",
+                     "bfifo", "limit",
                      str(int(limit) // 2) if fair else limit)
         to = ["match", "ip", "dst", f"{self.address('client')}/32"]
-        self.run(space, "tc", "filter", "add", "dev", device, "parent", "1:", "protocol", "ip", "u32", *to, "flowid", "1:10")
+        self.run(space, "tc", "filter", "add", "dev", device, "parent", "1:", "protocol", "ip", "u32", *to, "flowid",
+                 "1:10")
 
     def _set_classes(self, verb, rate):
         space, device = self.shaped()
@@ -220,8 +240,8 @@ class Line:
         fair = self.shape.queue == "fair"
         share = rate // 2 if fair else rate // 100
         for parent, number, least, first in (("1:", 1, rate, True), ("1:1", 10, share, True), ("1:1", 20, share, fair)):
-            self.run(space, "tc", "class", verb, "dev", device, "parent", parent, "classid", f"1:{number}", "htb", "rate", str(least), "ceil",
-                     str(rate), "prio", "0" if first else "1", *sizes)
+            self.run(space, "tc", "class", verb, "dev", device, "parent", parent, "classid", f"1:{number}", "htb",
+                     "rate", str(least), "ceil", str(rate), "prio", "0" if first else "1", *sizes)
 
     def change(self, rate):
         """The line has another rate from now on; the buffer keeps its bytes."""
@@ -229,8 +249,8 @@ class Line:
         if self.shape.queue != "fifo":
             return self._set_classes("change", rate)
         limit = str(int(self.shape.rate / 8 * self.shape.buffer))
-        self.run(space, "tc", "qdisc", "change", "dev", device, "root", "handle", "1:", "tbf", "rate", str(rate), "burst", self.burst(rate),
-                 "limit", limit)
+        self.run(space, "tc", "qdisc", "change", "dev", device, "root", "handle", "1:", "tbf", "rate", str(rate),
+                 "burst", self.burst(rate), "limit", limit)
 
     # ---- who is where ----
 
@@ -254,7 +274,15 @@ class Line:
 
     def _listen(self):
         where = self.foreground()
-        server = self.start(where, *REAL_TIME, BENCH, "serve", "--listen", f"0.0.0.0:{PORT}", "--congestion", "cubic", stdout=subprocess.PIPE)
+        server = self.start(where,
+                            *REAL_TIME,
+                            BENCH,
+                            "serve",
+                            "--listen",
+                            f"0.0.0.0:{PORT}",
+                            "--congestion",
+                            "cubic",
+                            stdout=subprocess.PIPE)
         if not server.stdout.readline():
             raise RuntimeError("lull-bench serve did not start")
         self.server = server
@@ -263,7 +291,8 @@ class Line:
 
     def ping(self, count=20):
         """Round trips between client and foreground server, ms."""
-        self.run("client", "ping", "-n", "-c", "2", "-i", "0.2", self.address(self.foreground()))  # the first one asks for hardware addresses
+        self.run("client", "ping", "-n", "-c", "2", "-i", "0.2",
+                 self.address(self.foreground()))  # the first one asks for hardware addresses
         out = self.run("client", "ping", "-n", "-c", str(count), "-i", "0.02", self.address(self.foreground()))
         least, mean, most, deviation = map(float, out.rsplit("=", 1)[1].split()[0].split("/"))
         return {"least": least, "mean": mean, "most": most, "deviation": deviation}

@@ -102,7 +102,8 @@ class Nothing(Peer):
 
 
 class Curl(Peer):
-    """nginx and curl, over plain HTTP; `congestion` is that of the sending host, `share` a limit as a part of the line."""
+    """nginx and curl, over plain HTTP; `congestion` is that of the sending host, `share` a limit as a part of the
+    line."""
 
     def __init__(self, *arguments, congestion="cubic", share=None):
         super().__init__(*arguments)
@@ -114,9 +115,11 @@ class Curl(Peer):
             self.line.congestion(where, self.congestion)
             configuration = f"{self.directory}/{where}.conf"
             with open(configuration, "w", encoding="utf-8") as file:
-                file.write(f"daemon off; master_process off; pid {self.directory}/{where}.pid; error_log stderr; user root;\n"
-                           f"events {{ worker_connections 512; }}\n"
-                           f"http {{ access_log off; sendfile on; server {{ listen 8080; root {os.path.dirname(path)}; }} }}\n")
+                file.write(
+                    f"daemon off; master_process off; pid {self.directory}/{where}.pid; error_log stderr; user root;\n"
+                    f"events {{ worker_connections 512; }}\n"
+                    f"http {{ access_log off; sendfile on; server {{ listen 8080; root {os.path.dirname(path)}; }} }}\n"
+                )
             self.serve(where, f"nginx-{where}", "nginx", "-c", configuration, "-p", self.directory)
         time.sleep(0.3)
         for where, node in self.line.pairs():
@@ -137,12 +140,14 @@ class Rsync(Peer):
             with open(configuration, "w", encoding="utf-8") as file:
                 file.write(f"use chroot = no\nuid = root\ngid = root\nlock file = {self.directory}/{where}.lock\n"
                            f"[bulk]\npath = {os.path.dirname(path)}\nread only = yes\n")
-            self.serve(where, f"rsyncd-{where}", "rsync", "--daemon", "--no-detach", "--port=8730", f"--config={configuration}")
+            self.serve(where, f"rsyncd-{where}", "rsync", "--daemon", "--no-detach", "--port=8730",
+                       f"--config={configuration}")
         time.sleep(0.3)
         for where, node in self.line.pairs():
             limit = int(self.line.shape.rate / 8 * 0.8 / self.line.shape.nodes / 1024)
             self.fetch(node, node, "rsync", "--inplace", "--whole-file", f"--bwlimit={limit}",
-                       f"rsync://{self.line.address(where)}:8730/bulk/{os.path.basename(path)}", f"{self.directory}/{node}.copy")
+                       f"rsync://{self.line.address(where)}:8730/bulk/{os.path.basename(path)}",
+                       f"{self.directory}/{node}.copy")
 
 
 class Utp(Peer):
@@ -156,11 +161,12 @@ class Utp(Peer):
         torrent, data, _ = self.work.torrent_of(self.size)
         program = ["/usr/bin/python3", f"{HERE}/utp.py"]
         for where in sorted({broker for broker, _ in self.line.pairs()}):
-            self.serve(where, f"seed-{where}", *program, "seed", "--torrent", torrent, "--data", data, "--target", str(self.target))
+            self.serve(where, f"seed-{where}", *program, "seed", "--torrent", torrent, "--data", data, "--target",
+                       str(self.target))
         time.sleep(1.5)
         for where, node in self.line.pairs():
-            self.fetch(node, node, *program, "fetch", "--torrent", torrent, "--data", f"{self.directory}/{node}", "--target", str(self.target),
-                       "--from", self.line.address(where))
+            self.fetch(node, node, *program, "fetch", "--torrent", torrent, "--data", f"{self.directory}/{node}",
+                       "--target", str(self.target), "--from", self.line.address(where))
 
 
 class Lull(Peer):
@@ -179,18 +185,31 @@ class Lull(Peer):
         if os.path.exists(address):
             with open(address, encoding="utf-8") as file:
                 environment["LULL_BROKER"] = file.read().strip()
-        done = subprocess.run(self.line.inside(where, *command), env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(self.line.inside(where, *command),
+                              env=environment,
+                              stdin=subprocess.DEVNULL,
+                              capture_output=True,
+                              text=True,
+                              check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
         return done.stdout
 
     def start_broker(self, where, home):
         options = list(self.options)
-        known = "--governor" in subprocess.run([BROKER, "run", "--help"], capture_output=True, text=True, check=False).stdout
+        known = "--governor" in subprocess.run([BROKER, "run", "--help"], capture_output=True, text=True,
+                                               check=False).stdout
         self.governed = known and self.governor == "on"
         if known:
             options += ["--governor", self.governor]
-        self.serve(where, f"broker-{where}", BROKER, "run", "--data", f"{home}/broker", *options, env=self.environment(home))
+        self.serve(where,
+                   f"broker-{where}",
+                   BROKER,
+                   "run",
+                   "--data",
+                   f"{home}/broker",
+                   *options,
+                   env=self.environment(home))
         wait_until(lambda: "listening on" in self.said(f"broker-{where}"), 60, "the broker did not start")
 
     def said(self, name):
@@ -208,14 +227,15 @@ class Lull(Peer):
             shutil.rmtree(home)
         home = tempfile.mkdtemp(prefix=f"broker-{where}-", dir=self.work.directory)
         self.command(where, home, LULL, "keygen", "--name", "operator")
-        self.command(where, home, BROKER, "init", "--data", f"{home}/broker", "--operator", f"{home}/keys/public.key", "--listen", "0.0.0.0:7700",
-                     "--advertise", self.line.address(where))
+        self.command(where, home, BROKER, "init", "--data", f"{home}/broker", "--operator", f"{home}/keys/public.key",
+                     "--listen", "0.0.0.0:7700", "--advertise", self.line.address(where))
         self.start_broker(where, home)
         tree = f"{home}/tree"
         os.makedirs(tree)
         for i in range(self.size // (4 * MIB) + 1):
             fill(f"{tree}/{i:04}", 4 * MIB)
-        self.command(where, home, LULL, "publish", tree, "--name", "bulk", "--version", "1.0", "--urgency", self.urgency)
+        self.command(where, home, LULL, "publish", tree, "--name", "bulk", "--version", "1.0", "--urgency",
+                     self.urgency)
         shutil.rmtree(tree)
         self.work.releases[key] = (self.size, home)
         return home

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""What others on the line notice of a bulk transfer, and how much of the line it uses: lull and others, in turn, with the same foreground.
-
-Network namespaces with a shaped line between them; needs root and the packages of bench/quiet/packages.txt. See bench/METHOD.md."""
+"""What others on the line notice of a bulk transfer, and how much of the line it uses: lull and others, in turn, with
+the same foreground.
+ Network namespaces with a shaped line between them; needs root and the packages of bench/quiet/packages.txt. See
+bench/METHOD.md."""
 
 import argparse
 import dataclasses
@@ -29,7 +30,10 @@ def changes(line, scenario, begun, done):
         line.change(rate)
         done.append((time.monotonic_ns(), rate))
 
-    timers = [threading.Timer(max(0, begun + when - time.monotonic()), change, (rate,)) for when, rate in scenario.shape.changes]
+    timers = [
+        threading.Timer(max(0, begun + when - time.monotonic()), change, (rate, ))
+        for when, rate in scenario.shape.changes
+    ]
     for timer in timers:
         timer.daemon = True
         timer.start()
@@ -43,7 +47,8 @@ def observe(scenario, name, seed, work, options):
         shape = dataclasses.replace(shape, queue="priority")
     most = max([shape.rate, *(rate for _, rate in shape.changes)])
     size = int(most / 8 * (scenario.seconds + LEAD + 4))
-    with tempfile.TemporaryDirectory(prefix=f"lull-quiet-{os.getpid()}-", dir=peers.MEMORY) as directory, Line(shape) as line:
+    with tempfile.TemporaryDirectory(prefix=f"lull-quiet-{os.getpid()}-",
+                                     dir=peers.MEMORY) as directory, Line(shape) as line:
         ping = line.ping()
         line.count(f"{directory}/counters")
         peer = peers.make(name, work, line, size, options.broker_options.split())
@@ -55,9 +60,12 @@ def observe(scenario, name, seed, work, options):
             before = peer.cpu()
             changed = []
             timers = changes(line, scenario, time.monotonic(), changed)
-            line.run("client", *REAL_TIME, BENCH, "traffic", "--to", f"{line.address(line.foreground())}:{PORT}", "--seed", str(seed), "--csv",
-                     f"{directory}/records", *scenario.load())
-            about = {"cpu": peer.cpu() - before, "whole": peer.still_running(), "load": os.getloadavg()[0], "governed": peer.governed}
+            line.run("client", *REAL_TIME, BENCH, "traffic", "--to", f"{line.address(line.foreground())}:{PORT}",
+                     "--seed", str(seed), "--csv", f"{directory}/records", *scenario.load())
+            about = {
+                "cpu": peer.cpu() - before, "whole": peer.still_running(), "load": os.getloadavg()[0],
+                "governed": peer.governed
+            }
             for timer in timers:
                 timer.join()
         finally:
@@ -76,12 +84,14 @@ def measure(options, store):
                 scenario = dataclasses.replace(scenario, seconds=options.seconds)
             for seed in options.seeds:
                 alone = observe(scenario, "nothing", seed, work, options)
-                store.add(scenario, "nothing", seed, figures.figures(scenario, alone, alone), figures.curves(scenario, alone))
+                store.add(scenario, "nothing", seed, figures.figures(scenario, alone, alone),
+                          figures.curves(scenario, alone))
                 for peer in options.by:
                     if scenario.shape.rate >= 1e9 and peer.startswith("utp"):
                         continue  # its own processor time would be measured
                     seen = observe(scenario, peer, seed, work, options)
-                    store.add(scenario, peer, seed, figures.figures(scenario, seen, alone), figures.curves(scenario, seen))
+                    store.add(scenario, peer, seed, figures.figures(scenario, seen, alone),
+                              figures.curves(scenario, seen))
                     print(results.line(scenario, peer, seed, store), flush=True)
                 store.write()
     finally:
@@ -89,16 +99,22 @@ def measure(options, store):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="scenarios:\n" + "\n".join(f"  {one.name:16} {one.what}" for one in SCENARIOS.values()))
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="scenarios:\n" + "\n".join(f"  {one.name:16} {one.what}"
+                                                                       for one in SCENARIOS.values()))
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="some of those below, or all")
     parser.add_argument("--by", default=USUAL, help=f"who sends, of {', '.join(peers.KINDS)} (default: %(default)s)")
     parser.add_argument("--seeds", default="101", help="of the foreground, one run each (default: %(default)s)")
     parser.add_argument("--seconds", type=float, help="length of a run, if not the scenario's own")
-    parser.add_argument("--out", help="directory for results (default: bench/results; what is there of other scenarios, peers and seeds stays)")
+    parser.add_argument(
+        "--out",
+        help="directory for results (default: bench/results; what is there of other scenarios, peers and seeds stays)")
     parser.add_argument("--broker-options", default="", help="more options for 'lull-broker run'")
     parser.add_argument("--logs", help="directory to which the bulk programs' logs are copied")
-    parser.add_argument("--render", action="store_true", help="measure nothing; write tables and pictures of what is known")
+    parser.add_argument("--render",
+                        action="store_true",
+                        help="measure nothing; write tables and pictures of what is known")
     options = parser.parse_args()
     options.names = list(SCENARIOS) if options.scenarios == ["all"] else options.scenarios
     options.seeds = [int(seed) for seed in options.seeds.split(",")]
@@ -108,7 +124,8 @@ def parse():
             if name not in known:
                 parser.error(f"'{name}' is unknown; known are {', '.join(known)}")
     for scenario in (SCENARIOS[name] for name in options.names):
-        if options.seconds and options.seconds < max([figures.WARM + 2, *(end for _, end in scenario.busy() if end < scenario.seconds)]):
+        if options.seconds and options.seconds < max(
+            [figures.WARM + 2, *(end for _, end in scenario.busy() if end < scenario.seconds)]):
             parser.error(f"{scenario.name} needs more than {options.seconds:g} s")
     if not options.names and not options.render:
         parser.error("no scenario is given")

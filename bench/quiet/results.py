@@ -10,9 +10,9 @@ from scenarios import SCENARIOS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 USUAL = os.path.join(os.path.dirname(HERE), "results")
-COLUMNS = ("residual", "idle", "p50", "p50_ratio", "p90", "p90_ratio", "p99", "p99_ratio", "failed", "steady_p50", "steady_p50_ratio", "steady_p99",
-           "steady_p99_ratio", "steady_lost", "kept", "gone", "gone_seen", "back", "queue_p50", "queue_p99", "ping_lost", "jain", "mbit", "cpu", "rtt",
-           "whole", "load", "governed")
+COLUMNS = ("residual", "idle", "p50", "p50_ratio", "p90", "p90_ratio", "p99", "p99_ratio", "failed", "steady_p50",
+           "steady_p50_ratio", "steady_p99", "steady_p99_ratio", "steady_lost", "kept", "gone", "gone_seen", "back",
+           "queue_p50", "queue_p99", "ping_lost", "jain", "mbit", "cpu", "rtt", "whole", "load", "governed")
 
 
 class Store:
@@ -85,18 +85,35 @@ def cells(scenario, peer, store):
     gone, back = ("never" if row[what] is None else f"{row[what]:.2f}" for what in ("gone", "back"))
     if row["kept"] is None or peer == "nothing":
         gone, back = "-", "-"
-    label = f"{peer} (no governor)" if any(figures.get("governed") is False for figures in store.of(scenario, peer)) else peer
-    return [label, number(row[p50], ".1f"), ratio(row[f"{p50}_ratio"]), number(row["p90"], ".0f"), number(row[p99], ".0f"), ratio(row[f"{p99}_ratio"]),
-            number(row["residual"], ".0f", 100), number(row["idle"], ".1f", 100), number(row["kept"], ".1f", 100), gone, back,
-            number(row["queue_p50"], ".1f"), number(row["queue_p99"], ".1f"), number(row["jain"], ".3f"), number(row["cpu"], ".2f")]
+    label = f"{peer} (no governor)" if any(figures.get("governed") is False
+                                           for figures in store.of(scenario, peer)) else peer
+    return [
+        label,
+        number(row[p50], ".1f"),
+        ratio(row[f"{p50}_ratio"]),
+        number(row["p90"], ".0f"),
+        number(row[p99], ".0f"),
+        ratio(row[f"{p99}_ratio"]),
+        number(row["residual"], ".0f", 100),
+        number(row["idle"], ".1f", 100),
+        number(row["kept"], ".1f", 100), gone, back,
+        number(row["queue_p50"], ".1f"),
+        number(row["queue_p99"], ".1f"),
+        number(row["jain"], ".3f"),
+        number(row["cpu"], ".2f")
+    ]
 
 
-TITLES = ["peer", "p50 ms", "", "p90 ms", "p99 ms", "", "residual %", "idle %", "kept %", "gone s", "back s", "queue p50", "p99 ms", "Jain", "CPU s"]
+TITLES = [
+    "peer", "p50 ms", "", "p90 ms", "p99 ms", "", "residual %", "idle %", "kept %", "gone s", "back s", "queue p50",
+    "p99 ms", "Jain", "CPU s"
+]
 
 
 def line(scenario, peer, seed, store):
     figures = store.runs[scenario.name, peer, seed]
-    shown = " ".join(f"{name}={value:.3g}" for name, value in figures.items() if isinstance(value, float) and name not in ("rtt", "load"))
+    shown = " ".join(f"{name}={value:.3g}" for name, value in figures.items()
+                     if isinstance(value, float) and name not in ("rtt", "load"))
     warning = "" if figures["whole"] else "  (THE BULK ENDED BEFORE THE RUN)"
     return f"{scenario.name:15} {peer:15} seed {seed}: {shown}{warning}"
 
@@ -110,14 +127,20 @@ def table(store, names=None):
             continue
         widths = [max(len(row[i]) for row in rows) for i in range(len(TITLES))]
         out.append(f"{scenario}: {SCENARIOS[scenario].what}")
-        out += ["  " + "  ".join(row[i].ljust(widths[i]) if i == 0 else row[i].rjust(widths[i]) for i in range(len(TITLES))) for row in rows]
+        out += [
+            "  " + "  ".join(row[i].ljust(widths[i]) if i == 0 else row[i].rjust(widths[i]) for i in range(len(TITLES)))
+            for row in rows
+        ]
         out.append("")
     return "\n".join(out)
 
 
 def document(store):
     """For bench/results."""
-    out = ["# What others notice, and what is used", "", "Medians over the seeds of [quiet.csv](quiet.csv); see bench/METHOD.md for what the columns mean.", ""]
+    out = [
+        "# What others notice, and what is used", "",
+        "Medians over the seeds of [quiet.csv](quiet.csv); see bench/METHOD.md for what the columns mean.", ""
+    ]
     for scenario in SCENARIOS.values():
         who = store.peers(scenario.name)
         if not who:
@@ -126,8 +149,11 @@ def document(store):
         rows = [cells(scenario.name, peer, store) for peer in who]
         kept = [i for i in range(len(TITLES)) if any(row[i] != "-" for row in rows)]
         titles = [TITLES[i] or "harm" for i in kept]
-        out += [f"## {scenario.name}: {scenario.what}", "", f"{seeds} {'seed' if seeds == 1 else 'seeds'}, {scenario.seconds:g} s each.", "",
-                "| " + " | ".join(titles) + " |", "|---" + "|--:" * (len(kept) - 1) + "|"]
+        out += [
+            f"## {scenario.name}: {scenario.what}", "",
+            f"{seeds} {'seed' if seeds == 1 else 'seeds'}, {scenario.seconds:g} s each.", "",
+            "| " + " | ".join(titles) + " |", "|---" + "|--:" * (len(kept) - 1) + "|"
+        ]
         out += ["| " + " | ".join(row[i] for i in kept) + " |" for row in rows]
         out.append("")
     return "\n".join(out)

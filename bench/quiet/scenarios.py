@@ -40,11 +40,13 @@ class Scenario:
 
     def busy(self):
         """When there is foreground traffic other than pings."""
-        spans = [(begin, self.seconds if end is None else end) for *_, begin, end in self.web + self.steady] + list(self.bulk)
+        spans = [(begin, self.seconds if end is None else end)
+                 for *_, begin, end in self.web + self.steady] + list(self.bulk)
         return sorted(spans)
 
     def quiet(self, warm):
-        """When there is none, from `warm` on: a second after the one before has ended, so that what it left behind is gone."""
+        """When there is none, from `warm` on: a second after the one before has ended, so that what it left behind is
+        gone."""
         spans, at = [], warm
         for begin, end in self.busy():
             if begin - at >= 1:
@@ -59,28 +61,50 @@ WEB = ((20, 30_000, 0, None),)
 WEB_100 = ((100, 30_000, 0, None),)
 STEP = ((10, 18),)
 FAST = Shape(rate=100 * MBIT, rtt=0.004)
-MIXED = {"web": ((20, 30_000, 8, 18), (20, 30_000, 44, 52)), "bulk": ((24, 30), (46, 50)), "steady": ((10 * MBIT, 34, 40),)}
+MIXED = {
+    "web": ((20, 30_000, 8, 18), (20, 30_000, 44, 52)), "bulk": ((24, 30), (46, 50)), "steady": ((10 * MBIT, 34, 40), )
+}
 
-SCENARIOS = {scenario.name: scenario for scenario in (
-    Scenario("web", "web requests, 20 a second of 30 kB", web=WEB),
-    Scenario("step", "a download from 10 s to 18 s", bulk=STEP, ping=True, seconds=26),
-    Scenario("constant", "a constant 10 of 20 Mbit/s", steady=((10 * MBIT, 0, None),), seconds=20),
-    Scenario("idle", "nobody but pings", ping=True, seconds=20),
-    Scenario("web-100", "100 Mbit/s, 4 ms: web requests, 100 a second of 30 kB", FAST, web=WEB_100, seconds=20),
-    Scenario("step-100", "100 Mbit/s, 4 ms: a download from 10 s to 18 s", FAST, bulk=STEP, ping=True, seconds=26),
-    Scenario("web-4-nodes", "web requests, four nodes", Shape(nodes=4), web=WEB),
-    Scenario("step-4-nodes", "a download, four nodes", Shape(nodes=4), bulk=STEP, ping=True, seconds=26),
-    Scenario("own-bfifo", "web requests to the broker's own host, a queue of bytes", Shape(own="bfifo"), web=WEB),
-    Scenario("own-pfifo-fast", "web requests to the broker's own host, pfifo_fast", Shape(own="pfifo_fast"), web=WEB),
-    Scenario("web-jitter", "web requests, up to 30 ms of jitter", Shape(jitter=0.030), web=WEB),
-    Scenario("idle-jitter", "nobody but pings, up to 30 ms of jitter", Shape(jitter=0.030), ping=True, seconds=20),
-    Scenario("web-fair", "web requests, a router with two equal classes", Shape(queue="fair"), web=WEB),
-    Scenario("step-fair", "a download, a router with two equal classes", Shape(queue="fair"), bulk=STEP, ping=True, seconds=26),
-    Scenario("gigabit", "1 Gbit/s without delay: web requests, 100 a second of 300 kB", Shape(rate=1000 * MBIT, rtt=0, buffer=0.02),
-             web=((100, 300_000, 0, None),), seconds=10),
-    Scenario("mixed", "quiet and busy by turns", seconds=60, ping=True, **MIXED),
-    Scenario("two-brokers", "web requests, two brokers with a node each", Shape(nodes=2, brokers=2), web=WEB),
-    Scenario("20-nodes", "web requests, twenty nodes", Shape(nodes=20), web=WEB),
-    Scenario("halves", "nobody but pings; the line halves at 10 s", Shape(changes=((10, 10 * MBIT),)), ping=True, seconds=20),
-    Scenario("doubles", "nobody but pings; the line doubles at 10 s", Shape(changes=((10, 40 * MBIT),)), ping=True, seconds=20),
-)}
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("web", "web requests, 20 a second of 30 kB", web=WEB),
+        Scenario("step", "a download from 10 s to 18 s", bulk=STEP, ping=True, seconds=26),
+        Scenario("constant", "a constant 10 of 20 Mbit/s", steady=((10 * MBIT, 0, None), ), seconds=20),
+        Scenario("idle", "nobody but pings", ping=True, seconds=20),
+        Scenario("web-100", "100 Mbit/s, 4 ms: web requests, 100 a second of 30 kB", FAST, web=WEB_100, seconds=20),
+        Scenario("step-100", "100 Mbit/s, 4 ms: a download from 10 s to 18 s", FAST, bulk=STEP, ping=True, seconds=26),
+        Scenario("web-4-nodes", "web requests, four nodes", Shape(nodes=4), web=WEB),
+        Scenario("step-4-nodes", "a download, four nodes", Shape(nodes=4), bulk=STEP, ping=True, seconds=26),
+        Scenario("own-bfifo", "web requests to the broker's own host, a queue of bytes", Shape(own="bfifo"), web=WEB),
+        Scenario(
+            "own-pfifo-fast", "web requests to the broker's own host, pfifo_fast", Shape(own="pfifo_fast"), web=WEB),
+        Scenario("web-jitter", "web requests, up to 30 ms of jitter", Shape(jitter=0.030), web=WEB),
+        Scenario("idle-jitter", "nobody but pings, up to 30 ms of jitter", Shape(jitter=0.030), ping=True, seconds=20),
+        Scenario("web-fair", "web requests, a router with two equal classes", Shape(queue="fair"), web=WEB),
+        Scenario("step-fair",
+                 "a download, a router with two equal classes",
+                 Shape(queue="fair"),
+                 bulk=STEP,
+                 ping=True,
+                 seconds=26),
+        Scenario("gigabit",
+                 "1 Gbit/s without delay: web requests, 100 a second of 300 kB",
+                 Shape(rate=1000 * MBIT, rtt=0, buffer=0.02),
+                 web=((100, 300_000, 0, None), ),
+                 seconds=10),
+        Scenario("mixed", "quiet and busy by turns", seconds=60, ping=True, **MIXED),
+        Scenario("two-brokers", "web requests, two brokers with a node each", Shape(nodes=2, brokers=2), web=WEB),
+        Scenario("20-nodes", "web requests, twenty nodes", Shape(nodes=20), web=WEB),
+        Scenario("halves",
+                 "nobody but pings; the line halves at 10 s",
+                 Shape(changes=((10, 10 * MBIT), )),
+                 ping=True,
+                 seconds=20),
+        Scenario("doubles",
+                 "nobody but pings; the line doubles at 10 s",
+                 Shape(changes=((10, 40 * MBIT), )),
+                 ping=True,
+                 seconds=20),
+    )
+}

@@ -18,7 +18,10 @@ constexpr Duration shortest_interval = std::chrono::microseconds(10);
 }  // namespace
 
 Server::Server(EventLoop& loop, FileDescriptor listening, FileDescriptor datagrams)
-    : loop_(loop), listening_(std::move(listening)), datagrams_(std::move(datagrams)), filling_(written_at_once) {
+    : loop_(loop),
+      listening_(std::move(listening)),
+      datagrams_(std::move(datagrams)),
+      filling_(written_at_once) {
     loop_.watch(listening_.get(), POLLIN, [this] { accept_all(); });
     loop_.watch(datagrams_.get(), POLLIN, [this] { take_datagrams(); });
 }
@@ -36,7 +39,8 @@ void Server::accept_all() {
         auto const connection = connections_.emplace(connections_.end());
         connection->socket = std::move(socket);
         connection->peer = peer;
-        connection->watch = loop_.watch(connection->socket.get(), POLLIN, [this, connection] { read_from(connection); });
+        connection->watch = loop_.watch(connection->socket.get(), POLLIN,
+                                        [this, connection] { read_from(connection); });
     }
 }
 
@@ -53,7 +57,8 @@ void Server::watch_for(Position connection, short events) {
 
 void Server::read_from(Position connection) {
     auto& incoming = connection->incoming;
-    auto const count = read(connection->socket.get(), incoming.data() + connection->got, incoming.size() - connection->got);
+    auto const count = read(connection->socket.get(), incoming.data() + connection->got,
+                            incoming.size() - connection->got);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (count <= 0 || connection->token != 0) return close(connection);
     connection->got += static_cast<std::size_t>(count);
@@ -70,7 +75,8 @@ void Server::answer(Position connection) {
         connection->token = (static_cast<std::uint64_t>(random_()) << 32 | random_()) | 1;
         std::array<std::byte, datagram_least> head{};
         encode(Datagram{connection->token, DatagramKind::ping, 0, 0}, head);
-        if (write(connection->socket.get(), head.data(), sizeof connection->token) != sizeof connection->token) close(connection);
+        if (write(connection->socket.get(), head.data(), sizeof connection->token) != sizeof connection->token)
+            close(connection);
         return;
     }
     auto const bulk = connection->request.kind == RequestKind::bulk;
@@ -136,8 +142,8 @@ void Server::stream_on(Connection& connection) {
     for (auto now = loop_.now(); stream.next <= now; stream.next += stream.interval) {
         auto const time = static_cast<std::uint64_t>(now.time_since_epoch().count());
         encode(Datagram{connection.token, DatagramKind::stream, stream.sequence++, time}, bytes);
-        (void)sendto(datagrams_.get(), bytes.data(), size, MSG_DONTWAIT, reinterpret_cast<sockaddr const*>(stream.to.bytes.data()),
-                     stream.to.size);
+        (void)sendto(datagrams_.get(), bytes.data(), size, MSG_DONTWAIT,
+                     reinterpret_cast<sockaddr const*>(stream.to.bytes.data()), stream.to.size);
     }
     connection.timer = loop_.at(stream.next, [this, &connection] { stream_on(connection); });
 }

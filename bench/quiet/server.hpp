@@ -8,7 +8,8 @@
 
 namespace lull::quiet {
 
-// Answers `lull-bench traffic`. It sends whatever is asked for to whoever asks: it is meant to run while somebody measures.
+// Answers `lull-bench traffic`. It sends whatever is asked for to whoever asks: it is meant to run while somebody
+// measures.
 class Server {
 public:
     // Both sockets listen on the same port.
@@ -26,9 +27,9 @@ private:
         SocketAddress peer;
         Request request;
         RequestBytes incoming{};
-        std::size_t got = 0;        // of `incoming`
-        std::uint64_t left = 0;     // bytes to send
-        std::uint64_t token = 0;    // of datagrams, or 0
+        std::size_t got = 0;      // of `incoming`
+        std::uint64_t left = 0;   // bytes to send
+        std::uint64_t token = 0;  // of datagrams, or 0
         std::optional<Stream> stream;
         std::optional<EventLoop::TimerId> timer;
         EventLoop::WatchId watch = 0;

@@ -13,7 +13,7 @@ namespace lull::quiet {
 
 namespace {
 
-constexpr Duration grace = std::chrono::seconds(5);        // for what is on its way at the end
+constexpr Duration grace = std::chrono::seconds(5);  // for what is on its way at the end
 constexpr Duration bulk_step = std::chrono::milliseconds(100);
 constexpr Duration first_answer = std::chrono::seconds(5);
 constexpr std::size_t most_open = 4096;
@@ -34,15 +34,19 @@ struct Session {
     std::vector<EventLoop::WatchId> watches;
     RecordKind kind = RecordKind::ping;
     std::uint64_t token = 0;
-    std::uint64_t sent = 0;      // pings
+    std::uint64_t sent = 0;  // pings
     std::uint64_t received = 0;
-    std::uint64_t highest = 0;   // sequence + 1
+    std::uint64_t highest = 0;  // sequence + 1
 };
 
 class Generator {
 public:
     Generator(EventLoop& loop, SocketAddress tcp, SocketAddress udp, Plan const& plan)
-        : loop_(loop), tcp_(tcp), udp_(udp), plan_(plan), buffer_(512 << 10) {}
+        : loop_(loop),
+          tcp_(tcp),
+          udp_(udp),
+          plan_(plan),
+          buffer_(512 << 10) {}
 
     Result<Observations> run() {
         if (auto status = greet(); !status) return pass(status.error());
@@ -51,7 +55,10 @@ public:
         for (auto const& bulk : plan_.bulk) plan_bulk(bulk);
         for (auto const& steady : plan_.steady) plan_steady(steady);
         if (plan_.ping > Duration::zero()) plan_pings();
-        at(plan_.length, [this] { ending_ = true; stop_if_done(); });
+        at(plan_.length, [this] {
+            ending_ = true;
+            stop_if_done();
+        });
         at(plan_.length + grace, [this] { loop_.stop(); });
         loop_.run();
         finish();
@@ -67,9 +74,11 @@ private:
         if (!socket) return fail(Fault::unreachable, "{}", socket.error().message);
         pollfd polled{socket->get(), POLLOUT, 0};
         auto const wait = static_cast<int>(std::chrono::milliseconds(std::chrono::seconds(5)).count());
-        if (poll(&polled, 1, wait) != 1) return fail(Fault::unreachable, "the server does not answer; is 'lull-bench serve' running there?");
+        if (poll(&polled, 1, wait) != 1)
+            return fail(Fault::unreachable, "the server does not answer; is 'lull-bench serve' running there?");
         if (int const problem = connection_error(socket->get()); problem != 0) {
-            return fail(Fault::unreachable, "cannot connect to the server: {}; is 'lull-bench serve' running there?", std::strerror(problem));
+            return fail(Fault::unreachable, "cannot connect to the server: {}; is 'lull-bench serve' running there?",
+                        std::strerror(problem));
         }
         auto const bytes = encode(Request{RequestKind::web, 1, 0});
         (void)send(socket->get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -91,7 +100,8 @@ private:
     // ---- requests ----
 
     void plan_web(WebPlan const& web) {
-        std::seed_seq seeds{plan_.seed, static_cast<std::uint64_t>(web.size), static_cast<std::uint64_t>(web.when.begin.count())};
+        std::seed_seq seeds{plan_.seed, static_cast<std::uint64_t>(web.size),
+                            static_cast<std::uint64_t>(web.when.begin.count())};
         std::mt19937_64 random(seeds);
         std::exponential_distribution<double> gap(web.per_second / 1e9);
         for (auto when = web.when.begin + Duration(static_cast<std::int64_t>(gap(random))); when < web.when.end;
@@ -116,7 +126,8 @@ private:
 
     // Connects, and sends the request as soon as that is done.
     void begin(Request request, Duration when, std::uint64_t size) {
-        auto socket = calls_.size() < most_open ? connect_to(tcp_, Transport::tcp) : Result<FileDescriptor>(FileDescriptor());
+        auto socket = calls_.size() < most_open ? connect_to(tcp_, Transport::tcp)
+                                                : Result<FileDescriptor>(FileDescriptor());
         if (!socket || !socket->valid()) {
             seen_.records.push_back({kind_of(request), when, Duration(), 0, Outcome::failed});
             return;
@@ -133,12 +144,15 @@ private:
         });
     }
 
-    static RecordKind kind_of(Request const& request) { return request.kind == RequestKind::web ? RecordKind::web : RecordKind::bulk; }
+    static RecordKind kind_of(Request const& request) {
+        return request.kind == RequestKind::web ? RecordKind::web : RecordKind::bulk;
+    }
 
     void send_request(CallPlace call) {
         auto const bytes = encode(call->request);
         call->watch = loop_.watch(call->socket.get(), POLLIN, [this, call] { receive(call); });
-        if (send(call->socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size())) lose(call);
+        if (send(call->socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size()))
+            lose(call);
     }
 
     void receive(CallPlace call) {
@@ -203,7 +217,8 @@ private:
 
     void plan_steady(SteadyPlan const& steady) {
         at(steady.when.begin, [this, steady] {
-            auto const session = open_session(RecordKind::steady, {RequestKind::datagrams, steady.size, static_cast<std::uint64_t>(steady.bits_per_second)});
+            auto const session = open_session(RecordKind::steady, {RequestKind::datagrams, steady.size,
+                                                                   static_cast<std::uint64_t>(steady.bits_per_second)});
             if (session == sessions_.end()) return;
             at(steady.when.end, [this, session] { close(*session); });
         });
@@ -218,7 +233,8 @@ private:
         if (when >= plan_.length) return;
         at(when, [this, session, when] {
             if (session->token != 0) {
-                send_datagram(*session, {session->token, DatagramKind::ping, session->sent, static_cast<std::uint64_t>(elapsed().count())});
+                send_datagram(*session, {session->token, DatagramKind::ping, session->sent,
+                                         static_cast<std::uint64_t>(elapsed().count())});
                 ++session->sent;
             }
             ping_on(session, std::max(when + plan_.ping, elapsed()));
@@ -233,10 +249,12 @@ private:
         session->control = std::move(*control);
         session->socket = std::move(*socket);
         session->kind = kind;
-        session->watches.push_back(loop_.watch(session->socket.get(), POLLIN, [this, session] { take_datagrams(*session); }));
+        session->watches.push_back(
+            loop_.watch(session->socket.get(), POLLIN, [this, session] { take_datagrams(*session); }));
         auto const watch = loop_.watch(session->control.get(), POLLOUT, [this, session, request] {
             loop_.unwatch(session->watches.back());
-            session->watches.back() = loop_.watch(session->control.get(), POLLIN, [this, session] { take_token(*session); });
+            session->watches.back() = loop_.watch(session->control.get(), POLLIN,
+                                                  [this, session] { take_token(*session); });
             auto const bytes = encode(request);
             (void)send(session->control.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
         });
@@ -246,7 +264,8 @@ private:
 
     void take_token(Session& session) {
         std::array<std::byte, datagram_least> head{};
-        if (read(session.control.get(), head.data(), sizeof session.token) != sizeof session.token) return close(session);
+        if (read(session.control.get(), head.data(), sizeof session.token) != sizeof session.token)
+            return close(session);
         session.token = decode_datagram(head)->token;
         if (session.kind == RecordKind::steady) send_datagram(session, {session.token, DatagramKind::start, 0, 0});
     }
@@ -268,7 +287,8 @@ private:
             auto const stamp = Duration(static_cast<std::int64_t>(datagram->time));
             auto const ping = session.kind == RecordKind::ping;
             auto const took = ping ? elapsed() - stamp : loop_.now().time_since_epoch() - stamp;
-            seen_.records.push_back({session.kind, ping ? stamp : elapsed(), took, static_cast<std::uint64_t>(count), Outcome::done});
+            seen_.records.push_back(
+                {session.kind, ping ? stamp : elapsed(), took, static_cast<std::uint64_t>(count), Outcome::done});
         }
     }
 

@@ -46,7 +46,8 @@ enum class Outcome { done, failed, unfinished };
 struct Record {
     RecordKind kind = RecordKind::web;
     Duration at{};    // since the start; of requests and pings: when they were due
-    Duration took{};  // requests: from when it was due to the last byte; pings: there and back; steady: on the way, by two clocks
+    Duration took{};  // requests: from when it was due to the last byte; pings: there and back; steady: on the way, by
+                      // two clocks
     std::uint64_t bytes = 0;
     Outcome outcome = Outcome::done;
 };
@@ -58,8 +59,8 @@ struct Observations {
     std::uint64_t steady_lost = 0;
 };
 
-// Makes the planned traffic and returns what was seen of it; takes as long as the plan says, and up to five seconds for what is still on its way.
-// Fault::unreachable if the server does not answer at all.
+// Makes the planned traffic and returns what was seen of it; takes as long as the plan says, and up to five seconds for
+// what is still on its way. Fault::unreachable if the server does not answer at all.
 [[nodiscard]] Result<Observations> run_traffic(EventLoop& loop, Place const& server, Plan const& plan);
 
 }  // namespace lull::quiet

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A torrent over uTP alone: `make` it, `seed` it, `fetch` it from one peer. No DHT, no peer exchange, no local discovery, no TCP."""
+"""A torrent over uTP alone: `make` it, `seed` it, `fetch` it from one peer. No DHT, no peer exchange, no local
+discovery, no TCP."""
 
 import argparse
 import os
@@ -13,11 +14,12 @@ PORT = 6881
 
 def session(target, listen):
     return libtorrent.session({
-        "listen_interfaces": listen, "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
-        "enable_incoming_tcp": False, "enable_outgoing_tcp": False, "enable_incoming_utp": True, "enable_outgoing_utp": True,
-        "out_enc_policy": 2, "in_enc_policy": 2, "utp_target_delay": target, "allow_multiple_connections_per_ip": True,
-        "send_buffer_watermark": 4 << 20, "send_buffer_watermark_factor": 150, "max_out_request_queue": 1500,
-        "disable_hash_checks": True, "alert_mask": 0})
+        "listen_interfaces": listen, "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
+        "enable_natpmp": False, "enable_incoming_tcp": False, "enable_outgoing_tcp": False, "enable_incoming_utp": True,
+        "enable_outgoing_utp": True, "out_enc_policy": 2, "in_enc_policy": 2, "utp_target_delay": target,
+        "allow_multiple_connections_per_ip": True, "send_buffer_watermark": 4 << 20,
+        "send_buffer_watermark_factor": 150, "max_out_request_queue": 1500, "disable_hash_checks": True, "alert_mask": 0
+    })
 
 
 def make(options):
@@ -33,7 +35,8 @@ def add(to, options, flags):
     parameters = libtorrent.add_torrent_params()
     parameters.ti = libtorrent.torrent_info(options.torrent)
     parameters.save_path = options.data
-    parameters.flags = flags | libtorrent.torrent_flags.disable_pex | libtorrent.torrent_flags.disable_dht | libtorrent.torrent_flags.disable_lsd
+    parameters.flags = (flags | libtorrent.torrent_flags.disable_pex | libtorrent.torrent_flags.disable_dht
+                        | libtorrent.torrent_flags.disable_lsd)
     return to.add_torrent(parameters)
 
 

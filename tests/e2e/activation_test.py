@@ -1,4 +1,5 @@
-"""From a staged release to one that is live and works, or back: holds, time windows, users that are ended, health checks."""
+"""From a staged release to one that is live and works, or back: holds, time windows, users that are ended, health
+checks."""
 
 import os
 import time
@@ -37,7 +38,8 @@ class Activation(FleetTest):
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
-                if os.readlink(f"/proc/{pid}/exe").endswith(f"-{version}/app.bin") and self.node.root in os.readlink(f"/proc/{pid}/exe"):
+                if os.readlink(f"/proc/{pid}/exe").endswith(f"-{version}/app.bin") and self.node.root in os.readlink(
+                        f"/proc/{pid}/exe"):
                     found.append(int(pid))
             except OSError:
                 pass
@@ -48,15 +50,16 @@ class Activation(FleetTest):
     HOOK = "#!/bin/sh\necho $1 $LULL_VERSION $(id -u) $(pwd) >> {log}\nexit {status}\n"
 
     def publish_with_hooks(self, version, before=0, after=0):
-        """A release whose bin/before and bin/after write down that they ran, and end with these. Returns the file that they write to."""
+        """A release whose bin/before and bin/after write down that they ran, and end with these. Returns the file that
+        they write to."""
         log = f"{self.fleet.directory}/hooks-{version}"
         with open(log, "w", encoding="utf-8"):
             os.chmod(log, 0o666)
         tree = trees.make(f"{self.fleet.directory}/source-app", version)
         for name, status in (("before", before), ("after", after)):
             trees.write(f"{tree}/bin/{name}", self.HOOK.format(log=log, status=status).encode(), 0o755)
-        self.fleet.publish(tree, version, "--start", "bin/app", "--before-switch", "bin/before first", "--before-switch", "bin/before second",
-                           "--after-switch", "bin/after third")
+        self.fleet.publish(tree, version, "--start", "bin/app", "--before-switch", "bin/before first",
+                           "--before-switch", "bin/before second", "--after-switch", "bin/after third")
         return log
 
     def test_hooks_run_only_where_the_owner_allows_them(self):
@@ -74,7 +77,9 @@ class Activation(FleetTest):
         node.wait_active("1.1")
         user = 65534 if os.geteuid() == 0 else os.geteuid()
         tree = f"{node.root}/app/versions/2-1.1"
-        self.assertEqual(trees.read(log).decode().splitlines(), [f"{word} 1.1 {user} {tree}" for word in ("first", "second", "third")])
+        self.assertEqual(
+            trees.read(log).decode().splitlines(),
+            [f"{word} 1.1 {user} {tree}" for word in ("first", "second", "third")])
         self.fleet.checker.check_converged()
 
     def test_a_hook_that_fails_before_the_switch_keeps_the_release_back(self):
@@ -99,7 +104,7 @@ class Activation(FleetTest):
         node.start("--allow-all-hooks")
         self.publish_with_hooks("1.1", after=4)
         self.fleet.checker.unhealthy.add(("app", 2))
-        row = self.fleet.wait_ledger(lambda row: row["state"] == "rolled back", "rolled back")[node.name]
+        row = self.fleet.wait_ledger(lambda row: row["state"] == "rolled-back", "rolled-back")[node.name]
         self.assertIn("hook bin/after (after the switch) ended with status 4", row["why"])
         self.assertEqual(node.current(), (1, "1.0"))
         self.publish_with_hooks("1.2")
@@ -209,9 +214,11 @@ class Activation(FleetTest):
         pid, = self.users_of("1.0")
         fleet.publish_new("1.1")
         terminal.wait_for(r"Please leave app 1\.0, \w+: 1\.1 is here\.")
-        wait_until(lambda: os.path.exists(calls) and trees.read(calls).endswith(b"\n"), 30, "the operator's program is called")
+        wait_until(lambda: os.path.exists(calls) and trees.read(calls).endswith(b"\n"), 30,
+                   "the operator's program is called")
         self.assertEqual(trees.read(calls).decode().split()[:5], ["app", "1.1", "1.0", str(pid), str(os.getuid())])
-        rows = fleet.wait_ledger(lambda row: all("told" in holder for holder in row["holders"]) and row["holders"], "told")
+        rows = fleet.wait_ledger(lambda row: all("told" in holder for holder in row["holders"]) and row["holders"],
+                                 "told")
         self.assertEqual(rows[node.name]["holders"][0]["pid"], pid)
         terminal.end()
         node.wait_active("1.1")
@@ -223,9 +230,11 @@ class Activation(FleetTest):
         words, program = f"{fleet.directory}/words", f"{fleet.directory}/tell"
         trees.write(words, b"{nobody knows}\n")
         trees.write(program, b"#!/bin/sh\n", 0o777)
-        for options, status, what in ((("--notice-text", words), 2, "--notice-text"), (("--notice-program", "tell"), 2, "absolute"),
-                                      (("--notice-program", program), 4, "chmod go-w"), (("--policy", "never"), 2, "wait, restart, now"),
-                                      (("--activate-at", "night"), 2, "--activate-at")):
+        for options, status, what in ((("--notice-text", words), 2,
+                                       "--notice-text"), (("--notice-program", "tell"), 2,
+                                                          "absolute"), (("--notice-program", program), 4, "chmod go-w"),
+                                      (("--policy", "never"), 2, "wait, restart, now"), (("--activate-at", "night"), 2,
+                                                                                         "--activate-at")):
             self.expect(fleet.node("daemon", "--root", node.root, *options, status=status), what)
         node.start()
 
@@ -235,31 +244,58 @@ class Activation(FleetTest):
         fleet, node = self.fleet, self.node
         bad = fleet.publish_new("1.1", options=("--health", "bin/check", "--health-tries", "2"), check=FAILS)
         fleet.checker.unhealthy.add(("app", bad))
-        row = fleet.wait_ledger(lambda row: row["state"] == "rolled back", "rolled back")[node.name]
+        row = fleet.wait_ledger(lambda row: row["state"] == "rolled-back", "rolled-back")[node.name]
         self.assertEqual(row["active"], "1.0")
-        self.assertRegex(row["why"], r"1\.0 is live again: health check bin/check ended with status 3 .*no display.*\(2 tries\)")
+        self.assertRegex(row["why"],
+                         r"1\.0 is active again: health check bin/check ended with status 3 .*no display.*\(2 tries\)")
         self.assertEqual(node.current(), (1, "1.0"))
-        self.assertRegex(fleet.lull("status").out, r"app +1\.1 +node-1 +rolled back")
+        self.assertRegex(fleet.lull("status").out, r"app +1\.1 +node-1 +rolled-back")
         fleet.checker.check_running()
         node.daemon.kill()
         node.start()
         self.assertEqual(node.current(), (1, "1.0"))
         mark = node.daemon.mark()
         fleet.publish_new("1.2", options=("--health", "bin/check quickly"), check=WORKS)
-        node.daemon.wait_for("app 1.2: on trial", after=mark)
+        node.daemon.wait_for("app 1.2: verifying", after=mark)
         node.wait_active("1.2", after=mark)
         fleet.checker.check_converged()
 
     def test_a_health_check_that_hangs_is_ended(self):
-        bad = self.fleet.publish_new("1.1", options=("--health", "bin/check", "--health-tries", "1", "--health-time", "1s"),
+        bad = self.fleet.publish_new("1.1",
+                                     options=("--health", "bin/check", "--health-tries", "1", "--health-time", "1s"),
                                      check="#!/bin/sh\nsleep 1000 &\nsleep 1000\n")
         self.fleet.checker.unhealthy.add(("app", bad))
-        row = self.fleet.wait_ledger(lambda row: row["state"] == "rolled back", "rolled back")[self.node.name]
+        row = self.fleet.wait_ledger(lambda row: row["state"] == "rolled-back", "rolled-back")[self.node.name]
         self.assertIn("1 s", row["why"])
         self.fleet.checker.check_running()
 
+    def test_a_release_that_was_rolled_back_is_tried_again_by_order_and_not_by_itself(self):
+        fleet, node = self.fleet, self.node
+        display = f"{fleet.directory}/display"
+        bad = fleet.publish_new("1.1", options=("--health", "bin/check", "--health-tries", "1"),
+                                check=f"#!/bin/sh\n[ -e {display} ]\n")
+        fleet.checker.unhealthy.add(("app", bad))
+        fleet.wait_ledger(lambda row: row["state"] == "rolled-back", "rolled-back")
+        mark = node.daemon.mark()
+        self.assertIn("all nodes: retry app 1.1, by operator", fleet.lull("retry", "app").out)
+        node.daemon.wait_for("app 1.1: announced: tried again by order of operator", after=mark)
+        node.daemon.wait_for("app 1.1: rolled-back", after=mark)
+        with open(display, "w", encoding="utf-8"):
+            pass
+        fleet.checker.unhealthy.remove(("app", bad))
+        node.stop()
+        node.start()
+        self.assertEqual(node.current(), (1, "1.0"))
+        fleet.lull("nodes", "force", "app", node.name)
+        node.wait_active("1.1")
+        fleet.checker.check_converged()
+        self.expect(fleet.lull("retry", "other", status=4), "no software named 'other'")
+
     def test_a_first_release_that_does_not_work_has_failed(self):
-        self.fleet.publish_new("1.0", software="other", options=("--health", "bin/check", "--health-tries", "1"), check=FAILS)
+        self.fleet.publish_new("1.0",
+                               software="other",
+                               options=("--health", "bin/check", "--health-tries", "1"),
+                               check=FAILS)
         row = self.fleet.wait_ledger(lambda row: row["state"] == "failed", "failed", software="other")[self.node.name]
         self.assertIn("there is no release to go back to", row["why"])
 
@@ -268,7 +304,8 @@ class Activation(FleetTest):
     def test_bad_rules_are_refused_before_anything_is_published(self):
         tree = f"{self.fleet.directory}/source-app"
         for options, what in ((("--grace", "soon"), "--grace"), (("--deadline", "2 fortnights"), "--deadline"),
-                              (("--activate-at", "22:00"), "--activate-at"), (("--activate-at", "22:00-05:00 Mars/Base"), "Mars/Base"),
+                              (("--activate-at", "22:00"), "--activate-at"), (("--activate-at",
+                                                                               "22:00-05:00 Mars/Base"), "Mars/Base"),
                               (("--unit", "multi-user.target"), "service"), (("--health", "bin/none"), "bin/none"),
                               (("--health", "../check"), ".."), (("--health", "version"), "executable"),
                               (("--health", "bin/app", "--health-tries", "0"), "tries")):

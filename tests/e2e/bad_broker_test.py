@@ -58,12 +58,17 @@ class BrokerRefuses(FleetTest):
     # ---- options and config ----
 
     def test_options_that_make_no_sense(self):
-        for more, fragment in ((["--listen", "here"], "has to be HOST:PORT"), (["--listen", "127.0.0.1:0"], "0 (any port) does not work"),
-                               (["--listen", "127.0.0.1:65535"], "1..65532"),
-                               (["--listen", "0.0.0.0:7700", "--advertise", "0.0.0.0"], "--advertise is '0.0.0.0'"),
-                               (["--cap", "much"], "not a number of bytes"), (["--cap", "1"], "has to be at least"),
-                               (["--beacon", "0"], "from 1 to"), (["--transfers", "-1"], "from 1 to"),
-                               (["--log-level", "loud"], "use debug, info, warn or error"), (["--cpa", "1"], "did you mean --cap?")):
+        for more, fragment in ((["--listen", "here"], "has to be HOST:PORT"),
+                               (["--listen",
+                                 "127.0.0.1:0"], "0 (any port) does not work"), (["--listen",
+                                                                                  "127.0.0.1:65535"], "1..65532"),
+                               (["--listen", "0.0.0.0:7700", "--advertise",
+                                 "0.0.0.0"], "--advertise is '0.0.0.0'"), (["--cap", "much"], "not a number of bytes"),
+                               (["--cap", "1"], "has to be at least"), (["--beacon",
+                                                                         "0"], "from 1 to"), (["--transfers",
+                                                                                               "-1"], "from 1 to"),
+                               (["--log-level",
+                                 "loud"], "use debug, info, warn or error"), (["--cpa", "1"], "did you mean --cap?")):
             with self.subTest(more=more):
                 self.run_broker(2, fragment, more=more)
         self.expect(self.fleet.run(BROKER, "rum", status=2), "unknown command rum; did you mean run?")
@@ -72,8 +77,9 @@ class BrokerRefuses(FleetTest):
     def test_a_damaged_config_file(self):
         good = f"{self.data}/broker.conf"
         contents = trees.read(good)
-        for bad, fragment in ((b"listn = 3\n", "unknown option listn; did you mean listen?"), (b"\x00\x01", "is no line of the kind"),
-                              (b"cap = many\n", "'many' is not a number of bytes")):
+        for bad, fragment in ((b"listn = 3\n", "unknown option listn; did you mean listen?"),
+                              (b"\x00\x01", "is no line of the kind"), (b"cap = many\n",
+                                                                        "'many' is not a number of bytes")):
             trees.write(good, bad)
             self.run_broker(2, fragment)
         trees.write(good, contents)
@@ -90,7 +96,8 @@ class BrokerRefuses(FleetTest):
     def test_a_port_in_use(self):
         for i in range(3):
             with self.subTest(port=i), socket.create_server(("127.0.0.1", self.port + i)):
-                self.run_broker(4, f"cannot listen on tcp://127.0.0.1:{self.port + i}", "the port is in use", "choose another port")
+                self.run_broker(4, f"cannot listen on tcp://127.0.0.1:{self.port + i}", "the port is in use",
+                                "choose another port")
         self.check_that_it_runs()
 
     def test_an_address_of_another_machine(self):
@@ -133,8 +140,8 @@ class DamagedDatabase(FleetTest):
         used = len(good.rstrip(b"\0"))
         noise = random.Random(1).randbytes(used)
         for what, bad in (("empty", b""), ("cut within its head", good[:100]), ("cut after its head", good[:8192]),
-                          ("cut in the middle", good[:used // 2]), ("cut at its end", good[:used - 4096]), ("noise", noise),
-                          ("noise after its head", good[:8192] + noise), ("zeros", bytes(len(good)))):
+                          ("cut in the middle", good[:used // 2]), ("cut at its end", good[:used - 4096]),
+                          ("noise", noise), ("noise after its head", good[:8192] + noise), ("zeros", bytes(len(good)))):
             with self.subTest(what=what):
                 trees.write(path, bad, 0o600)
                 outcome = fleet.run(BROKER, "run", "--data", fleet.broker_directory, status=1, timeout=20)

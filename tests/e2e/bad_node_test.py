@@ -30,7 +30,8 @@ class NodeRefuses(FleetTest):
         self.fleet.checker.check_converged()
 
     def refused(self, status, command, *fragments, root=None, **how):
-        return self.expect(self.fleet.node(*command, "--root", root or self.new_root, status=status, timeout=20, **how), *fragments)
+        return self.expect(self.fleet.node(*command, "--root", root or self.new_root, status=status, timeout=20, **how),
+                           *fragments)
 
     # ---- the bundle ----
 
@@ -41,8 +42,8 @@ class NodeRefuses(FleetTest):
         good = trees.read(self.node.bundle)
         record = json.loads(good)
         for bad in (b"", good[:-20], b"\xff" * 100, b"{}", json.dumps({**record, "broker": "here"}).encode(),
-                    json.dumps({**record, "curve_secret": "12"}).encode(), json.dumps({**record, "trusted": []}).encode(),
-                    json.dumps({**record, "node": "a/b"}).encode()):
+                    json.dumps({**record, "curve_secret": "12"}).encode(),
+                    json.dumps({**record, "trusted": []}).encode(), json.dumps({**record, "node": "a/b"}).encode()):
             with self.subTest(bad=bad):
                 trees.write(self.bundle, bad, 0o600)
                 self.refused(1, ["join", self.bundle], f"cannot use {self.bundle}", "lull nodes new NAME")
@@ -57,6 +58,20 @@ class NodeRefuses(FleetTest):
         record = json.loads(trees.read(self.node.bundle))
         trees.write(path, json.dumps({**record, "node": "another"}).encode(), 0o600)
         self.refused(4, ["join", path], "belongs to node 'node-1'", "--force", root=self.node.root)
+
+    # ---- what does not run, or is not there ----
+
+    def test_status_says_whether_the_daemon_runs(self):
+        self.assertTrue(self.node.status()["running"])
+        self.node.daemon.kill()
+        try:
+            self.assertFalse(self.node.status()["running"] or self.node.status()["connected"])
+            self.assertIn("the daemon is not running", self.fleet.node("status", "--root", self.node.root).out)
+        finally:
+            self.node.start()
+
+    def test_verify_of_software_that_is_not_installed(self):
+        self.refused(1, ["verify", "kiosc"], "kiosc is not installed here", "lull-node status", root=self.node.root)
 
     # ---- the directory ----
 
@@ -74,14 +89,19 @@ class NodeRefuses(FleetTest):
         for path in (secret, f"{secret}/node.json"):
             before = os.stat(path).st_mode & 0o777
             os.chmod(path, before | 0o044)
-            self.refused(4, ["daemon"], f"{path} holds secrets and is open to others", f"chmod {before:o} {path}", root=self.node.root)
+            self.refused(4, ["daemon"],
+                         f"{path} holds secrets and is open to others",
+                         f"chmod {before:o} {path}",
+                         root=self.node.root)
             os.chmod(path, before)
         self.node.start()
 
     @unittest.skipUnless(os.getuid() == 0, "needs root, to be somebody else")
     def test_a_directory_of_somebody_else(self):
         for command in (["daemon"], ["status"], ["verify"]):
-            outcome = self.fleet.run(*self.fleet.as_nobody(NODE, *command, "--root", self.node.root), status=4, timeout=20)
+            outcome = self.fleet.run(*self.fleet.as_nobody(NODE, *command, "--root", self.node.root),
+                                     status=4,
+                                     timeout=20)
             self.expect(outcome, "Permission denied", "the user to whom it belongs")
 
     # ---- programs ----
@@ -91,7 +111,9 @@ class NodeRefuses(FleetTest):
         self.refused(1, ["run", "browser"], "no version of it is installed", "lull-node status", root=root)
         self.refused(2, ["run", "a/b"], "is no name of software", root=root)
         self.refused(1, ["run", "app", "--program", "bin/none"], "No such file", "--program:", "app.bin", root=root)
-        self.refused(4, ["run", "app", "--program", "../../../../../../bin/ls"], "leads out of its directory", root=root)
+        self.refused(4, ["run", "app", "--program", "../../../../../../bin/ls"],
+                     "leads out of its directory",
+                     root=root)
         self.refused(4, ["run", "app", "--program", "lib"], "is not a program", root=root)
         self.refused(4, ["run", "app", "--program", "version"], "Permission denied", root=root)
 

@@ -1,4 +1,5 @@
-"""What people may give to `lull`: each time a message that says what to do, the right exit status, and nothing changed."""
+"""What people may give to `lull`: each time a message that says what to do, the right exit status, and nothing
+changed."""
 
 import os
 import random
@@ -31,7 +32,13 @@ class LullRefuses(FleetTest):
         self.fleet.checker.check_running()
 
     def refused(self, status, *fragments, path=None, name="app", version="2.0", more=(), **how):
-        outcome = self.fleet.lull("publish", path or self.tree, f"--name={name}", f"--version={version}", *more, status=status, **how)
+        outcome = self.fleet.lull("publish",
+                                  path or self.tree,
+                                  f"--name={name}",
+                                  f"--version={version}",
+                                  *more,
+                                  status=status,
+                                  **how)
         self.assertEqual(outcome.out, "", str(outcome))
         return self.expect(outcome, *fragments)
 
@@ -42,7 +49,11 @@ class LullRefuses(FleetTest):
     # ---- what is published ----
 
     def test_a_path_that_does_not_exist(self):
-        self.refused(1, "cannot publish", "nowhere", "No such file or directory; check the path", path=f"{self.tree}/nowhere")
+        self.refused(1,
+                     "cannot publish",
+                     "nowhere",
+                     "No such file or directory; check the path",
+                     path=f"{self.tree}/nowhere")
 
     def test_an_empty_directory(self):
         os.mkdir(f"{self.tree}/nothing")
@@ -57,7 +68,8 @@ class LullRefuses(FleetTest):
         self.publish_as_nobody("lib", 0o700)
 
     def publish_as_nobody(self, path, mode):
-        fleet, keys, cache = self.fleet, f"{self.fleet.directory}/keys-of-nobody", f"{self.fleet.directory}/cache-of-nobody"
+        fleet = self.fleet
+        keys, cache = f"{fleet.directory}/keys-of-nobody", f"{fleet.directory}/cache-of-nobody"
         shutil.copytree(fleet.keys, keys)
         os.mkdir(cache)
         self.addCleanup(shutil.rmtree, keys)
@@ -65,9 +77,11 @@ class LullRefuses(FleetTest):
         for place in (cache, keys, *(f"{keys}/{name}" for name in os.listdir(keys))):
             os.chown(place, NOBODY, NOBODY)
         os.chmod(f"{self.tree}/{path}", mode)
-        outcome = fleet.run(*fleet.as_nobody(LULL, "publish", self.tree, "--name", "app", "--version", "2.0", "--keys", keys, "--cache",
-                                             cache), status=4)
-        self.expect(outcome, f"cannot open {self.tree}/{path}: Permission denied", "must be able to read all of it")
+        outcome = fleet.run(*fleet.as_nobody(LULL, "publish", self.tree, "--name", "app", "--version", "2.0", "--keys",
+                                             keys, "--cache", cache),
+                            status=4)
+        self.expect(outcome, f"cannot open {self.tree}/{path}: Permission denied",
+                    "needs read permission for all of it")
 
     def test_a_socket(self):
         with socket.socket(socket.AF_UNIX) as one:
@@ -85,7 +99,8 @@ class LullRefuses(FleetTest):
 
     def test_an_absolute_link(self):
         os.symlink("/etc/passwd", f"{self.tree}/link")
-        self.refused(4, "'link'", "points to '/etc/passwd'", "has to be relative", "ln -sr")
+        self.refused(4, "'link'", "points to '/etc/passwd'", "has to be relative", "--allow-link '/etc/passwd'",
+                     "cp --remove-destination")
 
     def test_a_link_that_leads_out(self):
         os.symlink("../../other", f"{self.tree}/link")
@@ -142,15 +157,16 @@ class LullRefuses(FleetTest):
 
     def test_a_broker_that_is_down(self):
         address = f"tcp://127.0.0.1:{free_ports()}/{'ab' * 32}"
-        expected = ("nobody listens at 127.0.0.1:", "is lull-broker running there")
+        expected = ("no broker listens at 127.0.0.1:", "check that lull-broker runs there")
         self.refused(3, *expected, **self.with_environment(LULL_BROKER=address), more=["--timeout", "5"])
-        for command in (["status"], ["list"], ["nodes"], ["nodes", "new", "n", "--out", f"{self.fleet.directory}/n.join"]):
+        for command in (["status"], ["list"], ["nodes"],
+                        ["nodes", "new", "n", "--out", f"{self.fleet.directory}/n.join"]):
             self.expect(self.fleet.lull(*command, status=3, **self.with_environment(LULL_BROKER=address)), *expected)
         self.assertFalse(os.path.exists(f"{self.fleet.directory}/n.join"), "a bundle of no use is left")
 
     def test_a_wrong_key_of_the_broker(self):
         address = self.fleet.address.rsplit("/", 1)[0] + "/" + "ab" * 32
-        expected = ("did not accept our key", "wrong broker key in the address", "lull-broker init")
+        expected = ("did not accept your key", "wrong broker key in the address", "lull-broker init")
         self.refused(3, *expected, **self.with_environment(LULL_BROKER=address), more=["--timeout", "5"])
         self.expect(self.fleet.lull("status", status=3, **self.with_environment(LULL_BROKER=address)), *expected)
 
@@ -158,18 +174,19 @@ class LullRefuses(FleetTest):
         keys = f"{self.fleet.directory}/stranger"
         self.fleet.lull("keygen", "--keys", keys, "--name", "stranger")
         self.addCleanup(shutil.rmtree, keys)
-        expected = ("has not accepted our key", "is not enrolled", "lull-broker init --operator public.key")
+        expected = ("key is not enrolled there", "lull-broker init --operator public.key")
         self.refused(3, *expected, **self.with_environment(LULL_KEYS=keys), more=["--timeout", "5"])
         self.expect(self.fleet.lull("status", status=3, **self.with_environment(LULL_KEYS=keys)), *expected)
 
     def test_no_broker_and_no_address(self):
-        self.refused(2, "which broker?", "LULL_BROKER", "lull.conf", **self.with_environment(LULL_BROKER=None))
+        self.refused(2, "no broker is named", "LULL_BROKER", "lull.conf", **self.with_environment(LULL_BROKER=None))
         self.refused(2, "'here' is no broker address", "tcp://", **self.with_environment(LULL_BROKER="here"))
 
     # ---- keys and config ----
 
     def test_no_keys(self):
-        self.refused(1, "there is no directory", "run: lull keygen --keys", **self.with_environment(LULL_KEYS="/nowhere"))
+        self.refused(1, "there is no directory", "run: lull keygen --keys",
+                     **self.with_environment(LULL_KEYS="/nowhere"))
 
     def test_keys_that_others_can_read(self):
         keys = f"{self.fleet.directory}/open"
@@ -178,8 +195,8 @@ class LullRefuses(FleetTest):
         for path, mode in ((f"{keys}/curve.secret", 0o644), (f"{keys}/signing.pem", 0o640), (keys, 0o755)):
             before = os.stat(path).st_mode
             os.chmod(path, mode)
-            outcome = self.refused(4, f"{path} holds secrets and is open to others", f"run: chmod {before & 0o777:o} {path}",
-                                   **self.with_environment(LULL_KEYS=keys))
+            outcome = self.refused(4, f"{path} holds secrets and is open to others",
+                                   f"run: chmod {before & 0o777:o} {path}", **self.with_environment(LULL_KEYS=keys))
             self.assertNotIn("PASSPHRASE", outcome.err)
             os.chmod(path, before)
 
@@ -214,9 +231,12 @@ class LullRefuses(FleetTest):
 
     def test_nodes_that_cannot_be_made(self):
         fleet, path = self.fleet, f"{self.fleet.directory}/again.join"
-        self.expect(fleet.lull("nodes", "new", "node-1", "--out", path, status=4), "'node-1' is enrolled already", "another name")
-        self.expect(fleet.lull("nodes", "new", "a b", "--out", path, status=2), "'a b' is no name of a node", "for example")
-        self.expect(fleet.lull("nodes", "new", "x", "--out", fleet.nodes[0].bundle, status=4), "is not overwritten", "--out")
+        self.expect(fleet.lull("nodes", "new", "node-1", "--out", path, status=4), "'node-1' is enrolled already",
+                    "another name")
+        self.expect(fleet.lull("nodes", "new", "a b", "--out", path, status=2), "'a b' is no name of a node",
+                    "for example")
+        self.expect(fleet.lull("nodes", "new", "x", "--out", fleet.nodes[0].bundle, status=4), "the file exists",
+                    "--out")
         self.assertFalse(os.path.exists(path), "a bundle of no use is left")
 
 

@@ -25,7 +25,8 @@ class CatchUp(FleetTest):
         with Watch(f"{away.root}/app/versions", seen):
             away.start()
             away.wait_active("1.3")
-        self.assertEqual({name for name in seen if "4" not in name}, {"1-1.0"}, f"only the newest is ever there: {seen}")
+        self.assertEqual({name
+                          for name in seen if "4" not in name}, {"1-1.0"}, f"only the newest is ever there: {seen}")
         for skipped in ("1.1", "1.2"):
             self.assertIsNone(away.daemon.find(rf"app {skipped}: (fetching|staged|active)"))
         self.assertEqual(away.versions(), ["1-1.0", "4-1.3"])

@@ -44,7 +44,7 @@ class CheckerFindsPlantedFaults(FleetTest):
 
     def test_a_wrong_mode(self):
         os.chmod(f"{self.tree}/version", 0o666)
-        self.expect_finding("mode 666")
+        self.expect_finding(r"differs from what was published in \['version'\]")
         self.fleet.node("verify", "--root", self.node.root, status=1)
 
     def test_a_changed_byte_in_the_version_before(self):

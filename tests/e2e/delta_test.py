@@ -25,7 +25,8 @@ class Updates(FleetTest):
     fresh = 1000  # bytes of a file that has nothing in common with the one before
 
     def make(self, version):
-        """Twenty files of incompressible bytes and a large one; each version changes a little of the large one, and one small file."""
+        """Twenty files of incompressible bytes and a large one; each version changes a little of the large one, and one
+        small file."""
         tree = f"{self.fleet.directory}/source"
         same = random.Random(7)
         for i in range(20):
@@ -45,7 +46,10 @@ class Updates(FleetTest):
         return self.fleet.publish(self.make(version), f"1.{version}", "--start", "bin/app")
 
     def sizes(self):
-        return {row["version"]: row.get("to_fetch") for row in json.loads(self.fleet.lull("list", "--sizes", "--json").out)["releases"]}
+        return {
+            row["version"]: row.get("to_fetch")
+            for row in json.loads(self.fleet.lull("list", "--sizes", "--json").out)["releases"]
+        }
 
     def update(self, node, version):
         """Publishes, waits until it is active, and returns what the node said meanwhile."""
@@ -80,13 +84,25 @@ class Delta(Updates):
         old = shutil.copytree(f"{fleet.directory}/source", f"{fleet.directory}/old", symlinks=True)
         options = ["--name", "app", "--version", "1.2", "--start", "bin/app", "--dry-run", "--against", old]
         forecast = json.loads(fleet.lull("publish", self.make(2), *options, "--json").out)
-        self.assertRegex(fleet.lull("publish", self.make(2), *options).out, r"a node with \S+/old would fetch [\d.]+ KiB, one with nothing")
+        self.assertRegex(
+            fleet.lull("publish", self.make(2), *options).out,
+            r"a node with \S+/old would fetch [\d.]+ KiB, a new node")
         self.update(fleet.nodes[0], 2)
         fleet.broker.wait_for("patch [0-9a-f]+: ")
         sizes = self.sizes()
-        self.assertAlmostEqual(forecast["against"][0]["to_fetch"], sizes["1.1"], delta=64)  # the old version's name is another one
+        self.assertAlmostEqual(forecast["against"][0]["to_fetch"], sizes["1.1"],
+                               delta=64)  # the old version's name is another one
         self.assertAlmostEqual(forecast["to_fetch"], sizes["1.2"], delta=64)
-        wrong = fleet.run(LULL, "publish", self.make(2), "--name", "app", "--version", "1.3", "--against", old, status=2)
+        wrong = fleet.run(LULL,
+                          "publish",
+                          self.make(2),
+                          "--name",
+                          "app",
+                          "--version",
+                          "1.3",
+                          "--against",
+                          old,
+                          status=2)
         self.assertIn("lull list --sizes", wrong.err)
 
     def test_a_node_that_missed_releases_gets_a_patch_from_what_it_has(self):
@@ -111,7 +127,8 @@ class Delta(Updates):
         self.assertEqual(trees.snapshot(f"{node.root}/app/current/"), trees.snapshot(f"{fleet.directory}/source"))
 
     def stop_with_a_patch(self):
-        """The second release is published, and its patch made, while the node is off; the broker is stopped. Returns the last pack."""
+        """The second release is published, and its patch made, while the node is off; the broker is stopped. Returns
+        the last pack."""
         fleet = self.fleet
         fleet.nodes[0].stop()
         self.publish(2)

@@ -1,4 +1,5 @@
-"""Who uses a version is found, by which detector, and how soon the release that waits becomes active; what is not found is said as well.
+"""Who uses a version is found, by which detector, and how soon the release that waits becomes active; what is not found
+is said as well.
 
 Prints the table of docs/in-use.md. Two nodes: one of root's, one of an ordinary user's."""
 
@@ -20,7 +21,8 @@ ECHO_JS = b"process.stdin.pipe(process.stdout);\n"
 # Python that the test gives on the command line: it gets files by the environment, so that no argument names them.
 ECHO = ECHO_PY.decode()
 MAP = ("import ctypes, os\nfile = os.open(os.environ['FILE'], os.O_RDONLY)\nlibrary = ctypes.CDLL(None)\n"
-       "library.mmap(None, ctypes.c_size_t(1), 1, 2, file, ctypes.c_long(0))\nos.close(file)\n" + ECHO)  # PROT_READ, MAP_PRIVATE
+       "library.mmap(None, ctypes.c_size_t(1), 1, 2, file, ctypes.c_long(0))\nos.close(file)\n" + ECHO
+       )  # PROT_READ, MAP_PRIVATE
 OPEN = "import os\nfile = os.open(os.environ['FILE'], os.O_RDONLY)\n" + ECHO
 SEND = ("import os, socket\nhere, there = socket.socketpair()\nfile = os.open(os.environ['FILE'], os.O_RDONLY)\n"
         "socket.send_fds(here, [b'x'], [file])\nos.close(file)\n" + ECHO)
@@ -55,7 +57,11 @@ class Echo:
 
     def __init__(self, command, environment, cwd="/", detached=False):
         command = ["setsid", "--fork", *command] if detached else command
-        self.process = subprocess.Popen(command, env=environment, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(command,
+                                        env=environment,
+                                        cwd=cwd,
+                                        stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
         self.detached = detached
         self.process.stdin.write(b"hello\n")
         self.process.stdin.flush()
@@ -88,7 +94,7 @@ class Table:
         self.rows.append((what, seen, named, took))
 
     def __str__(self):
-        lines = ["| who uses the version | seen by | named | from its end to the new version, ms |", "|---|---|---|--:|"]
+        lines = ["| use of the version | seen by | named | from its end to the switch, ms |", "|---|---|---|--:|"]
         return "\n".join(lines + [f"| {' | '.join(row)} |" for row in self.rows])
 
 
@@ -146,7 +152,8 @@ class Detection(FleetTest):
         return self.fleet.ledger()[node.name].get("holders", [])
 
     def held(self, what, program, seen, node=None, named=True):
-        """The release waits, says by what the holder was seen and who it is, and becomes active when the program ends."""
+        """The release waits, says by what the holder was seen and who it is, and becomes active when the program
+        ends."""
         node = node or self.node
         mark = node.daemon.mark()
         self.publish()
@@ -160,10 +167,12 @@ class Detection(FleetTest):
         ended = program.end()
         took = time_of(node.wait_active(self.version, after=mark)) - ended
         self.assertLess(took, a_second())
-        self.table.add(what, seen if named else seen.split(":", 1)[0].removeprefix("by "), "yes" if named else "no", f"{1000 * max(took, 0):.0f}")
+        self.table.add(what, seen if named else seen.split(":", 1)[0].removeprefix("by "), "yes" if named else "no",
+                       f"{1000 * max(took, 0):.0f}")
 
     def check_named(self, node, program, named):
-        rows = wait_until(lambda: (row := self.fleet.ledger()[node.name])["state"] == "waiting" and row, 30, "the broker knows")
+        rows = wait_until(lambda: (row := self.fleet.ledger()[node.name])["state"] == "waiting" and row, 30,
+                          "the broker knows")
         pids = [holder["pid"] for holder in rows["holders"]]
         if not named:
             self.assertEqual(pids, [])
@@ -193,26 +202,33 @@ class Detection(FleetTest):
         self.held("a program, started directly", self.echo([self.place("bin/app")]), "program")
 
     def test_03_a_shared_library(self):
-        self.held("a shared library, in a program of the system", self.echo(["/bin/cat"], LD_PRELOAD=self.place("lib/library.so")), "mapping")
+        self.held("a shared library, in a program of the system",
+                  self.echo(["/bin/cat"], LD_PRELOAD=self.place("lib/library.so")), "mapping")
 
     def test_04_a_mapping(self):
-        self.held("a file that is mapped, its descriptor closed", self.echo([sys.executable, "-c", MAP], FILE=self.place("lib/data")), "mapping")
+        self.held("a mapped file whose descriptor is closed",
+                  self.echo([sys.executable, "-c", MAP], FILE=self.place("lib/data")), "mapping")
 
     def test_05_an_open_file(self):
         self.held("an open file", self.echo([sys.executable, "-c", OPEN], FILE=self.place("lib/data")), "open file")
 
     def test_06_a_descriptor_on_its_way(self):
         program = self.echo([sys.executable, "-c", SEND], FILE=self.place("lib/data"))
-        self.held("an open file on its way through a socket", program, "by lease: somebody whom /proc does not show has data open", named=False)
+        self.held("an open file in transit through a socket",
+                  program,
+                  "by lease: somebody whom /proc does not show has data open",
+                  named=False)
 
     def test_07_a_shell_script_by_lull_node_run(self):
-        self.held("a shell script, by `lull-node run`", self.echo(self.run_it("--program", "share/app.sh")), "lock, argument")
+        self.held("a shell script, by `lull-node run`", self.echo(self.run_it("--program", "share/app.sh")),
+                  "lock, argument")
 
     def test_08_a_shell_script(self):
         self.held("a shell script, started directly", self.echo([self.place("share/app.sh")]), "argument")
 
     def test_09_a_python_script_by_lull_node_run(self):
-        self.held("a Python script, by `lull-node run`", self.echo(self.run_it("--program", "share/app.py")), "lock, argument")
+        self.held("a Python script, by `lull-node run`", self.echo(self.run_it("--program", "share/app.py")),
+                  "lock, argument")
 
     def test_10_a_python_script(self):
         self.held("a Python script, started directly", self.echo([self.place("share/app.py")]), "argument")
@@ -236,10 +252,11 @@ class Detection(FleetTest):
 
     def test_15_a_script_that_left_where_its_path_began(self):
         program = self.echo([sys.executable, "app/current/share/leave.py"], cwd=self.node.root)
-        self.not_seen("a script by a relative path that then goes to another directory", program)
+        self.not_seen("a script by a relative path that then changes its directory", program)
 
     def test_16_a_working_directory(self):
-        self.held("a shell whose working directory is inside", self.echo(["/bin/cat"], cwd=self.place("share")), "working directory")
+        self.held("a shell whose working directory is inside", self.echo(["/bin/cat"], cwd=self.place("share")),
+                  "working directory")
 
     def test_17_a_root(self):
         program = self.echo([sys.executable, "-c", CHROOT], FILE=self.directory())
@@ -258,36 +275,46 @@ class Detection(FleetTest):
         mount = f"{self.fleet.directory}/mount"
         os.makedirs(mount, exist_ok=True)
         script = f"mount --bind {self.directory()} {mount} && exec {sys.executable} {mount}/share/app.py"
-        self.held("a Python script by a mount that only its namespace has", self.echo(self.unshare("sh", "-c", script)), "argument")
+        self.held("a Python script by a mount that only its namespace has", self.echo(self.unshare("sh", "-c", script)),
+                  "argument")
 
     def test_20_a_program_through_an_overlay(self):
         mount = f"{self.fleet.directory}/overlay"
-        script = (f"mkdir -p {mount} && mount -t tmpfs none {mount} && mkdir {mount}/upper {mount}/work {mount}/merged && "
-                  f"mount -t overlay none -o lowerdir={self.directory()},upperdir={mount}/upper,workdir={mount}/work {mount}/merged && "
-                  f"exec {mount}/merged/app.bin")
+        script = (
+            f"mkdir -p {mount} && mount -t tmpfs none {mount} && mkdir {mount}/upper {mount}/work {mount}/merged && "
+            f"mount -t overlay none -o lowerdir={self.directory()},upperdir={mount}/upper,workdir={mount}/work "
+            f"{mount}/merged && "
+            f"exec {mount}/merged/app.bin")
         with open("/proc/filesystems", encoding="utf-8") as file:
             if "overlay" not in file.read():
                 self.skipTest("this kernel has no overlays")
         program = self.echo(self.unshare("sh", "-c", script))
-        self.held("a program through an overlay (a container)", program, "by lease: somebody whom /proc does not show has app.bin open", named=False)
+        self.held("a program through an overlay (a container)",
+                  program,
+                  "by lease: somebody whom /proc does not show has app.bin open",
+                  named=False)
 
     def test_21_a_daemon(self):
         self.held("a daemon without a terminal", self.echo([self.place("bin/app")], detached=True), "program")
 
     def test_22_a_daemon_by_lull_node_run(self):
-        self.held("a daemon without a terminal, by `lull-node run`", self.echo(self.run_it(), detached=True), "lock, program")
+        self.held("a daemon without a terminal, by `lull-node run`", self.echo(self.run_it(), detached=True),
+                  "lock, program")
 
     def test_23_a_shell_that_goes_elsewhere(self):
         """No event tells of that: the slow look finds out, which begins quickly."""
-        program = self.echo(["sh", "-c", "read -r line; echo $line; read -r line; cd /; echo $line; read -r line"], cwd=self.place("share"))
+        program = self.echo(["sh", "-c", "read -r line; echo $line; read -r line; cd /; echo $line; read -r line"],
+                            cwd=self.place("share"))
         mark = self.node.daemon.mark()
         self.publish()
-        waiting = time_of(self.node.daemon.wait_for(f"app {self.version}: waiting: seen pid .* by working directory", after=mark))
+        waiting = time_of(
+            self.node.daemon.wait_for(f"app {self.version}: waiting: seen pid .* by working directory", after=mark))
         self.assertTrue(program.runs())
         took = time_of(self.node.wait_active(self.version, after=mark)) - waiting
         program.end()
         self.assertLess(took, 1 + a_second())
-        self.table.add("a shell that goes to another directory and stays", "working directory", "yes", f"{1000 * max(took, 0):.0f}")
+        self.table.add("a shell that changes to another directory and stays", "working directory", "yes",
+                       f"{1000 * max(took, 0):.0f}")
 
     # ---- a node that runs as an ordinary user ----
 
@@ -297,7 +324,11 @@ class Detection(FleetTest):
 
     def test_31_roots_program(self):
         program = self.echo([self.place("bin/app", self.user)])
-        self.held("user's node: a program of root's", program, "by lease: somebody whom /proc does not show has app.bin open", self.user, named=False)
+        self.held("user's node: a program of root's",
+                  program,
+                  "by lease: somebody whom /proc does not show has app.bin open",
+                  self.user,
+                  named=False)
 
     def test_32_roots_program_by_lull_node_run(self):
         program = self.echo(self.run_it(node=self.user))
@@ -305,14 +336,16 @@ class Detection(FleetTest):
         self.held("user's node: a program of root's, by `lull-node run`", program, seen, self.user, named=False)
 
     def test_33_roots_script(self):
-        self.held("user's node: a Python script of root's", self.echo([self.place("share/app.py", self.user)]), "argument", self.user)
+        self.held("user's node: a Python script of root's", self.echo([self.place("share/app.py", self.user)]),
+                  "argument", self.user)
 
     def test_34_roots_script_by_a_relative_path(self):
         program = self.echo([sys.executable, "app/current/share/app.py"], cwd=self.user.root)
         self.not_seen("user's node: a Python script of root's, by a relative path", program, self.user)
 
     def test_35_roots_working_directory(self):
-        self.not_seen("user's node: a working directory of root's", self.echo(["/bin/cat"], cwd=self.place("share", self.user)), self.user)
+        self.not_seen("user's node: a working directory of root's",
+                      self.echo(["/bin/cat"], cwd=self.place("share", self.user)), self.user)
 
     # ---- programs that come and go ----
 
@@ -325,7 +358,11 @@ class Detection(FleetTest):
         def run():
             while not ending.is_set():
                 begun = time.monotonic()
-                done = subprocess.run(command, env=self.fleet.environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+                done = subprocess.run(command,
+                                      env=self.fleet.environment,
+                                      stdin=subprocess.DEVNULL,
+                                      capture_output=True,
+                                      check=False)
                 runs[0] += 1
                 failures.extend([done.stderr] if done.returncode else [])
                 ending.wait(max(0.0, begun + 0.010 - time.monotonic()))
@@ -345,13 +382,15 @@ class Detection(FleetTest):
         waited = self.node.daemon.find(f"app {self.version}: waiting", after=mark)
         if waited:
             self.assertRegex(waited, f": seen (pid .* by {seen}|by l)")
-        self.table.add(what, seen if waited else "a gap between two runs", "yes" if waited else "", f"{1000 * took:.0f}, from staged, {runs[0]} runs")
+        self.table.add(what, seen if waited else "a gap between two runs", "yes" if waited else "",
+                       f"{1000 * took:.0f}, from staged, {runs[0]} runs")
 
     def test_40_short_lived_by_lull_node_run(self):
         self.short_lived("a program every 10 ms that ends at once, by `lull-node run`", self.run_it(), "lock, program")
 
     def test_41_short_lived(self):
-        self.short_lived("a program every 10 ms that ends at once, started directly", [self.place("bin/app")], "program")
+        self.short_lived("a program every 10 ms that ends at once, started directly", [self.place("bin/app")],
+                         "program")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""What somebody changes in an installed release is found and put right, without anybody's help and under nobody's hands."""
+"""What somebody changes in an installed release is found and put right, without anybody's help and under nobody's
+hands."""
 
 import os
 import shutil
@@ -26,11 +27,14 @@ class Drift(FleetTest):
         """Until a look is over that began after now."""
         for _ in range(2):
             before = (self.node.row().get("scan") or {}).get("looked")
-            wait_until(lambda before=before: (self.node.row().get("scan") or {}).get("looked") not in (None, before), 20, "a look")
+            wait_until(lambda before=before: (self.node.row().get("scan") or {}).get("looked") not in (None, before),
+                       20,
+                       "a look")
 
     def wait_right(self, what):
         wait_until(lambda: trees.snapshot(self.tree) == self.right, 30, f"{what}: the tree is right again")
-        self.fleet.wait_ledger(lambda row: row["state"] == "active" and "put right" in row["why"], f"{what}: the table says so")
+        self.fleet.wait_ledger(lambda row: row["state"] == "active" and "put right" in row["why"],
+                               f"{what}: the table says so")
 
     def file(self):
         return f"{self.tree}/lib/1/file-1"
@@ -44,7 +48,7 @@ class Drift(FleetTest):
         self.wait_right("a changed byte")
         self.assertNotEqual(os.stat(self.file()).st_ino, status.st_ino, "a new file was put in its place")
         scan = self.node.row()["scan"]
-        self.assertEqual((scan["mended"], scan["left"]), (1, 0), scan)
+        self.assertEqual((scan["repaired"], scan["left"]), (1, 0), scan)
         self.fleet.node("verify", "--root", self.node.root)
 
     def test_files_that_are_cut_or_gone_or_of_another_mode_or_type_are_put_right(self):
@@ -79,7 +83,8 @@ class Drift(FleetTest):
 
     def test_a_version_that_was_deleted_is_fetched_again(self):
         shutil.rmtree(self.tree)
-        wait_until(lambda: os.path.exists(self.tree) and trees.snapshot(self.tree) == self.right, 30, "the version is there again")
+        wait_until(lambda: os.path.exists(self.tree) and trees.snapshot(self.tree) == self.right, 30,
+                   "the version is there again")
         self.fleet.checker.check_converged()
 
     def test_bytes_that_no_other_file_here_has_are_fetched(self):
@@ -89,7 +94,7 @@ class Drift(FleetTest):
                 if not os.path.islink(path) and os.path.getsize(path):
                     with open(path, "r+b") as file:
                         file.write(b"!" * min(os.path.getsize(path), 500))
-        self.node.daemon.wait_for("fetching .* segments to put it right")
+        self.node.daemon.wait_for("fetching .* segments to repair it")
         self.wait_right("damage everywhere")
         self.fleet.checker.check_converged()
 

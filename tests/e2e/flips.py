@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Releases follow each other quickly while programs start and end at random: flips.py [COUNT] [--seconds S] [--seed N] [--control]
-
-Several pieces of software on one node; each is launched by `lull-node run` again and again, up to three at a time, and published again as soon
-as its last release is active, or sooner. Each launch reads several files of its tree, and one through `current`, when it starts and when
-it ends: all of them have to be of one version. Meanwhile every file below `current` is read again and again. Prints the time from the end
-of the last user to the activation. --control plants faults that have to be found."""
+"""Releases follow each other quickly while programs start and end at random: flips.py [COUNT] [--seconds S] [--seed N]
+[--control]
+ Several pieces of software on one node; each is launched by `lull-node run` again and again, up to three at a time, and
+published again as soon as its last release is active, or sooner. Each launch reads several files of its tree, and one
+through `current`, when it starts and when it ends: all of them have to be of one version. Meanwhile every file below
+`current` is read again and again. Prints the time from the end of the last user to the activation. --control plants
+faults that have to be found."""
 
 import argparse
 import collections
@@ -55,7 +56,8 @@ def judge_launch(output):
 
 
 def judge_current(software):
-    """The version that `current` leads to, all of whose files are there and are of it; None if it was switched while we looked."""
+    """The version that `current` leads to, all of whose files are there and are of it; None if it was switched while we
+    looked."""
     target = os.readlink(f"{software}/current")
     version = target.split("-", 1)[1]
     found = {}
@@ -72,14 +74,19 @@ def judge_current(software):
 
 class Launch:
     def __init__(self, fleet, node, name):
-        self.process = subprocess.Popen([NODE, "run", name, "--root", node.root], env=fleet.environment, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([NODE, "run", name, "--root", node.root],
+                                        env=fleet.environment,
+                                        stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE,
+                                        text=True)
 
     def end(self):
         """Lets it end; returns the version that it ran, and the moment at which it was told."""
         told = time.time()
         out, problems = self.process.communicate()
-        assert self.process.returncode == 0 and not problems, f"a launch ended with {self.process.returncode}: {problems} {out}"
+        assert self.process.returncode == 0 and not problems, (
+            f"a launch ended with {self.process.returncode}: {problems} {out}")
         return judge_launch(out), told
 
 
@@ -98,7 +105,11 @@ class Software:
 
     def publish(self):
         self.published += 1
-        self.campaign.fleet.publish(write_tree(self.source, str(self.published)), str(self.published), "--start", "bin/app", software=self.name)
+        self.campaign.fleet.publish(write_tree(self.source, str(self.published)),
+                                    str(self.published),
+                                    "--start",
+                                    "bin/app",
+                                    software=self.name)
 
     def keep_publishing(self):
         daemon = self.campaign.node.daemon
@@ -179,7 +190,8 @@ class Campaign:
         return 1 if self.problems else 0
 
     def times(self):
-        """Seconds from the end of the last user of the version before to the activation, for each flip that had to wait."""
+        """Seconds from the end of the last user of the version before to the activation, for each flip that had to
+        wait."""
         waiting, found, running = {}, [], {}
         for line in list(self.node.daemon.lines):
             words = line.split(" ", 3)[-1].split()
@@ -208,10 +220,16 @@ class Campaign:
         times = sorted(self.times())
         if times:
             p99 = times[min(len(times) - 1, int(0.99 * len(times)))]
-            print(f"from the last end to the activation, {len(times)} flips that waited: median {1000 * statistics.median(times):.0f} ms, "
-                  f"p99 {1000 * p99:.0f} ms, most {1000 * times[-1]:.0f} ms", flush=True)
-        print(f"{self.flips()} flips in {self.seconds:.0f} s, {count['launches']} launches, {count['releases']} releases, "
-              f"{count['looks']} looks at `current`: {len(self.problems)} violations", flush=True)
+            print(
+                f"from the last end to the activation, {len(times)} flips that waited: median "
+                f"{1000 * statistics.median(times):.0f} ms, "
+                f"p99 {1000 * p99:.0f} ms, most {1000 * times[-1]:.0f} ms",
+                flush=True)
+        print(
+            f"{self.flips()} flips in {self.seconds:.0f} s, {count['launches']} launches, {count['releases']} "
+            "releases, "
+            f"{count['looks']} looks at `current`: {len(self.problems)} violations",
+            flush=True)
 
     def close(self):
         self.ending.set()

@@ -1,8 +1,8 @@
-"""A disk that is full, at a node and at the broker: nothing is half done, and it goes on by itself when there is room."""
+"""A disk that is full, at a node and at the broker: nothing is half done, and it goes on by itself when there is
+room."""
 
 import json
 import os
-import re
 import subprocess
 import unittest
 
@@ -43,7 +43,8 @@ class FullDisk(FleetTest):
         fleet.publish_new("1.1", large=30 * MIB)
         node.daemon.wait_for("app 1.1: failed: no room for app 1.1 .*make room")
         rows = fleet.wait_ledger(lambda row: row["state"] == "failed", "failed in the ledger")
-        self.assertRegex(rows["small-node"]["why"], "no room for app 1.1 .* MiB may be needed, .* MiB are free; make room")
+        self.assertRegex(rows["small-node"]["why"],
+                         "no room for app 1.1 .* MiB may be needed, .* MiB are free; make room")
         self.assertEqual(rows["small-node"]["active"], "1.0")
         fleet.checker.check_running()
         self.grow(disk, "200m")
@@ -61,12 +62,11 @@ class FullDisk(FleetTest):
         fleet.checker.check_converged()
         tap.at(tap.fetched() + 10 * MIB, lambda: self.fill(disk))
         fleet.publish_new("1.1", large=40 * MIB)
-        node.daemon.wait_for("app 1.1: failed: .*(No space left|is full|no room)|the journal cannot be written.*(No space left|full)")
+        node.daemon.wait_for(
+            "app 1.1: failed: .*(No space left|is full|no room)|"
+            "this node's disk cannot be written.*(No space left|full)")
         fleet.checker.check_installed(node, "app")
         os.remove(f"{disk}/filling")
-        if not re.search("app 1.1: failed", "\n".join(node.daemon.lines)):
-            self.assertEqual(node.daemon.wait(), 1)
-            node.start()
         node.wait_active("1.1", timeout=90)
         fleet.checker.check_converged()
 
@@ -74,7 +74,8 @@ class FullDisk(FleetTest):
         fleet = self.fleet
         disk = self.small_disk("small", "60m")
         data = f"{disk}/broker"
-        fleet.run(BROKER, "init", "--data", data, "--operator", f"{fleet.keys}/public.key", "--listen", f"127.0.0.1:{free_ports()}")
+        fleet.run(BROKER, "init", "--data", data, "--operator", f"{fleet.keys}/public.key", "--listen",
+                  f"127.0.0.1:{free_ports()}")
         broker = fleet.start("small-broker", [BROKER, "run", "--data", data])
         broker.wait_for("listening on")
         environment = {**fleet.environment, "LULL_BROKER": trees.read(f"{data}/address").decode().strip()}
@@ -83,7 +84,10 @@ class FullDisk(FleetTest):
             return fleet.lull("publish", tree, "--name", "app", "--version", version, environment=environment, **how)
 
         def listed():
-            return [row["version"] for row in json.loads(fleet.lull("list", "--json", environment=environment).out)["releases"]]
+            return [
+                row["version"]
+                for row in json.loads(fleet.lull("list", "--json", environment=environment).out)["releases"]
+            ]
 
         small = trees.make(f"{fleet.directory}/small-tree", "1.0")
         large = trees.make(f"{fleet.directory}/large-tree", "1.1", large=70 * MIB)

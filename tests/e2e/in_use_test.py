@@ -35,8 +35,9 @@ class InUse(FleetTest):
         self.other.wait_active("1.1")
 
         terminal.wait_for("lull: app 1.1 is ready, but .* still runs version 1.0")
-        rows = fleet.wait_ledger(lambda row: row["state"] in ("waiting", "active") and all("told" in h for h in row["holders"]),
-                                 "waiting at one node, active at the other")
+        rows = fleet.wait_ledger(
+            lambda row: row["state"] in ("waiting", "active") and all("told" in h for h in row["holders"]),
+            "waiting at one node, active at the other")
         waiting = rows[node.name]
         self.assertEqual(waiting["state"], "waiting")
         self.assertEqual(waiting["active"], "1.0")
@@ -68,8 +69,9 @@ class InUse(FleetTest):
             terminal.wait_for("lull: app 1.1 is ready")
         fleet.checker.ended(terminals[0].pid)
         terminals[0].end()
-        rows = fleet.wait_ledger(lambda row: row["state"] == "active" or [h["pid"] for h in row["holders"]] == [terminals[1].pid],
-                                 "one holder is left")
+        rows = fleet.wait_ledger(
+            lambda row: row["state"] == "active" or [h["pid"] for h in row["holders"]] == [terminals[1].pid],
+            "one holder is left")
         self.assertEqual(rows[node.name]["state"], "waiting")
         fleet.checker.check_running()
         self.assertEqual(node.current(), (1, "1.0"))

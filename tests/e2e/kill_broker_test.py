@@ -1,4 +1,5 @@
-"""kill -9 of the broker in the middle of a transfer: everything converges by itself, and nothing durable is fetched again."""
+"""kill -9 of the broker in the middle of a transfer: everything converges by itself, and nothing durable is fetched
+again."""
 
 from fleet import main
 from kills import KillTest, shares

@@ -43,7 +43,8 @@ class KillNode(KillTest):
                 fleet.checker.check_running()
                 self.node.start()
                 self.node.wait_active(f"{i + 1}")
-                self.assertLess(self.tap.fetched() - before, before - begin - durable + 64 * 1024, "durable bytes were fetched again")
+                self.assertLess(self.tap.fetched() - before, before - begin - durable + 64 * 1024,
+                                "durable bytes were fetched again")
                 seen += durable
                 fleet.checker.check_converged()
         self.assertGreater(seen, 0, "something was durable when staging had begun")

@@ -63,7 +63,10 @@ class KillTest(FleetTest):
         """Since `before`, no more has come than what was not durable; and what was not, has come."""
         fetched = self.tap.fetched() - before
         lacking = LARGE - durable
-        print(f"durable at the kill: {durable / MIB:.1f} MiB of {LARGE // MIB}; fetched afterwards: {fetched / MIB:.2f} MiB", flush=True)
+        print(
+            f"durable at the kill: {durable / MIB:.1f} MiB of {LARGE // MIB}; fetched afterwards: {fetched / MIB:.2f} "
+            "MiB",
+            flush=True)
         self.assertLessEqual(fetched, lacking + SLACK, "bytes that were durable were fetched again")
         return fetched
 

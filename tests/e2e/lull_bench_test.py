@@ -12,7 +12,12 @@ BENCH = os.path.join(os.environ.get("LULL_BUILD", os.path.join(REPOSITORY, "buil
 
 
 def run(*words):
-    return subprocess.run([BENCH, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([BENCH, *words],
+                          stdin=subprocess.DEVNULL,
+                          capture_output=True,
+                          text=True,
+                          timeout=60,
+                          check=False)
 
 
 class LullBench(unittest.TestCase):
@@ -38,7 +43,8 @@ class LullBench(unittest.TestCase):
                 return done.stdout, list(csv.DictReader(file))
 
     def test_all_kinds_of_traffic_arrive_and_are_reported(self):
-        report, rows = self.observe("--web", "50/s:30kB", "--bulk", "1s-2s", "--steady", "1Mbit/s:1000B@0s-1s", "--ping", "10ms", "--seconds", "3")
+        report, rows = self.observe("--web", "50/s:30kB", "--bulk", "1s-2s", "--steady", "1Mbit/s:1000B@0s-1s",
+                                    "--ping", "10ms", "--seconds", "3")
         of = {kind: [row for row in rows if row["kind"] == kind] for kind in ("web", "bulk", "steady", "ping")}
         self.assertTrue(all(row["outcome"] == "done" for row in rows))
         self.assertTrue(100 < len(of["web"]) < 200, len(of["web"]))
@@ -58,8 +64,10 @@ class LullBench(unittest.TestCase):
         self.assertEqual(kept, moments[0])
 
     def test_what_makes_no_sense_is_refused_with_a_reason(self):
-        for words, reason in ((["--web", "20"], "20/s:30kB"), (["--web", "20/s:lots"], "is no size"), (["--bulk", "8s-3s"], "ends before it begins"),
-                              (["--steady", "1Mbit/s:9000B"], "a datagram has"), ([], "no traffic is asked for"), (["--wbe", "1/s:1B"], "--web")):
+        for words, reason in ((["--web", "20"], "20/s:30kB"), (["--web", "20/s:lots"], "is no size"),
+                              (["--bulk", "8s-3s"], "ends before it begins"), (["--steady",
+                                                                                "1Mbit/s:9000B"], "a datagram has"),
+                              ([], "no traffic is asked for"), (["--wbe", "1/s:1B"], "--web")):
             done = run("traffic", "--to", self.place, *words)
             self.assertEqual(done.returncode, 2, words)
             self.assertIn(reason, done.stderr)
@@ -70,7 +78,9 @@ class LullBench(unittest.TestCase):
         self.assertIn("is 'lull-bench serve' running there?", done.stderr)
 
         with socket.create_server(("127.0.0.1", 0)) as other:
-            with subprocess.Popen([BENCH, "traffic", "--to", f"127.0.0.1:{other.getsockname()[1]}", "--web", "1/s:1B"], stderr=subprocess.PIPE, text=True) as client:
+            with subprocess.Popen([BENCH, "traffic", "--to", f"127.0.0.1:{other.getsockname()[1]}", "--web", "1/s:1B"],
+                                  stderr=subprocess.PIPE,
+                                  text=True) as client:
                 connection, _ = other.accept()
                 connection.close()
                 self.assertIn("is not 'lull-bench serve'", client.communicate(timeout=20)[1])

@@ -72,7 +72,8 @@ class MainJob(FleetTest):
             node.wait_active("2", "single")
             for software, version in (("tool", "1"), ("single", "2")):
                 program = ["--program", "tool"] if software == "single" else []
-                out = fleet.node("run", software, "--root", node.root, *(["--program", "bin/tool"] if not program else program)).out
+                out = fleet.node("run", software, "--root", node.root,
+                                 *(["--program", "bin/tool"] if not program else program)).out
                 self.assertEqual(out, f"{version}\n")
 
 

@@ -61,7 +61,8 @@ class Network:
         self.rules("add rule inet lull forward meta l4proto tcp reject with tcp reset")
 
     def forget(self):
-        """What is connected now is dropped from now on, as by a router that has lost its table; new connections pass."""
+        """What is connected now is dropped from now on, as by a router that has lost its table; new connections
+        pass."""
         listing = [*self.through("b"), "ss", "-tnH", "state", "established", "src", "10.77.1.2"]
         out = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
         for line in out.splitlines():
@@ -80,7 +81,9 @@ class Network:
 
     def mend(self):
         self.rules("flush chain inet lull forward")
-        subprocess.run([*self.through("r"), "tc", "qdisc", "del", "dev", f"{self.prefix}nr", "root"], capture_output=True, check=False)
+        subprocess.run([*self.through("r"), "tc", "qdisc", "del", "dev", f"{self.prefix}nr", "root"],
+                       capture_output=True,
+                       check=False)
 
     def place(self, fleet):
         """Moves the broker into its namespace, and adds a node that is to be started in the other one."""

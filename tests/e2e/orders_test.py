@@ -1,4 +1,5 @@
-"""What operators order the nodes to do: hold, force, pause, resume, withdraw, roll back; and what stays of it when programs end."""
+"""What operators order the nodes to do: hold, force, pause, resume, withdraw, roll back; and what stays of it when
+programs end."""
 
 import json
 import os
@@ -121,7 +122,7 @@ class Orders(FleetTest):
         node.daemon.wait_for(r"app 1\.1: waiting")
         self.second.wait_active("1.1")
         fleet.lull("pause", "app", "--why", "calls from shops")
-        node.daemon.wait_for(r"app 1\.1: in line: paused by operator: calls from shops")
+        node.daemon.wait_for(r"app 1\.1: held: paused by operator: calls from shops")
         terminal.end()
         self.assertRegex(fleet.lull("list", "app").out, r"1\.1 .*paused by operator: calls from shops")
         failed = fleet.lull("progress", "app", "--wait", "active:100%", status=1)
@@ -174,24 +175,51 @@ class Orders(FleetTest):
 
     def test_there_has_to_be_something_to_go_back_to(self):
         fleet = self.fleet
-        self.expect(fleet.lull("rollback", "app", status=4), "there is no release before app 1.0")
-        self.expect(fleet.lull("rollback", "app", "--to", "0.9", status=4), "never had it", "lull list app")
-        self.expect(fleet.lull("rollback", "app", "--to", "1.0", status=4), "has already")
+        self.expect(fleet.lull("rollback", "app", status=4), "has no release before app 1.0")
+        self.expect(fleet.lull("rollback", "app", "--to", "0.9", status=4), "does not have app 0.9", "lull list app")
+        self.expect(fleet.lull("rollback", "app", "--to", "1.0", status=4), "already has the contents")
         self.expect(fleet.lull("rollback", "other", status=4), "no software named 'other'")
 
-    def test_going_back_is_for_whom_the_command_says(self):
+    def test_an_option_for_groups_is_refused_and_no_version_is_used_up(self):
         fleet = self.fleet
         fleet.publish_new("1.1", options=("--wait", "active:100%"))
-        fleet.lull("rollback", "app", "--group", "nobody")
-        fleet.lull("progress", "app", "1.0+back-2", "--wait", "active:100%", "--within", "2s", status=1)
-        for node in fleet.nodes:
-            self.assertEqual(node.current(), (2, "1.1"))
+        self.expect(fleet.lull("rollback", "app", "--group", "tills", status=2), "--group")
+        fleet.lull("publish", "/usr/bin/env", "--name", "app", "--version", "1.2", "--group", "tills", status=2)
+        fleet.publish_new("1.2", options=("--wait", "active:100%"))
 
     # ---- what goes wrong ----
 
     def test_a_broker_that_says_nothing_is_not_waited_for_for_ever(self):
         os.kill(self.fleet.broker.pid, signal.SIGSTOP)
         self.expect(self.fleet.lull("progress", "app", status=3, timeout=60), "lull: ")
+
+    def show(self, *release):
+        return json.loads(self.fleet.lull("show", *release, "--json").out)
+
+    def test_a_rollback_keeps_the_options_of_the_release_that_it_returns_to(self):
+        options = ("--policy", "restart", "--grace", "7s", "--health", "bin/app --version", "--urgency", "urgent")
+        self.fleet.publish_new("1.1", options=options)
+        self.fleet.publish_new("1.2", options=("--policy", "now"))
+        self.fleet.lull("rollback", "app", "--urgency", "background")
+        before, back = self.show("app", "1.1"), self.show("app")
+        self.assertEqual(before["version"], "1.1")
+        self.assertEqual(before["activation"]["health"]["program"], "bin/app")
+        self.assertEqual(back["version"], "1.1+back-3")
+        self.assertEqual((before["urgency"], back["urgency"]), ("urgent", "background"))
+        for key in ("policy", "activation", "builds", "callable", "signed_by"):
+            self.assertEqual(back[key], before[key], key)
+        self.assertIn("restart, 7 s between SIGTERM and SIGKILL", self.fleet.lull("show", "app", "1.1").out)
+        self.expect(self.fleet.lull("show", "app", "9", status=1), "has no app 9")
+        self.expect(self.fleet.lull("show", "other", status=1), "has no release of other")
+
+    def test_a_version_that_was_published_before_keeps_its_options(self):
+        tree = f"{self.fleet.directory}/source-app"
+        again = ("publish", tree, "--name", "app", "--version", "1.0", "--start", "bin/app")
+        self.assertIn("was published before, with these contents", self.fleet.lull(*again).out)
+        outcome = self.fleet.lull(*again, "--policy", "now", "--rollout", "1%,100%", status=4)
+        self.expect(outcome, "app 1.0 was published before with other options (policy, rollout)", "new version",
+                    "lull show app 1.0")
+        self.assertEqual(self.show("app")["policy"], "wait")
 
     # ---- what is refused ----
 
@@ -200,7 +228,7 @@ class Orders(FleetTest):
         self.expect(fleet.lull("hold", status=2), "--all")
         self.expect(fleet.lull("hold", "app", "--all", status=2), "--all")
         self.expect(fleet.lull("hold", "app", "--for", "soon", status=2), "--for")
-        self.expect(fleet.lull("hold", "app", "--why", "x" * 300, status=2), "may be 256")
+        self.expect(fleet.lull("hold", "app", "--why", "x" * 300, status=2), "the limit is 256")
         self.expect(fleet.lull("hold", "other", status=4), "no software named 'other'")
         self.expect(fleet.lull("hold", "app", "--node", "nobody", status=4), "no node named 'nobody'")
         self.expect(fleet.lull("unhold", "app", status=4), "there is no hold of app")
@@ -209,7 +237,7 @@ class Orders(FleetTest):
         self.expect(fleet.lull("progress", "app", "2.0", status=4), "there is no app 2.0 here")
         self.expect(fleet.lull("progress", "app", "--within", "1s", status=2), "--wait")
         self.assertEqual(self.orders(), [])
-        self.assertEqual(fleet.lull("orders").out, "no order stands\n")
+        self.assertEqual(fleet.lull("orders").out, "no order is in force\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""A release goes through the fleet in steps, and halts where it does not work. LULL_ROLLOUT_NODES says how many nodes there are."""
+"""A release goes through the fleet in steps, and halts where it does not work. LULL_ROLLOUT_NODES says how many nodes
+there are."""
 
 import hashlib
 import itertools
@@ -44,8 +45,26 @@ class Rollout(FleetTest):
         fleet, version = self.fleet, self.version
         tree = trees.make(f"{fleet.directory}/source-app", version, check=self.broken_on(broken))
         contents = trees.snapshot(tree)
-        outcome = fleet.lull("publish", tree, "--name", "app", "--version", version, "--start", "bin/app", "--health", "bin/check",
-                             "--health-tries", "1", "--rollout", STAGES, "--wait", wait, "--within", "10min", "--json", status=status,
+        outcome = fleet.lull("publish",
+                             tree,
+                             "--name",
+                             "app",
+                             "--version",
+                             version,
+                             "--start",
+                             "bin/app",
+                             "--health",
+                             "bin/check",
+                             "--health-tries",
+                             "1",
+                             "--rollout",
+                             STAGES,
+                             "--wait",
+                             wait,
+                             "--within",
+                             "10min",
+                             "--json",
+                             status=status,
                              timeout=900)
         release = json.loads(outcome.out)
         fleet.checker.published("app", version, release["seq"], release["manifest"], contents)
@@ -62,10 +81,10 @@ class Rollout(FleetTest):
         self.assertIn("lull resume app", outcome.err)
         self.assertIn("no display", outcome.err)
         rows = fleet.ledger()
-        back = [node for node in broken if rows[node.name]["state"] == "rolled back"]
+        back = [node for node in broken if rows[node.name]["state"] == "rolled-back"]
         self.assertTrue(back)
         for node in back:
-            self.said(node, f"rolled back: {self.base} is live again")
+            self.said(node, f"rolled-back: {self.base} is active again")
             self.assertEqual(node.current()[1], self.base)
         live = {node.name for node in fleet.nodes if rows[node.name]["active"] == self.version}
         self.assertLessEqual(live, {node.name for node in may_be_live})
@@ -103,7 +122,8 @@ class Rollout(FleetTest):
         outcome, release = self.publish(broken=broken, status=1)
         back = self.check_halted(outcome, release, broken, [node for node in self.line if node not in broken])
         self.assertGreater(len(back), 2 * NODES // 100)
-        done = json.loads(self.fleet.lull("rollback", "app", "--wait", "active:100%", "--within", "5min", "--json", timeout=600).out)
+        done = json.loads(
+            self.fleet.lull("rollback", "app", "--wait", "active:100%", "--within", "5min", "--json", timeout=600).out)
         self.assertEqual(done["contents_of"], self.base)
         _, manifest, contents = self.fleet.checker.releases["app"][release["seq"] - 1]
         self.fleet.checker.published("app", done["version"], done["seq"], manifest, contents)

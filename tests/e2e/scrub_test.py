@@ -1,11 +1,14 @@
-"""The broker reads what it stores again: what has rotted is found before anybody asks for it, and mended by publishing again."""
+"""The broker reads what it stores again: what has rotted is found before anybody asks for it, and mended by publishing
+again."""
 
 import glob
 import os
 import random
+import threading
 
 import trees
 from fleet import FleetTest, main
+from kills import KillTest
 
 WORDS = [f"word{i}" for i in range(3000)]
 
@@ -46,13 +49,44 @@ class Scrub(FleetTest):
     def test_what_was_packed_quickly_takes_less_when_there_was_time(self):
         fleet = self.fleet
         self.published_and_stopped()
-        fleet.start_broker().wait_for(r"read [\d.]+ [KM]iB of stored objects again; [\d.]+ [KM]iB saved by packing them anew", 120)
+        fleet.start_broker().wait_for(
+            r"read [\d.]+ [KM]iB of stored objects again; [\d.]+ [KM]iB saved by packing them anew", 120)
         late = fleet.add_node("late").start()
         fleet.checker.check_converged()
         self.assertRegex(late.daemon.find("fetched"), r"fetched [\d.]+ [KM]iB")
         fleet.broker.stop()
         fleet.start_broker()
         fleet.add_node("later").start()
+        fleet.checker.check_converged()
+
+
+class Repack(KillTest):
+    def test_an_object_that_is_packed_anew_in_the_middle_of_a_transfer_arrives_right(self):
+        """The node is away in between: what it has by then is the beginning of another form of the object."""
+        fleet = self.fleet
+        tree = f"{fleet.directory}/source"
+        chosen = random.Random(7)
+        trees.write(f"{tree}/text", " ".join(chosen.choice(WORDS) for _ in range(1_500_000)).encode())  # one segment
+        trees.write(f"{tree}/bin/app", b"#!/bin/sh\necho 1\n", 0o755)
+        self.plain.stop()
+        killed = threading.Event()
+
+        def kill():
+            self.node.daemon.process.kill()
+            killed.set()
+
+        self.tap.at(self.tap.fetched() + 1_500_000, kill)
+        fleet.publish(tree, "1.0", "--start", "bin/app")
+        self.assertTrue(killed.wait(120), "the transfer did not come so far")
+        self.node.daemon.wait()
+        mark = fleet.broker.mark()
+        fleet.broker.wait_for("saved by packing them anew", timeout=300, after=mark)
+        before = self.durable()
+        self.assertGreater(before, 0, "nothing of the object is durable: the test shows nothing")
+        fleet.checker.check_running()
+        self.node.start()
+        self.node.wait_active("1.0")
+        self.plain.start()
         fleet.checker.check_converged()
 
 

@@ -1,4 +1,4 @@
-"""A stretch of line between nodes and broker that counts what passes, and does something at a chosen byte."""
+"""A stretch of line to the broker that counts what passes, and does something at a chosen byte."""
 
 import socket
 import threading
@@ -11,8 +11,9 @@ class Tap:
     def __init__(self, listen, target):
         """Passes on three neighbouring ports from `listen` on to those from `target` on."""
         self.changed = threading.Condition()
-        self.to_nodes = [0, 0, 0]  # bytes that the nodes have taken, by port
-        self.trigger = None        # (byte, action)
+        self.to_clients = [0, 0, 0]  # bytes that the nodes or publishers have taken, by port
+        self.to_broker = [0, 0, 0]   # bytes that they have sent, by port
+        self.trigger = None          # (counts, port, byte, action)
         self.listeners = []
         self.sockets = set()
         self.closed = False
@@ -24,35 +25,39 @@ class Tap:
     def fetched(self):
         """How many bytes of the exchange the nodes have taken up to now."""
         with self.changed:
-            return self.to_nodes[EXCHANGE]
+            return self.to_clients[EXCHANGE]
 
     def at(self, byte, action):
         """Does it once, as soon as so many bytes of the exchange have passed."""
         with self.changed:
-            self.trigger = (byte, action)
+            self.trigger = (self.to_clients, EXCHANGE, byte, action)
+
+    def at_upload(self, byte, action):
+        """Does it once, as soon as so many bytes for the exchange have passed, as uploads do."""
+        with self.changed:
+            self.trigger = (self.to_broker, EXCHANGE, byte, action)
 
     def _accept(self, listener, port, index):
         while not self.closed:
             try:
-                node, _ = listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
             try:
                 broker = socket.create_connection(("127.0.0.1", port))
             except OSError:
-                node.close()
+                client.close()
                 continue
             with self.changed:
-                self.sockets |= {node, broker}
-            threading.Thread(target=self._pump, args=(node, broker, None), daemon=True).start()
-            threading.Thread(target=self._pump, args=(broker, node, index), daemon=True).start()
+                self.sockets |= {client, broker}
+            threading.Thread(target=self._pump, args=(client, broker, self.to_broker, index), daemon=True).start()
+            threading.Thread(target=self._pump, args=(broker, client, self.to_clients, index), daemon=True).start()
 
-    def _pump(self, source, sink, index):
+    def _pump(self, source, sink, counts, index):
         try:
             while data := source.recv(CHUNK):
                 sink.sendall(data)
-                if index is not None:
-                    self._count(index, len(data))
+                self._count(counts, index, len(data))
         except OSError:
             pass
         for end in (source, sink):
@@ -61,13 +66,14 @@ class Tap:
             except OSError:
                 pass
 
-    def _count(self, index, size):
+    def _count(self, counts, index, size):
         action = None
         with self.changed:
-            self.to_nodes[index] += size
-            if self.trigger and self.to_nodes[EXCHANGE] >= self.trigger[0]:
-                action = self.trigger[1]
-                self.trigger = None
+            counts[index] += size
+            if self.trigger:
+                watched, port, byte, what = self.trigger
+                if watched[port] >= byte:
+                    action, self.trigger = what, None
         if action:
             action()
 

@@ -13,7 +13,7 @@ def digest(path):
 
 
 def snapshot(tree):
-    """What a release carries of each path: type, whether it can be executed, contents."""
+    """What a release carries of each path, but for times: type, mode, contents."""
     found = {}
     for directory, directories, files in os.walk(tree):
         for name in directories + files:
@@ -22,9 +22,9 @@ def snapshot(tree):
             if stat.S_ISLNK(status.st_mode):
                 entry = ("link", os.readlink(path))
             elif stat.S_ISDIR(status.st_mode):
-                entry = ("directory",)
+                entry = ("directory", oct(status.st_mode & 0o777))
             elif stat.S_ISREG(status.st_mode):
-                entry = ("file", bool(status.st_mode & 0o111), digest(path))
+                entry = ("file", oct(status.st_mode & 0o777), digest(path))
             else:
                 entry = ("other", oct(status.st_mode))
             found[os.path.relpath(path, tree)] = entry
@@ -45,14 +45,16 @@ def write(path, contents, mode=0o644):
 
 def make(tree, version, seed=1, files=40, large=0, check=None):
     """A small piece of software that changes in part from version to version: bin/app waits for the end of its input.
-    `large` is the size of one more file, which cannot be compressed and differs in each version; `check` is a script for bin/check."""
+    `large` is the size of one more file, which cannot be compressed and differs in each version; `check` is a script
+    for bin/check."""
     if os.path.exists(tree):
         shutil.rmtree(tree)
     same = random.Random(seed)
     other = random.Random(f"{seed}/{version}")
     for i in range(files):
         source = other if i % 4 == 0 else same
-        contents = source.randbytes(source.randrange(30_000)) if i % 2 else b"%d " % source.randrange(10) * source.randrange(9_000)
+        contents = source.randbytes(
+            source.randrange(30_000)) if i % 2 else b"%d " % source.randrange(10) * source.randrange(9_000)
         write(f"{tree}/lib/{i % 5}/file-{i}", contents)
     write(f"{tree}/version", f"{version}\n".encode())
     write(f"{tree}/empty", b"")

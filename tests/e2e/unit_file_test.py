@@ -1,5 +1,5 @@
-"""The unit of the node's daemon takes rights away from root: what is left has to be enough to see a user's program, to tell him, to end it, and to run
-health checks as nobody."""
+"""The unit of the node's daemon takes rights away from root: what is left has to be enough to see a user's program, to
+tell him, to end it, and to run health checks as nobody."""
 
 import os
 import unittest
@@ -34,7 +34,8 @@ class UnitFile(FleetTest):
         node.daemon.wait_for("app 1.1: waiting")
         for terminal in (launched, started):
             terminal.wait_for("lull: app 1.1 is ready")
-        (row,) = fleet.wait_ledger(lambda row: row["state"] == "waiting" and len(row["holders"]) == 2, "two holders").values()
+        (row, ) = fleet.wait_ledger(lambda row: row["state"] == "waiting" and len(row["holders"]) == 2,
+                                    "two holders").values()
         self.assertEqual({holder["pid"] for holder in row["holders"]}, {launched.pid, started.pid})
         self.assertEqual({holder["uid"] for holder in row["holders"]}, {NOBODY})
         fleet.checker.check_running()
@@ -49,7 +50,7 @@ class UnitFile(FleetTest):
                           check=f"#!/bin/sh\ntest \"$(id -u)\" = {NOBODY}\n")
         node.daemon.wait_for(rf"app: pid {user.pid} .* ended", after=mark)
         user.wait_end()
-        node.daemon.wait_for("app 1.2: on trial", after=mark)
+        node.daemon.wait_for("app 1.2: verifying", after=mark)
         node.wait_active("1.2", after=mark)
         fleet.checker.check_converged()
 

@@ -1,5 +1,6 @@
-"""A node's network breaks while a release comes: cut in silence, in one direction or both, reset, forgotten by a router on the
-way, or so slow that everything takes seconds. Nothing acknowledged is lost, and all converge without anybody's help.
+"""A node's network breaks while a release comes: cut in silence, in one direction or both, reset, forgotten by a router
+on the way, or so slow that everything takes seconds. Nothing acknowledged is lost, and all converge without anybody's
+help.
 
 Broker and node live in network namespaces of their own, with a router between them."""
 
@@ -70,7 +71,8 @@ class NetworkBreaks:
             self.break_it(point.way)
         version = self.publish()
         if point.when != "connected":
-            node.wait_for(rf"\(app {version}\)" if point.when == "recorded" else f": app {version}: {point.when}", after=mark)
+            node.wait_for(rf"\(app {version}\)" if point.when == "recorded" else f": app {version}: {point.when}",
+                          after=mark)
             self.break_it(point.way)
         try:
             node.wait_for(f": app {version}: active", point.tenths / 10, mark)

@@ -104,9 +104,11 @@ class Campaign:
     def violation(self, scenario, fleet, point):
         self.violations += 1
         script = os.path.basename(sys.argv[0]).removesuffix(".py")
-        print(f"VIOLATION in {scenario.name} at {point}; everything stays in {fleet.directory}\n{traceback.format_exc()}"
-              f"{chr(10).join(fleet.report().splitlines()[-40:])}\n"
-              f"replay: scripts/fault.sh {script} 1 --scenario {scenario.name} --point '{point}'", flush=True)
+        print(
+            f"VIOLATION in {scenario.name} at {point}; everything stays in {fleet.directory}\n{traceback.format_exc()}"
+            f"{chr(10).join(fleet.report().splitlines()[-40:])}\n"
+            f"replay: scripts/fault.sh {script} 1 --scenario {scenario.name} --point '{point}'",
+            flush=True)
 
     def summary(self):
         seconds = time.monotonic() - self.began
@@ -114,4 +116,7 @@ class Campaign:
         for phase, times in sorted(self.struck.items()):
             print(f"  {times:6} {phase}")
         script = os.path.basename(sys.argv[0]).removesuffix(".py")
-        print(f"| {datetime.date.today()} | {script} {' '.join(sys.argv[1:])} | {total} | {self.violations} | {seconds:.0f} |", flush=True)
+        print(
+            f"| {datetime.date.today()} | {script} {' '.join(sys.argv[1:])} | {total} | {self.violations} | "
+            f"{seconds:.0f} |",
+            flush=True)

@@ -1,5 +1,6 @@
-"""The wall clock of a node, the broker or a publisher jumps, by seconds up to ten years, forwards and back, while a release goes
-its way and between starts: numbers never fall, nothing acknowledged is lost, nobody runs in circles, and all converge."""
+"""The wall clock of a node, the broker or a publisher jumps, by seconds up to ten years, forwards and back, while a
+release goes its way and between starts: numbers never fall, nothing acknowledged is lost, nobody runs in circles, and
+all converge."""
 
 import dataclasses
 import mmap

@@ -1,5 +1,5 @@
-"""A disk has room for so many blocks, or so many bytes, and no more when a release is installed or published: the error is clear,
-nothing acknowledged is lost, and when there is room again it goes on."""
+"""A disk has room for so many blocks, or so many bytes, and no more when a release is installed or published: the error
+is clear, nothing acknowledged is lost, and when there is room again it goes on."""
 
 import errno
 import re
@@ -10,7 +10,7 @@ from campaign import Campaign, Skip, spread
 from disks import BLOCK, Disk, move
 from faults import Fault, read_trace, said_before_end, settle
 from fleet import LULL
-from fullness import SAYS_FULL, THEN, Point, check_end, check_refused, parse
+from fullness import SAYS_FULL, SAYS_WAIT, THEN, Point, check_end, check_refused, parse
 from kill_at_call import SHAPE, BrokerPublishes, NodeInstalls
 from waiting import wait_until
 
@@ -86,8 +86,12 @@ class NodesFill:
     def outcome(self, node, version, mark):
         """Installed, refused or ended; refused and ended as they should."""
         daemon = node.daemon
-        said_before_end(daemon, rf": app {version}: (active|failed)", after=mark)
+        said_before_end(daemon, rf": app {version}: (active|failed)|{SAYS_WAIT}", after=mark)
         refused = daemon.find(rf": app {version}: failed", mark)
+        waits = daemon.find(SAYS_WAIT, mark)
+        if waits:
+            assert re.search(SAYS_FULL, waits), waits
+            return "waits"
         if refused:
             assert re.search(SAYS_FULL, refused), refused
             self.check_told(node, version)
@@ -101,7 +105,8 @@ class NodesFill:
 
         def told():
             row = self.fleet.ledger().get(node.name, {})
-            return not node.daemon.running() or (row.get("release") == version and re.search(SAYS_FULL, row.get("why", "")))
+            return not node.daemon.running() or (row.get("release") == version
+                                                 and re.search(SAYS_FULL, row.get("why", "")))
 
         wait_until(told, 30, f"{node.name}: that there is no room for {version} is in the ledger")
 
@@ -111,7 +116,7 @@ class NodesFill:
             if node.daemon.running():
                 node.stop()
             daemon = self.start(node, wait=False).daemon
-            if said_before_end(daemon, rf": app {version}: (active|failed)|announcements: connected"):
+            if said_before_end(daemon, rf": app {version}: (active|failed)|announcements: connected|{SAYS_WAIT}"):
                 settle(daemon, daemon.log, 0)
             if not daemon.running():
                 check_end(daemon)
@@ -119,7 +124,8 @@ class NodesFill:
 
 
 class BrokerFills:
-    """The broker takes a release with so many blocks free. Half of the points lie above its reserve; below it, its database may fail."""
+    """The broker takes a release with so many blocks free. Half of the points lie above its reserve; below it, its
+    database may fail."""
 
     name = "broker"
     parse = staticmethod(parse)
@@ -192,7 +198,8 @@ class BrokerFills:
 
 
 class FullFromByte:
-    """Turns a scenario of kills into one where others fill the disk in the middle: from some byte on nothing can be written."""
+    """Turns a scenario of kills into one where others fill the disk in the middle: from some byte on nothing can be
+    written."""
 
     parse = staticmethod(parse)
     planted = "errors"
@@ -208,7 +215,14 @@ class FullFromByte:
             return Fault(kinds=TAKES_ROOM, trace=trace)
         self.room = f"{self.fleet.directory}/room-{self.traces}"
         where = {"at_byte": at} if at else {"at": 1}
-        return Fault(do="fail", kinds=TAKES_ROOM, trace=trace, errno=errno.ENOSPC, times=0, until=self.room, lie=self.lie, **where)
+        return Fault(do="fail",
+                     kinds=TAKES_ROOM,
+                     trace=trace,
+                     errno=errno.ENOSPC,
+                     times=0,
+                     until=self.room,
+                     lie=self.lie,
+                     **where)
 
     def make_room(self):
         trees.write(self.room, b"")
@@ -227,19 +241,21 @@ class NodeFillsUp(FullFromByte, NodeInstalls):
     def strike(self, point):
         fault = self.fault(point.room, "fail")
         daemon = self.node.start(through=fault.through(), wait=False).daemon
-        said_before_end(daemon, "announcements: connected")
+        said_before_end(daemon, f"announcements: connected|{SAYS_WAIT}")
         version = self.next_version()
         self.fleet.publish_new(version, **SHAPE)
-        said_before_end(daemon, rf": app {version}: (active|failed)")
+        said_before_end(daemon, rf": app {version}: (active|failed)|{SAYS_WAIT}")
         settle(daemon, fault.trace, 0)
         refused = daemon.find(rf": app {version}: failed")
         assert not refused or re.search(SAYS_FULL, refused), refused
         ended = not daemon.running()
         if ended:
             check_end(daemon)
+        waits = daemon.find(SAYS_WAIT)  # and its calls go on to fail
+        assert not waits or re.search(SAYS_FULL, waits), waits
         self.fleet.checker.check_running()
         self.make_room()
-        if ended or point.then == "anew":
+        if ended or waits or point.then == "anew":
             if daemon.running():
                 self.node.stop()
             self.node.start()
@@ -247,7 +263,8 @@ class NodeFillsUp(FullFromByte, NodeInstalls):
             self.fleet.publish_new(self.next_version(), **SHAPE)
         self.fleet.checker.check_converged(timeout=150)
         self.node.stop()
-        return ["ended" if ended else "refused" if refused else "installed"] if self.reached(fault) else []
+        outcome = "ended" if ended else "waits" if waits else "refused" if refused else "installed"
+        return [outcome] if self.reached(fault) else []
 
 
 class BrokerFillsUp(FullFromByte, BrokerPublishes):
@@ -255,8 +272,9 @@ class BrokerFillsUp(FullFromByte, BrokerPublishes):
 
     def until_active(self, broker, version):
         node = self.node.daemon
-        wait_until(lambda: not broker.running() or self.publisher.poll() or node.find(f": app {version}: (active|failed)"), 60,
-                   f"{version} was published and taken, or refused")
+        wait_until(
+            lambda: not broker.running() or self.publisher.poll() or node.find(f": app {version}: (active|failed)"), 60,
+            f"{version} was published and taken, or refused")
 
     def strike(self, point):
         fault = self.fault(point.room, "fail")

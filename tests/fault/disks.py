@@ -11,7 +11,11 @@ BLOCK = 4096
 
 
 def run(*command):
-    done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(list(map(str, command)),
+                          stdin=subprocess.DEVNULL,
+                          capture_output=True,
+                          text=True,
+                          check=False)
     assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.stderr.strip()}"
 
 
@@ -36,7 +40,8 @@ class Disk:
             raise Skip(f"no loop devices: {problem}") from None
 
     def revive(self):
-        """What the machine finds when the power is back. A new file: the kernel may know more of the old one than the disk did."""
+        """What the machine finds when the power is back. A new file: the kernel may know more of the old one than the
+        disk did."""
         run("umount", self.place)
         self.lives += 1
         old, self.image = self.image, f"{self.image.rsplit('-', 1)[0]}-{self.lives}"

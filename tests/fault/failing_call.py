@@ -1,5 +1,5 @@
-"""Each call by which a program changes or opens files fails once, in each way it can: nothing acknowledged is lost, the program says
-what is wrong and goes on or ends properly, and when the fault is gone all converge."""
+"""Each call by which a program changes or opens files fails once, in each way it can: nothing acknowledged is lost, the
+program says what is wrong and goes on or ends properly, and when the fault is gone all converge."""
 
 import collections
 import dataclasses
@@ -33,7 +33,8 @@ WAYS = {
     "copy": ("ENOSPC", "EIO"),
     "mode": ("EIO",),
 }
-# How it goes on: the process is started anew, or the same one takes the next release, or tries again by itself after a minute.
+# How it goes on: the process is started anew, or the same one takes the next release, or tries again by itself after a
+# minute.
 THEN = ("anew", "next", "anew", "next", "anew", "next", "anew", "itself")
 LOST_WRITE = 70  # ends a program whose fsync failed: it is not known any more what is on the disk
 NO_ROOM = "is full|no room|make room"  # what a lack of space is called beside its own name
@@ -60,8 +61,9 @@ class Places(Campaign):
         for name, places in self.known.items():
             struck = {place for place, _ in self.struck_at[name]}
             pairs = sum(len(WAYS[kind]) for kind, _, _ in places)
-            print(f"  {name}: {len(struck & places)} of {len(places)} places struck, {len(struck - places)} beside them; "
-                  f"{len(self.struck_at[name])} of about {pairs} pairs of place and error")
+            print(
+                f"  {name}: {len(struck & places)} of {len(places)} places struck, {len(struck - places)} beside them; "
+                f"{len(self.struck_at[name])} of about {pairs} pairs of place and error")
             for place in sorted(places - struck)[:10]:
                 print(f"    never struck: {' '.join(place)}")
         super().summary()
@@ -78,14 +80,16 @@ class CallFails:
         return Point(int(at), way, then)
 
     def place_of(self, call):
-        """Where in the program a call comes from, as well as its function and path tell. Names of files of a tree don't matter."""
+        """Where in the program a call comes from, as well as its function and path tell. Names of files of a tree don't
+        matter."""
         path = os.path.relpath(call.path, self.fleet.directory) if call.path else ""
         path = re.sub(r"(versions/[^/]*|source-app)/.+", r"\1/*", path)
         path = re.sub(r"[0-9a-f]{16,}|(?<=\.lull-)\w+|\d+(\.\d+)*", "#", path)
         return call.kind, call.name, path
 
     def choices(self):
-        """Every call with each of its errors, by turns of the places that they come from: so a few points see many places."""
+        """Every call with each of its errors, by turns of the places that they come from: so a few points see many
+        places."""
         choices = collections.defaultdict(list)
         for call in self.calls:
             choices[self.place_of(call)] += [(call.number, way) for way in WAYS[call.kind]]
@@ -111,12 +115,19 @@ class CallFails:
 
     def choices_to_lie(self, choices):
         """Where a write that is forgotten has to be found: the tree and what is fetched for it."""
-        return [choice for place, calls in choices.items() if ".staging-" in place[2] or "/incoming/" in place[2] for choice in calls] * 20
+        return [
+            choice for place, calls in choices.items() if ".staging-" in place[2] or "/incoming/" in place[2]
+            for choice in calls
+        ] * 20
 
     def fault(self, at=None, do=None):
         self.traces += 1
         how = {} if do is None else {"do": "shorten"} if do == "short" else {"do": "fail", "errno": getattr(errno, do)}
-        return Fault(at=at, kinds="write" if self.lie else KINDS, lie=self.lie, trace=f"{self.fleet.directory}/trace-{self.traces}", **how)
+        return Fault(at=at,
+                     kinds="write" if self.lie else KINDS,
+                     lie=self.lie,
+                     trace=f"{self.fleet.directory}/trace-{self.traces}",
+                     **how)
 
     def phases(self, fault, way, outcome):
         """What was struck, and what came of it; nothing if the call was not reached."""
@@ -136,7 +147,8 @@ class CallFails:
 
     def check_end(self, status, said, way, usual=(1,)):
         """A program that fails says why, and ends in order."""
-        ended_well = status in usual or (status == 4 and way == "EACCES") or (status == LOST_WRITE and "has to be started again" in said)
+        ended_well = status in usual or (status == 4 and way == "EACCES") or (status == LOST_WRITE
+                                                                              and "has to be started again" in said)
         assert ended_well, f"it ended with {status} and said:\n{said}"
         self.names_reason(way, said)
 
@@ -165,7 +177,8 @@ class NodeFails(CallFails, NodeInstalls):
         fault = self.fault(point.at, point.way)
         outcome = self.install_or_fail(fault, point.way)
         self.fleet.checker.check_running()
-        stays = any("old versions stay" in line for line in self.node.daemon.lines)  # until the next start, release or look at the trees
+        stays = any("old versions stay" in line
+                    for line in self.node.daemon.lines)  # until the next start, release or look at the trees
         if point.then == "anew" or outcome.startswith("ended") or stays:
             if self.node.daemon.running():
                 self.node.stop()
@@ -225,8 +238,9 @@ class BrokerFails(CallFails, BrokerPublishes):
     def until_active(self, broker, version):
         """Until the broker or the publisher has ended, or the node has taken the release or said why not."""
         node = self.node.daemon
-        wait_until(lambda: not broker.running() or self.publisher.poll() or node.find(f": app {version}: (active|failed)"), 60,
-                   f"{version} was published and taken, or refused")
+        wait_until(
+            lambda: not broker.running() or self.publisher.poll() or node.find(f": app {version}: (active|failed)"), 60,
+            f"{version} was published and taken, or refused")
 
     def publisher_ends(self, way):
         """It succeeds, or says why not; then it does when it is called again."""
@@ -266,7 +280,8 @@ class CommandFails(CallFails):
         fleet.lull("nodes", "new", "till", "--out", f"{fleet.directory}/till.join", "--broker", fleet.address)
         self.commands = [
             (LULL, "keygen", "--name", "alice"),
-            (BROKER, "init", "--data", f"{self.work}/broker", "--operator", f"{fleet.keys}/public.key", "--listen", "127.0.0.1:7700"),
+            (BROKER, "init", "--data", f"{self.work}/broker", "--operator", f"{fleet.keys}/public.key", "--listen",
+             "127.0.0.1:7700"),
             (BROKER, "backup", "--data", fleet.broker_directory, f"{self.work}/backup"),
             (NODE, "join", f"{fleet.directory}/till.join", "--root", f"{self.work}/node"),
         ]
@@ -286,7 +301,10 @@ class CommandFails(CallFails):
 
     def again(self, command, fault, status):
         through = fault.through() if fault else []
-        return self.fleet.run(*through, *command, status=status, environment={**self.fleet.environment, "LULL_KEYS": f"{self.work}/keys"})
+        return self.fleet.run(*through,
+                              *command,
+                              status=status,
+                              environment={**self.fleet.environment, "LULL_KEYS": f"{self.work}/keys"})
 
     def strike(self, point):
         which = max(i for i, begin in enumerate(self.begins) if begin < point.at)
@@ -300,7 +318,8 @@ class CommandFails(CallFails):
                 assert "choose another" in again.err or "choose a new" in again.err, again
                 again = self.call(command, None, 0)
             assert again.status == 0, again
-        return self.phases(fault, point.way, f"{command[1]} " + (f"ended {outcome.status}" if outcome.status else "succeeded"))
+        return self.phases(fault, point.way,
+                           f"{command[1]} " + (f"ended {outcome.status}" if outcome.status else "succeeded"))
 
 
 if __name__ == "__main__":

@@ -30,11 +30,17 @@ class Fault:
     def through(self):
         """The command that a program runs under."""
         assert os.path.exists(LIBRARY), f"{LIBRARY} is not built; run: cmake --build {BUILD} --target lull_fault"
-        settings = {f"LULL_FAULT_{name.upper()}": value for name, value in dataclasses.asdict(self).items() if value is not None}
+        settings = {
+            f"LULL_FAULT_{name.upper()}": value
+            for name, value in dataclasses.asdict(self).items() if value is not None
+        }
         return ["env", f"LD_PRELOAD={LIBRARY}", *[f"{name}={value}" for name, value in settings.items()]]
 
     def __str__(self):
-        shown = {name: value for name, value in dataclasses.asdict(self).items() if value is not None and name not in ("trace", "disk")}
+        shown = {
+            name: value
+            for name, value in dataclasses.asdict(self).items() if value is not None and name not in ("trace", "disk")
+        }
         return " ".join(f"{name}={value}" for name, value in shown.items())
 
 
@@ -51,7 +57,8 @@ class Call:
 
 
 def read_trace(path):
-    """The calls of a process in their order, and the number by which each was counted; 0: on another path than those that count."""
+    """The calls of a process in their order, and the number by which each was counted; 0: on another path than those
+    that count."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = [line.rstrip("\n").split(" ", 4) for line in file]

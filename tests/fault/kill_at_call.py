@@ -1,4 +1,5 @@
-"""SIGKILL before and after every call by which a program changes files: nothing acknowledged is lost, and all converge by themselves."""
+"""SIGKILL before and after every call by which a program changes files: nothing acknowledged is lost, and all converge
+by themselves."""
 
 import dataclasses
 import json
@@ -13,7 +14,8 @@ from faults import Fault, phase_of, read_trace, said_before_end, settle
 from fleet import LULL, NODE
 
 SHAPE = {"files": 4, "large": 64 << 10}
-NODE_LANDMARKS = (("/.garbage-", "remove"), ("/.current-new", "activate"), ("/.staging-", "stage"), ("/incoming/", "fetch"))
+NODE_LANDMARKS = (("/.garbage-", "remove"), ("/.current-new", "activate"), ("/.staging-", "stage"), ("/incoming/",
+                                                                                                     "fetch"))
 BROKER_LANDMARKS = (("/packs/pack-", "publish"),)
 
 
@@ -62,11 +64,13 @@ class Scenario:
         if self.lie:
             return Point(number % 4 + 1, "kill-after")
         turn, at = divmod(spread(number, 2 * len(self.calls)), len(self.calls))
-        return Point(at + 1, "kill-after" if turn else "kill-before", random.Random(number).randrange(0, self.most_again))
+        return Point(at + 1, "kill-after" if turn else "kill-before",
+                     random.Random(number).randrange(0, self.most_again))
 
     def fault(self, at=None, do=None):
         self.traces += 1
-        # The planted bug is in the switch: only its calls count, or how long an install is decides whether one of them is struck.
+        # The planted bug is in the switch: only its calls count, or how long an install is decides whether one of them
+        # is struck.
         under = "/current" if self.lie and do else None
         return Fault(do=do, at=at, under=under, lie=self.lie, trace=f"{self.fleet.directory}/trace-{self.traces}")
 
@@ -149,14 +153,17 @@ class NodeInstalls(Scenario):
 
 
 class NodeWaits(NodeInstalls):
-    """As before, but the release that is replaced is in use: whoever uses it keeps its files, and the node waits for him."""
+    """As before, but the release that is replaced is in use: whoever uses it keeps its files, and the node waits for
+    him."""
 
     name = "node-in-use"
 
     def install(self, fault):
         node = self.node.start(through=fault.through(), wait=False)
         said_before_end(node.daemon, "announcements: connected")
-        user = subprocess.Popen([NODE, "run", "app", "--root", node.root], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        user = subprocess.Popen([NODE, "run", "app", "--root", node.root],
+                                stdin=subprocess.PIPE,
+                                stdout=subprocess.DEVNULL,
                                 env=self.fleet.environment)
         self.user = user
         self.fleet.at_end.append(lambda: (user.stdin.close(), user.wait()))
@@ -218,8 +225,12 @@ class BrokerPublishes(Scenario):
         version = self.next_version()
         self.tree = trees.make(f"{self.fleet.directory}/source-app", version, **SHAPE)
         command = [LULL, "publish", self.tree, "--name", "app", "--version", version, "--start", "bin/app", "--json"]
-        self.publisher = subprocess.Popen(command, env=self.fleet.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                          stderr=subprocess.PIPE, text=True)
+        self.publisher = subprocess.Popen(command,
+                                          env=self.fleet.environment,
+                                          stdin=subprocess.DEVNULL,
+                                          stdout=subprocess.PIPE,
+                                          stderr=subprocess.PIPE,
+                                          text=True)
         self.fleet.at_end.append(self.publisher.kill)
         if broker.running():
             self.until_active(broker, version)
@@ -252,7 +263,8 @@ class BrokerPublishes(Scenario):
         if patient:
             assert self.publisher.returncode == 0, f"lull publish ended with {self.publisher.returncode}:\n{err}"
             release = json.loads(out)
-            self.fleet.checker.published("app", f"1.{self.version}", release["seq"], release["manifest"], trees.snapshot(self.tree))
+            self.fleet.checker.published("app", f"1.{self.version}", release["seq"], release["manifest"],
+                                         trees.snapshot(self.tree))
         else:
             self.fleet.publish(self.tree, f"1.{self.version}", "--start", "bin/app")
 
@@ -291,7 +303,16 @@ class PublisherBuilds(Scenario):
     def attempt(self, fault):
         version = self.next_version()
         self.tree = trees.make(f"{self.fleet.directory}/source-app", version, **SHAPE)
-        return self.fleet.run(*fault.through(), LULL, "publish", self.tree, "--name", "app", "--version", version, "--start", "bin/app",
+        return self.fleet.run(*fault.through(),
+                              LULL,
+                              "publish",
+                              self.tree,
+                              "--name",
+                              "app",
+                              "--version",
+                              version,
+                              "--start",
+                              "bin/app",
                               status=None)
 
     def publish(self, fault):

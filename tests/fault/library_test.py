@@ -1,4 +1,5 @@
-"""The library that makes calls go wrong: it sees every call by which the programs change files, and does what it is told."""
+"""The library that makes calls go wrong: it sees every call by which the programs change files, and does what it is
+told."""
 
 import collections
 import os
@@ -12,17 +13,44 @@ from fleet import BROKER, LULL, FleetTest, main
 from waiting import wait_until
 
 KINDS = {
-    "write": "write", "pwrite64": "write", "writev": "write", "pwritev": "write", "pwritev2": "write",
-    "fsync": "sync", "fdatasync": "sync", "msync": "sync", "sync_file_range": "sync", "syncfs": "sync",
-    "open": "create", "openat": "create", "openat2": "create", "creat": "create",
-    "rename": "rename", "renameat": "rename", "renameat2": "rename",
-    "link": "link", "linkat": "link", "symlink": "link", "symlinkat": "link",
-    "unlink": "remove", "unlinkat": "remove", "rmdir": "remove", "mkdir": "directory", "mkdirat": "directory",
-    "ftruncate": "truncate", "truncate": "truncate", "fallocate": "allocate", "copy_file_range": "copy", "ioctl": "copy",
-    "fchmod": "mode", "chmod": "mode", "fchmodat": "mode",
+    "write": "write",
+    "pwrite64": "write",
+    "writev": "write",
+    "pwritev": "write",
+    "pwritev2": "write",
+    "fsync": "sync",
+    "fdatasync": "sync",
+    "msync": "sync",
+    "sync_file_range": "sync",
+    "syncfs": "sync",
+    "open": "create",
+    "openat": "create",
+    "openat2": "create",
+    "creat": "create",
+    "rename": "rename",
+    "renameat": "rename",
+    "renameat2": "rename",
+    "link": "link",
+    "linkat": "link",
+    "symlink": "link",
+    "symlinkat": "link",
+    "unlink": "remove",
+    "unlinkat": "remove",
+    "rmdir": "remove",
+    "mkdir": "directory",
+    "mkdirat": "directory",
+    "ftruncate": "truncate",
+    "truncate": "truncate",
+    "fallocate": "allocate",
+    "copy_file_range": "copy",
+    "ioctl": "copy",
+    "fchmod": "mode",
+    "chmod": "mode",
+    "fchmodat": "mode",
 }
 # The library does not know these: the programs must not use them either.
-STRANGE = ("mknod", "mknodat", "sendfile", "splice", "sync", "setxattr", "fsetxattr", "io_uring_setup", "io_uring_enter")
+STRANGE = ("mknod", "mknodat", "sendfile", "splice", "sync", "setxattr", "fsetxattr", "io_uring_setup",
+           "io_uring_enter")
 
 
 @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
@@ -33,7 +61,9 @@ class SeesEverything(FleetTest):
         self.seen = f"{self.fleet.directory}/{name}.strace"
         calls = ",".join([*KINDS, *STRANGE])
         variables = [word for pair in self.fault.through()[1:] for word in ("-E", pair)]
-        return ["strace", "-D", "-f", "-y", "-qq", "-o", self.seen, "-e", f"trace={calls}", "-e", "signal=none", *variables]
+        return [
+            "strace", "-D", "-f", "-y", "-qq", "-o", self.seen, "-e", f"trace={calls}", "-e", "signal=none", *variables
+        ]
 
     def changes_seen(self):
         """What strace has seen of calls that change files of the fleet, by kind."""
@@ -107,7 +137,13 @@ class DoesWhatItIsTold(FleetTest):
     def init(self, fault, status):
         data = f"{self.fleet.directory}/new"
         shutil.rmtree(data, ignore_errors=True)
-        return self.fleet.run(*fault.through(), BROKER, "init", "--data", data, "--operator", f"{self.fleet.keys}/public.key",
+        return self.fleet.run(*fault.through(),
+                              BROKER,
+                              "init",
+                              "--data",
+                              data,
+                              "--operator",
+                              f"{self.fleet.keys}/public.key",
                               status=status)
 
     def test_the_call_is_not_made_or_is_the_last_one(self):
@@ -125,8 +161,8 @@ class DoesWhatItIsTold(FleetTest):
     def test_a_write_is_cut_short(self):
         trace = f"{self.fleet.directory}/trace"
         self.init(Fault(trace=trace), 0)
-        first = next(call.number for call in read_trace(trace) if call.path.endswith("/curve.secret") or "/.lull-" in call.path and
-                     call.kind == "write")
+        first = next(call.number for call in read_trace(trace)
+                     if call.path.endswith("/curve.secret") or "/.lull-" in call.path and call.kind == "write")
         short = f"{self.fleet.directory}/short-trace"
         self.init(Fault(do="shorten", at=first, trace=short), 0)
         self.assertEqual(len(read_trace(short)), len(read_trace(trace)) + 1, "one more write takes the rest")

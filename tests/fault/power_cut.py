@@ -1,7 +1,6 @@
 """The power fails: what is not durable is lost. Nothing acknowledged is, and all converge by themselves.
-
-The disk of one machine is an ext4 in a file. At the chosen call it stops in the state that it has (EXT4_IOC_SHUTDOWN), the program is
-killed, and the file is copied and mounted again."""
+ The disk of one machine is an ext4 in a file. At the chosen call it stops in the state that it has (EXT4_IOC_SHUTDOWN),
+the program is killed, and the file is copied and mounted again."""
 
 import random
 import signal
@@ -22,7 +21,8 @@ class PowerFails:
     ends = (-signal.SIGKILL, 70)  # another thread may see an error of the disk before the end
 
     def point(self, number):
-        """All calls with and without a last write of the file system's journal; every third point is a byte instead of a call."""
+        """All calls with and without a last write of the file system's journal; every third point is a byte instead of
+        a call."""
         way = WAYS[number % 3]
         turns = sum(call.bytes for call in self.calls) if way == "cut-byte" else len(self.calls)
         return Point(1 + spread(number // 3, turns), way, random.Random(number).randrange(0, self.most_again))

@@ -1,8 +1,7 @@
-"""Nodes that stop in the middle of a transfer, and readers that take nothing at all: the broker's memory stays within its bound, the others are
-served at their usual speed, and whoever goes on afterwards converges.
-
-COUNT is the number of readers. A reader is a node that is stopped (SIGSTOP) as soon as it has been told of a release; its kernel takes what
-its sockets hold, and that is all."""
+"""Nodes that stop in the middle of a transfer, and readers that take nothing at all: the broker's memory stays within
+its bound, the others are served at their usual speed, and whoever goes on afterwards converges.
+ COUNT is the number of readers. A reader is a node that is stopped (SIGSTOP) as soon as it has been told of a release;
+its kernel takes what its sockets hold, and that is all."""
 
 import os
 import signal
@@ -74,9 +73,13 @@ class SlowReaders:
         crowded = statistics.median(self.transfer(healthy, "app") for _ in range(ROUNDS))
         peak = memory(fleet.broker.pid, "VmHWM")
         most = quiet + 2 * CAP + 16 * MIB
-        print(f"{self.readers} readers that stopped: the broker had {quiet / MIB:.0f} MiB before and {peak / MIB:.0f} MiB at most "
-              f"(bound {most / MIB:.0f}); {HEALTHY} others took {LARGE // MIB} MiB in {usual:.2f} s before and {crowded:.2f} s then "
-              f"({crowded / usual:.2f} times)", flush=True)
+        print(
+            f"{self.readers} readers that stopped: the broker had {quiet / MIB:.0f} MiB before and {peak / MIB:.0f} "
+            "MiB at most "
+            f"(bound {most / MIB:.0f}); {HEALTHY} others took {LARGE // MIB} MiB in {usual:.2f} s before and "
+            f"{crowded:.2f} s then "
+            f"({crowded / usual:.2f} times)",
+            flush=True)
         assert peak <= most, "the broker took more memory than its bound"
         assert crowded <= SLOWER * usual + 1, "the others were not served at their usual speed"
         self.publish("app", MIB)

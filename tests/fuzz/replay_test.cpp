@@ -91,6 +91,6 @@ TEST_CASE("every target has seeds and a test here") {
         names.push_back(target.name);
         CHECK_FALSE(target.seeds().empty());
     }
-    CHECK(names == std::vector<std::string_view>{"fuzz_message", "fuzz_manifest", "fuzz_patch", "fuzz_delta", "fuzz_path",
-                                                 "fuzz_envelope", "fuzz_identity", "fuzz_orders"});
+    CHECK(names == std::vector<std::string_view>{"fuzz_message", "fuzz_manifest", "fuzz_patch", "fuzz_delta",
+                                                 "fuzz_path", "fuzz_envelope", "fuzz_identity", "fuzz_orders"});
 }

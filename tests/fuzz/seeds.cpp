@@ -21,7 +21,8 @@ std::string const hex(64, '5');
 OrderSet order_set() {
     OrderSet set;
     set.revision = 5;
-    for (auto const kind : {OrderKind::hold, OrderKind::force, OrderKind::pause, OrderKind::withdraw, OrderKind::share}) {
+    for (auto const kind : {OrderKind::hold, OrderKind::force, OrderKind::pause, OrderKind::withdraw, OrderKind::share,
+                            OrderKind::retry}) {
         Order order;
         order.kind = kind;
         order.software = test::named<SoftwareName>("kiosk");
@@ -53,7 +54,8 @@ std::vector<Buffer> message_seeds() {
     seeds.push_back(wire::encode_announcement(Head{Epoch{1}, Seq{2}, WallTime{3}, 4, 5}));
     auto const orders = order_set();
     seeds.push_back(wire::encode_announcement(Orders{std::nullopt, 5, 4, orders.orders[0].software, orders.orders}));
-    seeds.push_back(wire::encode_announcement(Orders{test::named<NodeName>("till-17"), 5, std::nullopt, std::nullopt, orders.orders}));
+    seeds.push_back(wire::encode_announcement(
+        Orders{test::named<NodeName>("till-17"), 5, std::nullopt, std::nullopt, orders.orders}));
     return seeds;
 }
 
@@ -62,7 +64,7 @@ std::vector<Buffer> manifest_seeds() {
     small.entries = {test::link_entry("l", "a/b"), test::link_entry("m", "./.")};
     small.segments.clear();
     small.start = {"l"};
-    return {encode(test::manifest()), encode(small)};
+    return {encode(test::manifest()), encode(test::manifest_2()), encode(small)};
 }
 
 std::vector<Buffer> patch_seeds() {
@@ -77,13 +79,15 @@ Buffer delta_base() { return old_program().bytes(); }
 Buffer delta_result() { return new_program().bytes(); }
 
 Buffer address_delta() {
-    return *store::make_address_delta(old_program().bytes(), old_program().space(), new_program().bytes(), new_program().space());
+    return *store::make_address_delta(old_program().bytes(), old_program().space(), new_program().bytes(),
+                                      new_program().space());
 }
 
 std::vector<Buffer> delta_seeds() {
     auto const frame = address_delta();
-    return {*store::make_delta(delta_base(), delta_result(), store::small_level), *store::make_delta({}, View(delta_result()).first(500), store::quick_level),
-            frame, test::AddressDeltaParts(frame).side};
+    return {*store::make_delta(delta_base(), delta_result(), store::small_level),
+            *store::make_delta({}, View(delta_result()).first(500), store::quick_level), frame,
+            test::AddressDeltaParts(frame).side};
 }
 
 std::vector<Buffer> path_seeds() {
@@ -111,8 +115,9 @@ std::vector<Buffer> identity_seeds() {
 }
 
 std::vector<Buffer> order_seeds() {
-    return {encode(order_set()),     encode(Rollout{{100, 1000, all_nodes}, 600, 200}), bytes_of("1%, 10 %,100%"), bytes_of("failed > 0.05%"),
-            bytes_of("1.4.1+back-8"), bytes_of("1+back-2+back-3")};
+    return {encode(order_set()),       encode(Rollout{{100, 1000, all_nodes}, 600, 200}),
+            bytes_of("1%, 10 %,100%"), bytes_of("failed > 0.05%"),
+            bytes_of("1.4.1+back-8"),  bytes_of("1+back-2+back-3")};
 }
 
 }  // namespace lull::fuzz

@@ -16,7 +16,8 @@ void message(View bytes);
 void manifest(View bytes);
 // decode_patch and length_of; what is read is written alike, and no base is longer than it may be.
 void patch(View bytes);
-// apply_delta on any frame gives the segment or nothing, apply_address_delta on any side information ends well, and decode_patch on what it gives.
+// apply_delta on any frame gives the segment or nothing, apply_address_delta on any side information ends well, and
+// decode_patch on what it gives.
 void delta(View bytes);
 // validate_path and validate_link on a text of two lines; the same promise.
 void path(View bytes);
@@ -24,7 +25,8 @@ void path(View bytes);
 void envelope(View bytes);
 // Key files, join bundles, addresses and names; what is read is written alike, and errors are fit for a terminal.
 void identity(View bytes);
-// Orders and rollouts, as bytes and as people write them; a set never holds two orders of one kind and scope, and what is valid rises to all nodes.
+// Orders and rollouts, as bytes and as people write them; a set never holds two orders of one kind and scope, and what
+// is valid rises to all nodes.
 void orders(View bytes);
 
 struct Target {

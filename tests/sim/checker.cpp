@@ -8,17 +8,19 @@ using namespace std::chrono_literals;
 
 namespace {
 
-broker::Ledger ledger_of(Tables const& tables) {
-    broker::Ledger ledger;
-    for (auto const& [key, value] : tables.at(broker::Ledger::table)) LULL_INVARIANT(ledger.load(key, value).has_value());
-    return ledger;
+broker::NodeStatusTable ledger_of(Tables const& tables) {
+    broker::NodeStatusTable node_status;
+    for (auto const& [key, value] : tables.at(broker::NodeStatusTable::table))
+        LULL_INVARIANT(node_status.load(key, value).has_value());
+    return node_status;
 }
 
 }  // namespace
 
 void Checker::set(std::string text) {
     world_.trace("VIOLATION {}", text);
-    if (!violation_) violation_ = fmt::format("after {} s: {}", std::chrono::duration<double>(world_.elapsed()).count(), text);
+    if (!violation_)
+        violation_ = fmt::format("after {} s: {}", std::chrono::duration<double>(world_.elapsed()).count(), text);
 }
 
 // ---- the broker ----
@@ -31,40 +33,92 @@ void Checker::committed(Committed const& message, UpdateInfo const& info) {
         committed_.erase(message.seq);
     }
     auto const [known, fresh] = committed_.try_emplace(message.seq, message, info);
-    if (!fresh && known->second.second != info) violated("release {} was committed twice with other contents", message.seq.value);
+    if (!fresh && known->second.second != info)
+        violated("release {} was committed twice with other contents", message.seq.value);
 }
 
-void Checker::noted(PeerKey const& node, Noted const& message) {
+void Checker::noted(PeerKey const& node, ReportAck const& message) {
     auto& revision = noted_[{message.software, node}];
     revision = std::max(revision, message.revision);
 }
 
-// Only what a newer release supersedes and no node has may leave the log. A report that came while the removal was on its way is not in the
-// tables yet, and finds its release gone; one that could not be written has told all the same that the node has gone on.
-void Checker::broker_forgets(store::Change const& change, Tables const& before, broker::Ledger const& told) {
+// Only what a newer release supersedes and no node has may leave the log. A report that came while the removal was on
+// its way is not in the tables yet, and finds its release gone; one that could not be written has told all the same
+// that the node has gone on.
+void Checker::broker_forgets(store::Change const& change, Tables const& before, broker::NodeStatusTable const& told) {
     Seq const seq{*store::number_of(change.key)};
     removed_.insert(seq);
     bool const superseded = std::any_of(log_.begin(), log_.end(), [&](auto const& releases) {
         return releases.second.contains(seq) && *releases.second.rbegin() > seq;
     });
     if (!superseded) violated("log entry {} was removed, and nothing is newer", seq.value);
-    if (told.releases().contains(seq) && ledger_of(before).releases().contains(seq)) violated("log entry {} was removed, and a node has it", seq.value);
+    if (told.releases().contains(seq) && ledger_of(before).releases().contains(seq))
+        violated("log entry {} was removed, and a node has it", seq.value);
 }
 
-void Checker::broker_wrote(Tables const& before, store::Batch const& batch, broker::Ledger const& told) {
+// ---- nodes that are removed ----
+
+namespace {
+
+PeerKey key_at_end(View key) {
+    std::array<std::byte, 32> bytes;
+    std::ranges::copy(key.last(bytes.size()), bytes.begin());
+    return PeerKey(bytes);
+}
+
+}  // namespace
+
+void Checker::register_changes(store::Change const& change) {
+    auto const key = key_at_end(change.key);
+    if (change.value) {
+        auto const peer = decode<broker::Peer>(*change.value, limits::control_message);
+        if (peer->role != Role::node) return;
+        removed_nodes_.erase(key);
+        enrolled_[key] = peer->name;
+        orders_.enrolled(key, *NodeName::parse(peer->name));
+        return;
+    }
+    removed_nodes_.insert(key);
+    enrolled_.erase(key);
+    orders_.removed(key);
+    std::erase_if(noted_, [&](auto const& entry) { return entry.first.second == key; });
+}
+
+void Checker::write_of_removed(store::Change const& change) {
+    std::string_view const table = change.table;
+    bool const by_key = table == broker::NodeStatusTable::table || table == broker::LastSeen::table;
+    if (by_key && change.value && removed_nodes_.contains(key_at_end(change.key)))
+        violated("table '{}' has something of a node that is removed", table);
+}
+
+void Checker::removed(NodeName const& node) {
+    for (auto const& [key, name] : enrolled_) {
+        if (name == node.text()) violated("{} was removed and stays in the register", name);
+    }
+}
+
+void Checker::served(PeerKey const& peer, Message const& message) {
+    if (removed_nodes_.contains(peer) && !std::holds_alternative<Refused>(message))
+        violated("{} goes to a node that is removed", to_text(type_of(message)));
+}
+
+void Checker::broker_wrote(Tables const& before, store::Batch const& batch, broker::NodeStatusTable const& told) {
     for (auto const& change : batch) {
-        if (change.table == broker::Catalogue::table && !change.value) broker_forgets(change, before, told);
-        if (change.table == broker::Catalogue::table && change.value) {
+        if (change.table == std::string_view(broker::Peers::table)) register_changes(change);
+        write_of_removed(change);
+        if (change.table == broker::ReleaseLog::table && !change.value) broker_forgets(change, before, told);
+        if (change.table == broker::ReleaseLog::table && change.value) {
             auto const entry = decode<LogEntry>(*change.value, limits::control_message);
-            if (before.at(change.table).contains(change.key)) violated("log entry {} was written over", entry->seq.value);
+            if (before.at(change.table).contains(change.key))
+                violated("log entry {} was written over", entry->seq.value);
             log_[decode_update_info(entry->update.payload)->software].insert(entry->seq);
         }
-        if (change.table == broker::Ledger::table) {
+        if (change.table == broker::NodeStatusTable::table) {
             auto const& rows = before.at(change.table);
             auto const row = rows.find(change.key);
-            if (row == rows.end()) continue;
-            auto const older = decode<broker::LedgerRow>(row->second, limits::control_message);
-            auto const newer = decode<broker::LedgerRow>(*change.value, limits::control_message);
+            if (row == rows.end() || !change.value) continue;
+            auto const older = decode<broker::NodeStatus>(row->second, limits::control_message);
+            auto const newer = decode<broker::NodeStatus>(*change.value, limits::control_message);
             if (newer->revision < older->revision) violated("a ledger row went back to revision {}", newer->revision);
         }
     }
@@ -74,22 +128,29 @@ void Checker::broker_wrote(Tables const& before, store::Batch const& batch, brok
 void Checker::broker_has(broker::BrokerState const& state) {
     for (auto const& [seq, known] : committed_) {
         if (removed_.contains(seq) || lost_.contains(seq)) continue;
-        auto const* release = state.catalogue.at(seq);
+        auto const* release = state.release_log.at(seq);
         if (release == nullptr || release->info != known.second) {
             violated("{} {} was committed as release {} and is not in the log", known.second.software.text(),
                      known.second.version.text(), seq.value);
         }
     }
     for (auto const& [row, revision] : noted_) {
-        auto const there = state.ledger.durable_revision(row.first, row.second);
-        if (there < revision) violated("report {} about {} was noted, the ledger has {}", revision, row.first.text(), there);
+        auto const there = state.node_status.durable_revision(row.first, row.second);
+        if (there < revision)
+            violated("report {} about {} was noted, the ledger has {}", revision, row.first.text(), there);
     }
     orders_.broker_starts(state.orders);
+    for (auto const& key : removed_nodes_) {
+        bool rows = false;
+        for (auto const& [software, releases] : log_) rows = rows || state.node_status.find(software, key).has_value();
+        if (state.peers.find(key) != nullptr || state.last_seen.find(key) != nullptr || rows)
+            violated("a node that is removed is still known");
+    }
 }
 
 void Checker::broker_restored(Tables const& copy, Numbers numbers) {
     numbers_ = numbers;
-    auto const& log = copy.at(broker::Catalogue::table);
+    auto const& log = copy.at(broker::ReleaseLog::table);
     std::set<Seq> there;
     for (auto const& [key, value] : log) there.insert(Seq{*store::number_of(key)});
     for (auto const& [seq, known] : committed_) {
@@ -97,8 +158,11 @@ void Checker::broker_restored(Tables const& copy, Numbers numbers) {
     }
     for (auto& [software, releases] : log_) std::erase_if(releases, [&](Seq seq) { return !there.contains(seq); });
     for (auto const seq : there) removed_.erase(seq);
-    auto const ledger = ledger_of(copy);
-    for (auto& [row, revision] : noted_) revision = std::min(revision, ledger.durable_revision(row.first, row.second));
+    auto const node_status = ledger_of(copy);
+    for (auto& [row, revision] : noted_)
+        revision = std::min(revision, node_status.durable_revision(row.first, row.second));
+    enrolled_.clear();
+    for (auto const& [key, value] : copy.at(broker::Peers::table)) register_changes({broker::Peers::table, key, value});
     orders_.broker_restored(copy);
 }
 
@@ -114,8 +178,10 @@ void Checker::node_wrote(std::string const& node, NodeDisk const& disk) {
     durable.cursor = disk.journal.cursor;
     for (auto const& [software, record] : disk.journal.software) {
         auto& [seq, revision] = durable.software[software];
-        if (record.entry.seq < seq) violated("{}: {} went back to release {}", node, software.text(), record.entry.seq.value);
-        if (record.revision < revision) violated("{}: the revision of {} fell to {}", node, software.text(), record.revision);
+        if (record.entry.seq < seq)
+            violated("{}: {} went back to release {}", node, software.text(), record.entry.seq.value);
+        if (record.revision < revision)
+            violated("{}: the revision of {} fell to {}", node, software.text(), record.revision);
         seq = record.entry.seq;
         revision = record.revision;
     }
@@ -125,7 +191,8 @@ void Checker::node_wrote(std::string const& node, NodeDisk const& disk) {
         if (beyond == releases.begin()) continue;
         auto const passed = *std::prev(beyond);
         if (durable.software[software].first < passed) {
-            violated("{}: the cursor is at {} and release {} of {} is not recorded", node, cursor.value, passed.value, software.text());
+            violated("{}: the cursor is at {} and release {} of {} is not recorded", node, cursor.value, passed.value,
+                     software.text());
         }
     }
 }
@@ -139,7 +206,8 @@ void Checker::node_starts(std::string const& node, NodeDisk const& disk) {
         auto const durable = record.durable.count();
         if (size < durable || !std::equal(right.begin(), right.begin() + static_cast<std::ptrdiff_t>(durable),
                                           file->second.bytes.begin())) {
-            violated("{}: the journal says that {} bytes of {} are durable, and they are not", node, durable, object.hex());
+            violated("{}: the journal says that {} bytes of {} are durable, and they are not", node, durable,
+                     object.hex());
         }
     }
     for (auto const& [software, release] : disk.current) {
@@ -150,23 +218,34 @@ void Checker::node_starts(std::string const& node, NodeDisk const& disk) {
         if (row.first != node || disk.meddled.contains(row.second)) continue;
         auto const current = disk.current.find(row.second);
         if (current == disk.current.end() || current->second.seq < seq) {
-            violated("{}: release {} of {} was reported active and is not any more", node, seq.value, row.second.text());
+            violated("{}: release {} of {} was reported active and is not any more", node, seq.value,
+                     row.second.text());
         }
     }
 }
 
+void Checker::node_put_back(std::string const& node) {
+    auto const of_node = [&](auto const& entry) { return entry.first.first == node; };
+    durable_.erase(node);
+    std::erase_if(reports_, of_node);
+    std::erase_if(activated_, of_node);
+    orders_.node_put_back(node);
+}
+
 void Checker::reported(std::string const& node, NodeDisk const& disk, Report const& report) {
     auto const [known, fresh] = reports_[{node, report.software}].try_emplace(report.revision, report);
-    if (!fresh && known->second != report) violated("{}: two reports about {} have revision {}", node, report.software.text(), report.revision);
+    if (!fresh && known->second != report)
+        violated("{}: two reports about {} have revision {}", node, report.software.text(), report.revision);
     auto const found = disk.journal.software.find(report.software);
     if (found == disk.journal.software.end() || found->second.revision < report.revision) {
-        return violated("{}: report {} about {} was sent before it was durable", node, report.revision, report.software.text());
+        return violated("{}: report {} about {} was sent before it was durable", node, report.revision,
+                        report.software.text());
     }
     auto const& record = found->second;
     if (record.revision != report.revision) return;
-    if (record.entry.seq != report.seq || ledger_state(record.phase) != report.state) {
-        violated("{}: the report about {} says '{}', the journal says '{}'", node, report.software.text(), to_text(report.state),
-                 to_text(record.phase));
+    if (record.entry.seq != report.seq || node_state(record.phase) != report.state) {
+        violated("{}: the report about {} says '{}', the journal says '{}'", node, report.software.text(),
+                 to_text(report.state), to_text(record.phase));
     }
     if (disk.meddled.contains(report.software)) return;
     if (report.state == NodeState::active) {
@@ -175,12 +254,14 @@ void Checker::reported(std::string const& node, NodeDisk const& disk, Report con
     }
     auto const current = disk.current.find(report.software);
     bool const active = current != disk.current.end() && current->second.seq == report.seq;
-    if (report.state == NodeState::active && !active) violated("{}: {} is reported active and is not", node, report.software.text());
+    if (report.state == NodeState::active && !active)
+        violated("{}: {} is reported active and is not", node, report.software.text());
     if (report.state == NodeState::active && active) hooks_.reported_active(node, current->second);
     bool const there = std::any_of(disk.versions.begin(), disk.versions.end(), [&](ReleaseId const& version) {
         return version.software == report.software && version.seq == report.seq;
     });
-    if (report.state == NodeState::distributed && !there) violated("{}: {} is reported staged and is not", node, report.software.text());
+    if (report.state == NodeState::staged && !there)
+        violated("{}: {} is reported staged and is not", node, report.software.text());
 }
 
 void Checker::asked(std::string const& node, NodeDisk const& disk, Fetch const& fetch) {
@@ -190,7 +271,8 @@ void Checker::asked(std::string const& node, NodeDisk const& disk, Fetch const& 
     auto const current = disk.current.find(fetch.software);
     bool const live = current != disk.current.end() && current->second.seq == fetch.seq;  // it is put right
     if (recorded && known->second.entry.seq == fetch.seq && !live) {
-        orders_.fetches(node, {fetch.software, fetch.seq, decode_update_info(known->second.entry.update.payload)->version});
+        orders_.fetches(node,
+                        {fetch.software, fetch.seq, decode_update_info(known->second.entry.update.payload)->version});
     }
     for (auto const& item : fetch.items) {
         ++fetched_[{node, item.object}];
@@ -198,30 +280,34 @@ void Checker::asked(std::string const& node, NodeDisk const& disk, Fetch const& 
         if (record == disk.journal.objects.end() || disk.rewritten.contains(item.object)) continue;
         if (disk.damaged.contains(item.object)) continue;
         if (item.offset < record->second.durable) {
-            violated("{}: {} bytes of {} are durable, it is fetched from {}", node, record->second.durable.count(), item.object.hex(),
-                     item.offset.count());
+            violated("{}: {} bytes of {} are durable, it is fetched from {}", node, record->second.durable.count(),
+                     item.object.hex(), item.offset.count());
         }
     }
 }
 
 void Checker::finished(std::string const& node, NodeDisk const& disk, Digest const& object) {
-    if (!disk.damaged.contains(object)) violated("{}: all bytes of {} have arrived, and they are wrong", node, object.hex());
+    if (!disk.damaged.contains(object))
+        violated("{}: all bytes of {} have arrived, and they are wrong", node, object.hex());
 }
 
 void Checker::staged(std::string const& node, NodeDisk const& disk, subscriber::Materials const& order) {
     auto const* manifest = library_.manifest(order.manifest);
-    bool const kept = order.seed && disk.versions.contains(*order.seed) && library_.digest_of(order.seed->software, order.seed->version) == order.manifest;
+    bool const kept = order.seed && disk.versions.contains(*order.seed) &&
+                      library_.digest_of(order.seed->software, order.seed->version) == order.manifest;
     bool const fetched_whole = order.objects.contains(order.manifest) && disk.holds(order.manifest);
     bool const has_manifest = kept || (order.patch ? disk.holds(*order.patch) : fetched_whole);
     if (!has_manifest) return violated("{}: {} is staged without its manifest", node, order.release.directory_name());
     std::set<Digest> seed;
     if (order.seed && disk.versions.contains(*order.seed)) {
-        for (auto const& segment : library_.manifest_of(order.seed->software, order.seed->version).segments) seed.insert(segment.digest);
+        for (auto const& segment : library_.manifest_of(order.seed->software, order.seed->version).segments)
+            seed.insert(segment.digest);
     }
     for (auto const& segment : manifest->segments) {
         bool const fetched = order.objects.contains(segment.digest) && disk.holds(segment.digest);
         bool const given = std::ranges::any_of(order.objects, [&](auto const& object) {
-            return order.patch && !seed.empty() && library_.gives(object.first, segment.digest) && disk.holds(object.first);
+            return order.patch && !seed.empty() && library_.gives(object.first, segment.digest) &&
+                   disk.holds(object.first);
         });
         if (!fetched && !given && !seed.contains(segment.digest)) {
             violated("{}: {} is staged without segment {}", node, order.release.directory_name(), segment.digest.hex());
@@ -230,18 +316,22 @@ void Checker::staged(std::string const& node, NodeDisk const& disk, subscriber::
 }
 
 void Checker::switches(std::string const& node, NodeDisk const& disk, ReleaseId const& release, std::size_t holders) {
-    if (!disk.versions.contains(release)) violated("{}: current would point to {}, which is not staged", node, release.directory_name());
+    if (!disk.versions.contains(release))
+        violated("{}: current would point to {}, which is not staged", node, release.directory_name());
     if (holders > 0 && !disk.meddled.contains(release.software)) {  // else they run what somebody pointed `current` to
-        violated("{}: {} is switched to {} while {} processes use it", node, release.software.text(), release.directory_name(), holders);
+        violated("{}: {} is switched to {} while {} processes use it", node, release.software.text(),
+                 release.directory_name(), holders);
     }
 }
 
 void Checker::goes_back(std::string const& node, NodeDisk const& disk, ReleaseId const& from, ReleaseId const& to) {
-    if (!disk.versions.contains(to)) violated("{}: current would point to {}, which is not there", node, to.directory_name());
+    if (!disk.versions.contains(to))
+        violated("{}: current would point to {}, which is not there", node, to.directory_name());
     auto const record = disk.journal.software.find(from.software);
     bool const tried = record != disk.journal.software.end() && record->second.trials.value_or(0) > 2;
     if (disk.unhealthy.contains(from) || tried || disk.meddled.contains(from.software)) return;
-    violated("{}: {} goes back from {} to {} for no reason", node, from.software.text(), from.directory_name(), to.directory_name());
+    violated("{}: {} goes back from {} to {} for no reason", node, from.software.text(), from.directory_name(),
+             to.directory_name());
 }
 
 void Checker::removes(std::string const& node, NodeDisk const& disk, subscriber::RemoveVersions const& order) {
@@ -252,7 +342,9 @@ void Checker::removes(std::string const& node, NodeDisk const& disk, subscriber:
     }
 }
 
-void Checker::told(std::string const& node, std::uint64_t pid, ReleaseId const& ready) { ++told_[{node, pid, ready.seq}]; }
+void Checker::told(std::string const& node, std::uint64_t pid, ReleaseId const& ready) {
+    ++told_[{node, pid, ready.seq}];
+}
 
 void Checker::lock_held(std::string const& node, Duration time) {
     if (time > 60s) violated("{}: nobody could launch for {} s", node, std::chrono::duration<double>(time).count());

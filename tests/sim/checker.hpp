@@ -6,7 +6,7 @@
 #include <string>
 
 #include "broker/broker.hpp"
-#include "subscriber/actions.hpp"
+#include "subscriber/model/actions.hpp"
 #include "tests/sim/hook_checker.hpp"
 #include "tests/sim/library.hpp"
 #include "tests/sim/node_disk.hpp"
@@ -35,18 +35,24 @@ public:
 
     // ---- the broker ----
     void committed(Committed const& message, UpdateInfo const& info);
-    void noted(PeerKey const& node, Noted const& message);
-    void broker_wrote(Tables const& before, store::Batch const& batch, broker::Ledger const& told);
+    void noted(PeerKey const& node, ReportAck const& message);
+    // An operator was answered that this node is removed.
+    void removed(NodeName const& node);
+    // Something is sent to this peer.
+    void served(PeerKey const& peer, Message const& message);
+    void broker_wrote(Tables const& before, store::Batch const& batch, broker::NodeStatusTable const& told);
     // Also after every restart: all that was ever acknowledged is there.
     void broker_has(broker::BrokerState const& state);
-    // The broker was restored from an older copy: what came after it is lost there, and only there. Of a copy that bears no mark the broker
-    // learns so from its nodes: until then it may give numbers twice (DECISIONS.md, 10).
+    // The broker was restored from an older copy: what came after it is lost there, and only there. Of a copy that
+    // bears no mark the broker learns so from its nodes: until then it may give numbers twice (DECISIONS.md, 10).
     enum class Numbers { once, maybe_twice };
     void broker_restored(Tables const& copy, Numbers numbers);
 
     // ---- a node, by its name ----
     void node_wrote(std::string const& node, NodeDisk const& disk);
     void node_starts(std::string const& node, NodeDisk const& disk);
+    // The node is put back to an older copy of itself: what it had beyond that, and said, is as if it had not been.
+    void node_put_back(std::string const& node);
     void reported(std::string const& node, NodeDisk const& disk, Report const& report);
     void asked(std::string const& node, NodeDisk const& disk, Fetch const& fetch);
     void finished(std::string const& node, NodeDisk const& disk, Digest const& object);
@@ -73,7 +79,9 @@ private:
         std::uint64_t events = 0;
     };
     void set(std::string text);
-    void broker_forgets(store::Change const& change, Tables const& before, broker::Ledger const& told);
+    void broker_forgets(store::Change const& change, Tables const& before, broker::NodeStatusTable const& told);
+    void register_changes(store::Change const& change);
+    void write_of_removed(store::Change const& change);
 
     World& world_;
     Library const& library_;
@@ -82,6 +90,8 @@ private:
     std::optional<std::string> violation_;
     std::map<Seq, std::pair<Committed, UpdateInfo>> committed_;
     std::map<std::pair<SoftwareName, PeerKey>, std::uint64_t> noted_;
+    std::map<PeerKey, std::string> enrolled_;  // nodes, durably
+    std::set<PeerKey> removed_nodes_;          // durably
     std::map<std::pair<std::string, SoftwareName>, std::map<std::uint64_t, Report>> reports_;
     std::map<std::tuple<std::string, std::uint64_t, Seq>, std::uint64_t> told_;
     std::map<std::pair<std::string, Digest>, std::uint64_t> fetched_;

@@ -8,7 +8,7 @@ namespace lull::sim {
 
 namespace {
 
-std::uint32_t packed(Standing const& standing) {
+std::uint32_t packed(RolloutStatus const& standing) {
     auto const flags = (standing.active ? 1U : 0U) | (standing.reported ? 2U : 0U) | (standing.wanted ? 4U : 0U);
     return standing.phase | flags << 4 | static_cast<std::uint32_t>(standing.link) << 8;
 }
@@ -21,17 +21,17 @@ std::uint32_t message_of(auto const& event) {
 
 }  // namespace
 
-Standing Standing::of(subscriber::Agent const& agent, SoftwareName const& software) {
-    auto const found = agent.state().software.find(software);
+RolloutStatus RolloutStatus::of(subscriber::Agent const& agent, SoftwareName const& software) {
+    auto const found = agent.updates().find(software);
     auto const link = static_cast<std::uint8_t>(1 + static_cast<unsigned>(agent.link().state()));
-    if (found == agent.state().software.end()) return {.link = link};
-    auto const& record = found->second;
-    bool const active = record.active && record.active->seq == record.entry.seq;
-    return {static_cast<std::uint8_t>(1 + static_cast<unsigned>(record.phase)), active, !agent.state().outbox.contains(software),
-            agent.fetcher().wants_for(software), link};
+    if (found == agent.updates().end()) return {.link = link};
+    auto const& update = found->second;
+    bool const active = update.installed().active == update.target().ref();
+    return {static_cast<std::uint8_t>(1 + static_cast<unsigned>(update.phase())), active,
+            !agent.reports().reports().contains(software), agent.fetcher().wants_for(software), link};
 }
 
-void Coverage::step(Standing const& before, subscriber::Event const& event, Standing const& after) {
+void Coverage::step(RolloutStatus const& before, subscriber::Event const& event, RolloutStatus const& after) {
     standings_.insert(packed(after));
     auto const message = message_of<subscriber::MessageHeard>(event) + message_of<subscriber::AnnouncementHeard>(event);
     auto const what = static_cast<std::uint64_t>(event.index()) << 8 | message;

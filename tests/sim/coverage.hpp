@@ -4,29 +4,29 @@
 #include <set>
 #include <string>
 
-#include "broker/actions.hpp"
-#include "broker/events.hpp"
-#include "subscriber/agent.hpp"
+#include "broker/model/actions.hpp"
+#include "broker/model/events.hpp"
+#include "subscriber/agent/agent.hpp"
 
 namespace lull::sim {
 
 // Where a release stands on a node, as far as it decides what happens next.
-struct Standing {
+struct RolloutStatus {
     std::uint8_t phase = 0;
-    bool active = false;     // it is current
-    bool reported = false;   // the broker has noted it
-    bool wanted = false;     // bytes are with the fetcher
+    bool active = false;    // it is current
+    bool reported = false;  // the broker has noted it
+    bool wanted = false;    // bytes are with the fetcher
     std::uint8_t link = 0;
-    auto operator<=>(Standing const&) const = default;
+    auto operator<=>(RolloutStatus const&) const = default;
 
-    [[nodiscard]] static Standing of(subscriber::Agent const& agent, SoftwareName const& software);
+    [[nodiscard]] static RolloutStatus of(subscriber::Agent const& agent, SoftwareName const& software);
 };
 
 // What runs have reached: how often does not count.
 class Coverage {
 public:
     // A node's step of one software; a release that comes new stands at the default before.
-    void step(Standing const& before, subscriber::Event const& event, Standing const& after);
+    void step(RolloutStatus const& before, subscriber::Event const& event, RolloutStatus const& after);
     // What a broker made of an event: the kinds of its actions, and of the messages that it sends.
     void decision(broker::Event const& event, broker::Actions const& actions);
 

@@ -9,8 +9,8 @@
 
 namespace lull::sim {
 
-// Holds a run against what is promised of hooks: they run where owner and release want them, in their order, on their side of the switch, and
-// what they say counts.
+// Holds a run against what is promised of hooks: they run where owner and release want them, in their order, on their
+// side of the switch, and what they say counts.
 class HookChecker {
 public:
     using Violated = std::function<void(std::string)>;
@@ -23,6 +23,9 @@ public:
     void ended_well(std::string const& node, ReleaseId const& release, Hook const& hook);
     void failed(std::string const& node, ReleaseId const& release) { runs_.erase({node, release.software}); }
     void node_stops(std::string const& node);
+    using Proven = std::map<SoftwareName, Seq>;
+    [[nodiscard]] Proven copy(std::string const& node) const;
+    void put_back(std::string const& node, Proven const& proven);
     void becomes_live(std::string const& node, ReleaseId const& release);
     void reported_active(std::string const& node, ReleaseId const& release);
 

@@ -9,10 +9,11 @@ constexpr std::size_t largest_segment = 24 * 1024;
 
 // Fixed, so that runs can be repeated: the private key is 32 zero bytes.
 SigningKey test_key() {
-    auto key = SigningKey::from_pem("-----BEGIN PRIVATE KEY-----\n"
-                                    "MC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
-                                    "-----END PRIVATE KEY-----\n",
-                                    "");
+    auto key = SigningKey::from_pem(
+        "-----BEGIN PRIVATE KEY-----\n"
+        "MC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+        "-----END PRIVATE KEY-----\n",
+        "");
     LULL_INVARIANT(key.has_value());
     return std::move(*key);
 }
@@ -46,18 +47,24 @@ MadeRelease Library::make(SoftwareName const& software, std::size_t number, Wall
     for (std::size_t i = 0; i < segments.size(); ++i) {
         Bytes const size(objects_.at(segments[i]).size());
         manifest.segments.push_back({segments[i], size});
-        manifest.entries.push_back({.path = fmt::format("file-{}", i), .size = size, .digest = segments[i],
-                                    .segment = static_cast<std::uint32_t>(i), .offset = Bytes(), .target = std::nullopt});
+        manifest.entries.push_back({.path = fmt::format("file-{}", i),
+                                    .size = size,
+                                    .digest = segments[i],
+                                    .segment = static_cast<std::uint32_t>(i),
+                                    .offset = Bytes(),
+                                    .target = std::nullopt});
     }
     LULL_INVARIANT(validate(manifest).has_value());
     auto const content = manifest.content_size();
     auto const digest = keep(encode(seal(encode(manifest), domain::manifest, key_)));
     manifests_.emplace(digest, std::move(manifest));
-    UpdateInfo info{software, version, now, {{any(), digest, Bytes(objects_.at(digest).size()), content, segments.size()}}, {}};
+    UpdateInfo info{
+        software, version, now, {{any(), digest, Bytes(objects_.at(digest).size()), content, segments.size()}}, {}};
     return publish(std::move(info), digest);
 }
 
-std::optional<MadeRelease> Library::make_back(SoftwareName const& software, VersionName const& older, Seq from, WallTime now) {
+std::optional<MadeRelease> Library::make_back(SoftwareName const& software, VersionName const& older, Seq from,
+                                              WallTime now) {
     auto const version = *version_back_to(older, from.value);
     if (by_version_.contains({software, version})) return std::nullopt;
     auto const digest = digest_of(software, older);
@@ -69,6 +76,7 @@ MadeRelease Library::publish(UpdateInfo info, Digest const& manifest) {
     segments.clear();
     for (auto const& segment : manifests_.at(manifest).segments) segments.push_back(segment.digest);
     if (broken_share_) make_activation(info);
+    if (!callable_.empty()) info.callable = std::vector<std::string>{callable_};
     if (staged_) make_rollout(info);
     if (staged_) make_hooks(info);
     LULL_INVARIANT(!info.rollout || validate(*info.rollout).has_value());
@@ -82,7 +90,8 @@ void Library::make_rollout(UpdateInfo& info) {
     if (random_.chance(0.5)) return;
     constexpr std::uint64_t percent = all_nodes / 100;
     Rollout rollout;
-    for (auto share = 1 + random_.below(40); share < 100; share += 20 + random_.below(60)) rollout.stages.push_back(share * percent);
+    for (auto share = 1 + random_.below(40); share < 100; share += 20 + random_.below(60))
+        rollout.stages.push_back(share * percent);
     rollout.stages.push_back(all_nodes);
     rollout.pause = random_.below(60);
     if (random_.chance(0.7)) rollout.halt_on = random_.below(40) * percent;

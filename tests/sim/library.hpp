@@ -3,10 +3,10 @@
 #include <map>
 #include <vector>
 
-#include "broker/events.hpp"
+#include "broker/model/events.hpp"
 #include "schema/patch.hpp"
 #include "schema/update_info.hpp"
-#include "subscriber/layout.hpp"
+#include "subscriber/disk/layout.hpp"
 #include "tests/sim/world.hpp"
 
 namespace lull::sim {
@@ -24,8 +24,8 @@ struct MadeRelease {
 // What becomes of a hook, whenever it runs. kills: it takes the daemon down with it.
 enum class HookFate { works, fails, kills };
 
-// Everything that is ever published: plain bytes by digest, manifests by digest. The bytes are real, so a digest that does not fit
-// is found out.
+// Everything that is ever published: plain bytes by digest, manifests by digest. The bytes are real, so a digest that
+// does not fit is found out.
 class Library {
 public:
     explicit Library(Random& random);
@@ -33,19 +33,26 @@ public:
     // The next release of a software: most segments of the one before, some new ones.
     [[nodiscard]] MadeRelease make(SoftwareName const& software, std::size_t number, WallTime now);
 
-    // A release that goes back to an older one: its contents, in the place of release `from`. None: that was done before.
-    [[nodiscard]] std::optional<MadeRelease> make_back(SoftwareName const& software, VersionName const& older, Seq from, WallTime now);
+    // A release that goes back to an older one: its contents, in the place of release `from`. None: that was done
+    // before.
+    [[nodiscard]] std::optional<MadeRelease> make_back(SoftwareName const& software, VersionName const& older, Seq from,
+                                                       WallTime now);
 
     // A patch from one release to another, with a delta for most of what differs.
     [[nodiscard]] broker::MadePatch const& make_patch(broker::PatchId const& id, broker::Effort effort);
     // Deltas that are made from now on give other bytes than they should with this probability.
     void set_lies(double probability) { lies_ = probability; }
-    // Releases that are made from now on say how they become live, most of them; this share of those with a health check does not pass it.
+    // Releases that are made from now on say how they become live, most of them; this share of those with a health
+    // check does not pass it.
     void set_broken(double share) { broken_share_ = share; }
     // Releases that are made from now on have rollouts and hooks, some of them.
     void set_staged(bool staged) { staged_ = staged; }
+    // Releases that are made from now on list this program as callable.
+    void set_callable(std::string program) { callable_ = std::move(program); }
     [[nodiscard]] static HookFate fate_of(Hook const& hook);
-    [[nodiscard]] bool is_broken(ReleaseId const& release) const { return broken_.contains({release.software, release.version}); }
+    [[nodiscard]] bool is_broken(ReleaseId const& release) const {
+        return broken_.contains({release.software, release.version});
+    }
     // Whether this object is a delta that gives this segment.
     [[nodiscard]] bool gives(Digest const& delta, Digest const& segment) const;
 
@@ -55,7 +62,9 @@ public:
     [[nodiscard]] Digest const& digest_of(SoftwareName const& software, VersionName const& version) const {
         return by_version_.at({software, version});
     }
-    [[nodiscard]] UpdateInfo const& info_of(ReleaseId const& release) const { return infos_.at({release.software, release.version}); }
+    [[nodiscard]] UpdateInfo const& info_of(ReleaseId const& release) const {
+        return infos_.at({release.software, release.version});
+    }
     [[nodiscard]] Ed25519Public public_key() const { return key_.public_key(); }
 
 private:
@@ -74,10 +83,11 @@ private:
     std::map<std::pair<SoftwareName, VersionName>, UpdateInfo> infos_;
     std::map<SoftwareName, std::vector<Digest>> newest_;  // segments
     std::map<std::pair<broker::PatchId, broker::Effort>, broker::MadePatch> patches_;
-    std::set<std::pair<Digest, Digest>> deltas_;          // of those that are right: delta, segment
+    std::set<std::pair<Digest, Digest>> deltas_;  // of those that are right: delta, segment
     double lies_ = 0;
     std::optional<double> broken_share_;
     bool staged_ = false;
+    std::string callable_;
     std::set<std::pair<SoftwareName, VersionName>> broken_;
 };
 

@@ -28,6 +28,7 @@ void Network::subscribe(Peer& peer) {
 void Network::announce_to(Peer& peer, Message const& message, Duration delay) {
     world_.after(delay, [this, &peer, message] {
         if (!subscribers_.contains(peer.key()) || silent(peer.key())) return;
+        if (hub_->up() && !hub_->admits(peer.key())) return;
         count(peer, message, {});
         peer.announced(message);
     });
@@ -38,7 +39,8 @@ void Network::announce(Message const& message) {
     for (auto& [key, subscriber] : subscribers_) {
         if (!subscriber.peer->subscribes(message) || random.chance(faults_.announcement_lost)) continue;
         auto const late = random.chance(faults_.announcement_late);
-        announce_to(*subscriber.peer, message, late ? random.between(0s, 20s) : subscriber.lane.pass(world_.now(), latency()));
+        announce_to(*subscriber.peer, message,
+                    late ? random.between(0s, 20s) : subscriber.lane.pass(world_.now(), latency()));
         if (random.chance(faults_.announcement_twice)) announce_to(*subscriber.peer, message, random.between(0s, 5s));
     }
 }
@@ -75,7 +77,8 @@ void Network::reconnect(Peer& peer) {
 // ---- bytes ----
 
 void Network::count(Peer const& peer, Message const& message, Buffer const& payload) {
-    if (counting_) carried_[peer.key()] += Bytes(wire::header_size + wire::encode_body(message).size() + payload.size());
+    if (counting_)
+        carried_[peer.key()] += Bytes(wire::header_size + wire::encode_body(message).size() + payload.size());
 }
 
 Bytes Network::carried(Peer const& peer) const {
@@ -91,8 +94,8 @@ ConnectionId Network::connect(Peer& peer) {
     world_.after(latency() * 2, [this, id] {
         auto* connection = find(id);
         if (connection == nullptr || connection->broken || silent(connection->peer->key())) return;
-        if (hub_->up()) return connection->peer->connected(id);
-        break_session(id);
+        if (!hub_->up()) return break_session(id);
+        if (hub_->admits(connection->peer->key())) connection->peer->connected(id);
     });
     return id;
 }
@@ -106,6 +109,12 @@ void Network::break_session(ConnectionId id) {
     world_.after(world_.random().between(1ms, 3s), [this, id] {
         if (auto* broken = find(id)) broken->peer->disconnected(id);
     });
+}
+
+void Network::close_all(PeerKey const& peer) {
+    for (auto const& [id, connection] : std::map(connections_)) {
+        if (connection.peer->key() == peer) world_.after(latency(), [this, id = id] { break_session(id); });
+    }
 }
 
 void Network::to_hub(ConnectionId id, Message const& message, Buffer const& payload) {
@@ -124,7 +133,8 @@ void Network::to_hub(ConnectionId id, Message const& message, Buffer const& payl
     for (auto left = copies(); left > 0; --left) {
         world_.after(connection->up.pass(world_.now(), latency()), [this, id, message, payload] {
             auto* arriving = find(id);
-            if (arriving != nullptr && !arriving->broken && hub_->up()) hub_->arrived(id, arriving->peer->key(), message, payload);
+            if (arriving != nullptr && !arriving->broken && hub_->up())
+                hub_->arrived(id, arriving->peer->key(), message, payload);
         });
     }
 }
@@ -133,7 +143,8 @@ void Network::to_peer(ConnectionId id, Message const& message, Buffer const& pay
     auto* connection = find(id);
     if (connection != nullptr && world_.random().chance(faults_.session_breaks)) break_session(id);
     if (connection == nullptr || connection->broken) {
-        if (world_.random().chance(0.5)) world_.after(Duration(1), [this, id] { hub_->gone(id); });  // EHOSTUNREACH, or not yet
+        if (world_.random().chance(0.5))
+            world_.after(Duration(1), [this, id] { hub_->gone(id); });  // EHOSTUNREACH, or not yet
         return;
     }
     count(*connection->peer, message, payload);

@@ -12,13 +12,13 @@ using ConnectionId = std::uint64_t;
 
 // What can go wrong between broker and peers. Probabilities.
 struct NetworkFaults {
-    double announcement_lost = 0;     // one node's copy
+    double announcement_lost = 0;  // one node's copy
     double announcement_twice = 0;
-    double announcement_late = 0;     // seconds later, behind others
-    double message_lost = 0;          // a single message of a session; TCP never does that, a full queue may
+    double announcement_late = 0;  // seconds later, behind others
+    double message_lost = 0;       // a single message of a session; TCP never does that, a full queue may
     double message_twice = 0;
-    double session_breaks = 0;        // with a message: whatever is under way in both directions is lost
-    double break_untold = 0;          // the peer is not told of it
+    double session_breaks = 0;  // with a message: whatever is under way in both directions is lost
+    double break_untold = 0;    // the peer is not told of it
 };
 
 // A node or a publisher, as the network sees it.
@@ -39,9 +39,12 @@ class Hub {
 public:
     virtual ~Hub() = default;
     [[nodiscard]] virtual bool up() const = 0;
-    virtual void arrived(ConnectionId connection, PeerKey const& peer, Message const& message, Buffer const& payload) = 0;
+    virtual void arrived(ConnectionId connection, PeerKey const& peer, Message const& message,
+                         Buffer const& payload) = 0;
     virtual void gone(ConnectionId connection) = 0;
     [[nodiscard]] virtual Head welcome() const = 0;
+    // As the authenticator decides.
+    [[nodiscard]] virtual bool admits(PeerKey const& peer) const = 0;
 };
 
 // Announcements, and sessions of the exchange: each direction keeps its order, with random latency.
@@ -68,10 +71,11 @@ public:
     void hub_came_up();
 
     void break_session(ConnectionId connection);
+    void close_all(PeerKey const& peer);
 
     // ---- partitions ----
-    // Silence: nothing passes between this peer and the hub, and nobody is told. What was connected stays dead for good, as behind a
-    // router that has lost its table.
+    // Silence: nothing passes between this peer and the hub, and nobody is told. What was connected stays dead for
+    // good, as behind a router that has lost its table.
     void cut_off(Peer const& peer);
     void reconnect(Peer& peer);
 

@@ -26,7 +26,8 @@ void NodeDisk::apply(store::Batch const& batch) {
         if (change.table == subscriber::journal::meta) {
             apply_meta(as_text(change.key), *change.value);
         } else if (change.table == subscriber::journal::software) {
-            journal.software[*SoftwareName::parse(as_text(change.key))] = decoded<subscriber::SoftwareRecord>(*change.value);
+            journal.software[*SoftwareName::parse(as_text(change.key))] = decoded<subscriber::SoftwareRecord>(
+                *change.value);
         } else if (change.table == subscriber::journal::outbox) {
             auto const name = *SoftwareName::parse(as_text(change.key));
             if (change.value) {
@@ -82,11 +83,13 @@ bool NodeDisk::holds(Digest const& object) const {
 }
 
 void NodeDisk::sync_names(SoftwareName const& software) {
-    std::erase_if(durable_versions_, [&](auto const& version) { return version.software == software && !versions.contains(version); });
+    std::erase_if(durable_versions_,
+                  [&](auto const& version) { return version.software == software && !versions.contains(version); });
     for (auto const& version : versions) {
         if (version.software == software) durable_versions_.insert(version);
     }
-    if (auto const found = current.find(software); found != current.end()) durable_current_.insert_or_assign(software, found->second);
+    if (auto const found = current.find(software); found != current.end())
+        durable_current_.insert_or_assign(software, found->second);
 }
 
 void NodeDisk::remove_tree(ReleaseId const& release) {
@@ -108,13 +111,15 @@ void NodeDisk::cut_power(Random& random) {
         file.synced = file.bytes.size();
         file.good.reset();
     }
-    std::erase_if(versions, [&](auto const& version) { return !durable_versions_.contains(version) && random.chance(0.5); });
+    std::erase_if(versions,
+                  [&](auto const& version) { return !durable_versions_.contains(version) && random.chance(0.5); });
     for (auto& [software, release] : current) {
         auto const durable = durable_current_.find(software);
         bool const falls_back = durable != durable_current_.end() && durable->second != release && random.chance(0.5);
         if (falls_back) release = durable->second;
     }
-    std::erase_if(current, [&](auto const& entry) { return !durable_current_.contains(entry.first) && random.chance(0.5); });
+    std::erase_if(current,
+                  [&](auto const& entry) { return !durable_current_.contains(entry.first) && random.chance(0.5); });
     for (auto const& version : std::set(versions)) sync_names(version.software);
 }
 

@@ -4,14 +4,15 @@
 #include <optional>
 #include <set>
 
-#include "subscriber/records.hpp"
+#include "subscriber/journal/journal.hpp"
 #include "tests/sim/world.hpp"
 
 namespace lull::sim {
 
 using subscriber::ReleaseId;
 
-// What a node has on its disk: durable, but for the unsynced ends of files, and for names in directories that were not synced.
+// What a node has on its disk: durable, but for the unsynced ends of files, and for names in directories that were not
+// synced.
 class NodeDisk {
 public:
     struct File {
@@ -26,18 +27,18 @@ public:
         [[nodiscard]] bool none() const { return seen.empty() && unseen.empty(); }
     };
 
-    subscriber::JournalState journal;             // durable batches, decoded
+    subscriber::JournalState journal;  // durable batches, decoded
     std::map<Digest, File> incoming;
-    std::set<ReleaseId> versions;                 // complete trees
+    std::set<ReleaseId> versions;  // complete trees
     std::map<SoftwareName, ReleaseId> current;
-    std::map<ReleaseId, Drift> drift;             // what somebody did to trees
-    std::set<SoftwareName> meddled;               // software of which somebody took a tree or moved `current`
-    std::set<SoftwareName> ended;                 // software whose users were ended for a switch, and not started again
-    std::set<ReleaseId> unhealthy;                // releases of which the node was told that they do not work
+    std::map<ReleaseId, Drift> drift;  // what somebody did to trees
+    std::set<SoftwareName> meddled;    // software of which somebody took a tree or moved `current`
+    std::set<SoftwareName> ended;      // software whose users were ended for a switch, and not started again
+    std::set<ReleaseId> unhealthy;     // releases of which the node was told that they do not work
     bool full = false;
-    double damage = 0;                            // probability that a write flips a bit
-    std::set<Digest> damaged;                     // files in which that happened
-    std::set<Digest> rewritten;                   // begun anew while the journal had a record of them
+    double damage = 0;           // probability that a write flips a bit
+    std::set<Digest> damaged;    // files in which that happened
+    std::set<Digest> rewritten;  // begun anew while the journal had a record of them
 
     void apply(store::Batch const& batch);
     void write(Digest const& object, Bytes offset, View bytes, Random& random);

@@ -41,7 +41,8 @@ struct Outage {
             auto const name = simulation.software(i);
             std::set<Digest> here;
             auto const version = [](std::size_t number) { return *VersionName::parse(fmt::format("1.{}", number)); };
-            for (auto const& segment : simulation.library().manifest_of(name, version(1)).segments) here.insert(segment.digest);
+            for (auto const& segment : simulation.library().manifest_of(name, version(1)).segments)
+                here.insert(segment.digest);
             for (auto const& segment : simulation.library().manifest_of(name, version(releases + 1)).segments) {
                 if (!here.contains(segment.digest)) total += segment.size;
             }
@@ -55,9 +56,11 @@ struct Outage {
         REQUIRE(took);
         CHECK(simulation.checker().violation().value_or("") == "");
         auto const a_node = Bytes((carried() - before).count() / simulation.nodes());
-        fmt::print("{}: all {} nodes have the newest of {} releases {} s after it; {} a node, {} of it contents, {} before\n", what,
-                   simulation.nodes(), releases * software, std::chrono::duration_cast<std::chrono::seconds>(*took).count(),
-                   to_text(a_node), to_text(content_of_newest()), to_text(Bytes(before.count() / simulation.nodes())));
+        fmt::print(
+            "{}: all {} nodes have the newest of {} releases {} s after it; {} a node, {} of it contents, {} before\n",
+            what, simulation.nodes(), releases * software,
+            std::chrono::duration_cast<std::chrono::seconds>(*took).count(), to_text(a_node),
+            to_text(content_of_newest()), to_text(Bytes(before.count() / simulation.nodes())));
         CHECK(a_node.count() < content_of_newest().count() * most_percent / 100);
     }
 };
@@ -69,7 +72,8 @@ TEST_CASE("a week without the broker: everybody has the newest of the fifty rele
     outage.simulation.broker().crash();
     outage.publish_in(week);  // the publishers keep at it
     outage.simulation.broker().start();
-    outage.converges("a broker that was down for a week", 180);  // what comes out one after the other may be fetched in between
+    outage.converges("a broker that was down for a week",
+                     180);  // what comes out one after the other may be fetched in between
 }
 
 TEST_CASE("a week without the network: everybody goes straight to the newest of the fifty releases") {

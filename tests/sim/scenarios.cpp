@@ -37,6 +37,8 @@ Scenario everything() {
     scenario.patch_lies = 0.05;
     scenario.broken = 0.2;
     scenario.holds = 6;
+    scenario.put_back = 3;
+    scenario.removed = 3;
     return scenario;
 }
 
@@ -60,15 +62,18 @@ Scenario some_of_it(std::uint64_t seed) {
     auto const some = [&](auto& what) {
         if (random.chance(0.4)) what = {};
     };
-    auto const share = [&](std::size_t& what) { what = random.chance(0.4) ? 0 : 1 + random.below(what * scenario.nodes / 8 + 1); };
+    auto const share = [&](std::size_t& what) {
+        what = random.chance(0.4) ? 0 : 1 + random.below(what * scenario.nodes / 8 + 1);
+    };
     some(scenario.network);
-    for (auto* fault : {&scenario.node.crash_at_action, &scenario.node.damage, &scenario.node.use_unknown, &scenario.node.journal_fails,
-                        &scenario.node.sync_fails, &scenario.node.write_fails, &scenario.node.work_fails}) {
+    for (auto* fault : {&scenario.node.crash_at_action, &scenario.node.damage, &scenario.node.use_unknown,
+                        &scenario.node.journal_fails, &scenario.node.sync_fails, &scenario.node.write_fails,
+                        &scenario.node.work_fails}) {
         some(*fault);
         if (random.chance(0.2)) *fault *= 10;
     }
-    for (auto* count : {&scenario.node_crashes, &scenario.node_holidays, &scenario.full_disks, &scenario.partitions, &scenario.clock_jumps,
-                        &scenario.meddling}) {
+    for (auto* count : {&scenario.node_crashes, &scenario.node_holidays, &scenario.full_disks, &scenario.partitions,
+                        &scenario.clock_jumps, &scenario.meddling, &scenario.put_back, &scenario.removed}) {
         share(*count);
     }
     some(scenario.broker_crashes);
@@ -77,7 +82,8 @@ Scenario some_of_it(std::uint64_t seed) {
     some(scenario.patch_lies);
     some(scenario.broken);
     some(scenario.holds);
-    if (random.chance(0.3)) scenario.restored = random.chance(0.5) ? SimBroker::Copy::marked : SimBroker::Copy::unmarked;
+    if (random.chance(0.3))
+        scenario.restored = random.chance(0.5) ? SimBroker::Copy::marked : SimBroker::Copy::unmarked;
     // Of what is published with a clock that is years ahead nobody can tell that it came later.
     if (scenario.restored) scenario.clock_jumps = 0;
     if (scenario.restored == SimBroker::Copy::unmarked) scenario.releases = std::min<std::size_t>(scenario.releases, 3);

@@ -13,8 +13,8 @@ namespace lull::sim {
 // That, and an operator who orders this and that, rollouts, hooks, and releases that go back.
 [[nodiscard]] Scenario ordered();
 
-// Some of it: what, how often, and on how many nodes (up to a hundred) depends on the seed. A few kinds of trouble at a time reach what
-// all of them together hide.
+// Some of it: what, how often, and on how many nodes (up to a hundred) depends on the seed. A few kinds of trouble at a
+// time reach what all of them together hide.
 [[nodiscard]] Scenario some_of_it(std::uint64_t seed);
 
 }  // namespace lull::sim

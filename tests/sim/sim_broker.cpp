@@ -11,10 +11,16 @@ namespace {
 constexpr Epoch epoch{77};
 
 // Small, so that windows, queues and the cap are reached.
-broker::BrokerSettings settings() {
+broker::BrokerSettings settings(std::uint64_t life) {
     broker::BrokerSettings small;
     small.sender = {.frame = KiB(4), .window = KiB(32), .first_window = KiB(4), .cap = KiB(128), .transfers = 6};
     small.keep = 2;
+    // Ids are forgotten soon, so that old ones come again.
+    small.calls.keep = 1min;
+    small.calls.shown = 10;
+    small.calls.rate = ByteRate(300'000);
+    small.calls.queue = 4;
+    small.calls.life = life;
     return small;
 }
 
@@ -47,13 +53,18 @@ void load_table(Tables const& tables, Part& part) {
 }  // namespace
 
 SimBroker::SimBroker(World& world, Network& network, Library& library, Checker& checker, Coverage& coverage)
-    : world_(world), network_(network), library_(library), checker_(checker), coverage_(coverage) {
+    : world_(world),
+      network_(network),
+      library_(library),
+      checker_(checker),
+      coverage_(coverage) {
     network_.attach(*this);
 }
 
 void SimBroker::enrol(PeerKey const& key, broker::Peer const& peer) {
-    tables_.apply({broker::Peers::change(key, peer)});
-    if (peer.role == Role::node) checker_.orders().enrolled(key, *NodeName::parse(peer.name));
+    store::Batch const batch{broker::Peers::change(key, peer)};
+    checker_.broker_wrote(tables_, batch, {});
+    tables_.apply(batch);
 }
 
 // As load_log_identity() reads it from a database.
@@ -72,11 +83,11 @@ broker::LogIdentity SimBroker::identity() const {
 broker::BrokerState SimBroker::load() const {
     broker::BrokerState state(identity());
     load_table(tables_, state.peers);
-    load_table(tables_, state.catalogue);
-    load_table(tables_, state.ledger);
+    load_table(tables_, state.release_log);
+    load_table(tables_, state.node_status);
     if (plant_ != Plant::forgets_orders) load_table(tables_, state.orders);
     load_table(tables_, state.patches);
-    load_table(tables_, state.sightings);
+    load_table(tables_, state.last_seen);
     return state;
 }
 
@@ -106,7 +117,7 @@ void SimBroker::restore() {
 void SimBroker::renew_copied_log() {
     auto const old = identity();
     if (!old.copied) return;
-    auto const head = load().catalogue.head();
+    auto const head = load().release_log.head();
     auto fresh = renewed(old, head, Epoch{1 + world_.random().below(1'000'000)}, moment().wall);
     if (plant_ == Plant::reuses_numbers) fresh.used = old.used;
     tables_.apply(changes_to(fresh));
@@ -117,8 +128,8 @@ void SimBroker::start() {
     renew_copied_log();
     auto state = load();
     checker_.broker_has(state);
-    world_.trace("broker: starts at release {}", state.catalogue.head().value);
-    broker_ = std::make_unique<broker::Broker>(std::move(state), *this, settings());
+    world_.trace("broker: starts at release {}", state.release_log.head().value);
+    broker_ = std::make_unique<broker::Broker>(std::move(state), *this, settings(life_));
     governed_ = world_.random().chance(0.5);
     turn_due_ = {};
     welcome_ = broker_->head(moment().wall);
@@ -148,7 +159,7 @@ void SimBroker::tick() {
     if (full_) {
         checker_.orders().broker_cannot_write();
     } else {
-        checker_.orders().broker_lives(state().ledger);
+        checker_.orders().broker_lives(state().node_status);
     }
     later(1s, [this] { tick(); });
 }
@@ -183,13 +194,18 @@ broker::SessionId SimBroker::session_of(ConnectionId connection) {
     auto const session = ++last_session_;
     sessions_[connection] = session;
     connections_[session] = {connection, peers_[connection]};
-    if (governed_) raise(broker::WayKnown{session, {fmt::format("site {}", world_.random().below(8)), {}}});
+    if (governed_) raise(broker::RouteKnown{session, {fmt::format("site {}", world_.random().below(8)), {}}});
     return session;
 }
 
 void SimBroker::arrived(ConnectionId connection, PeerKey const& peer, Message const& message, Buffer const& payload) {
     peers_[connection] = peer;
-    raise(broker::MessageArrived{session_of(connection), peer, message, payload});
+    auto heard = message;
+    auto* const call = std::get_if<Call>(&heard);
+    auto* const hello = std::get_if<Hello>(&heard);
+    if (hello != nullptr && plant_ == Plant::trusts_revisions) hello->inventory.reset();
+    if (call != nullptr && plant_ == Plant::takes_old_calls) call->life = life_;
+    raise(broker::MessageArrived{session_of(connection), peer, std::move(heard), payload});
 }
 
 void SimBroker::gone(ConnectionId connection) {
@@ -201,12 +217,31 @@ void SimBroker::ingest(PeerKey const& peer, Update const& update) {
     if (up()) raise(broker::UpdateArrived{peer, update});
 }
 
+void SimBroker::perform(broker::Send const& action) {
+    if (plant_ == Plant::goes_twice) go_twice(action);
+    send(action.session, spoilt(action.message), action.payload);
+}
+
+// Another executor gets the same offer, and CALL-GO with it.
+void SimBroker::go_twice(broker::Send const& action) {
+    if (auto const* offer = std::get_if<CallOffer>(&action.message)) offers_[offer->id] = *offer;
+    auto const* go = std::get_if<CallGo>(&action.message);
+    if (go == nullptr) return;
+    for (auto const& [session, connection] : connections_) {
+        if (session == action.session) continue;
+        send(session, offers_.at(go->id), {});
+        send(session, *go, {});
+    }
+}
+
 void SimBroker::send(broker::SessionId session, Message const& message, Buffer const& payload) {
     auto const known = connections_.find(session);
     if (known == connections_.end()) return;  // closed meanwhile
+    checker_.served(known->second.second, message);
     // What a restored log does not know has no row in its ledger.
-    auto const* noted = std::get_if<Noted>(&message);
-    if (noted != nullptr && state().catalogue.newest(noted->software) != nullptr) checker_.noted(known->second.second, *noted);
+    auto const* noted = std::get_if<ReportAck>(&message);
+    if (noted != nullptr && state().release_log.newest(noted->software) != nullptr)
+        checker_.noted(known->second.second, *noted);
     network_.to_peer(known->second.first, message, payload);
 }
 
@@ -254,22 +289,31 @@ void SimBroker::perform(broker::Persist& action) {
         open_all(set.orders);
         change.value = encode(set);
     }
+    if (plant_ == Plant::keeps_removed) {
+        std::erase_if(action.batch, [](store::Change const& change) {
+            return change.table == std::string_view(broker::Peers::table) && !change.value;
+        });
+    }
     bool const early = plant_ == Plant::acknowledges_before_durable;
     auto const ticket = action.ticket;
     if (full_) {
-        later(writer_.pass(world_.now(), 5ms), [this, ticket] { raise(broker::BatchDone{ticket, fail(Fault::no_space, "disk full")}); });
+        later(writer_.pass(world_.now(), 5ms), [this, ticket] {
+            raise(broker::BatchDone{ticket, fail(Fault::no_space, "disk full")});
+        });
         return;
     }
     auto const durable = writer_.pass(world_.now(), world_.random().between(2ms, 40ms));
     later(durable, [this, batch = std::move(action.batch)] {
-        checker_.broker_wrote(tables_, batch, state().ledger);
+        checker_.broker_wrote(tables_, batch, state().node_status);
         tables_.apply(batch);
     });
-    later(early ? Duration(1) : writer_.pass(world_.now(), durable + 1ms), [this, ticket] { raise(broker::BatchDone{ticket, {}}); });
+    later(early ? Duration(1) : writer_.pass(world_.now(), durable + 1ms), [this, ticket] {
+        raise(broker::BatchDone{ticket, {}});
+    });
 }
 
 void SimBroker::perform(broker::KeepObject const& action) {
-    later(keeper_.pass(world_.now(), world_.random().between(2ms, 30ms)), [this, action] {
+    later(object_writer_.pass(world_.now(), world_.random().between(2ms, 30ms)), [this, action] {
         Status status;
         if (sha256(action.stored) != action.shape.object) {
             status = fail(Fault::damaged, "the object is damaged");
@@ -304,10 +348,11 @@ void SimBroker::perform(broker::ListNeeded const& action) {
 void SimBroker::perform(broker::RemoveOthers const& action) {
     auto const before = objects_.size();
     std::erase_if(objects_, [&](auto const& object) { return !action.needed.contains(object.first); });
-    for (auto const& release : state().catalogue.log()) {
+    for (auto const& release : state().release_log.log()) {
         for (auto const& build : release.info.builds) {
             for (auto const& segment : library_.manifest(build.manifest)->segments) {
-                if (!objects_.contains(segment.digest)) checker_.violated("an object of release {} was removed", release.entry.seq.value);
+                if (!objects_.contains(segment.digest))
+                    checker_.violated("an object of release {} was removed", release.entry.seq.value);
             }
         }
     }
@@ -316,7 +361,9 @@ void SimBroker::perform(broker::RemoveOthers const& action) {
             if (!objects_.contains(delta)) checker_.violated("a delta of patch {} was removed", made.object.hex());
         }
     }
-    later(world_.random().between(1ms, 30ms), [this, gone = before - objects_.size()] { raise(broker::OthersRemoved{gone, Bytes()}); });
+    later(world_.random().between(1ms, 30ms), [this, gone = before - objects_.size()] {
+        raise(broker::OthersRemoved{gone, Bytes()});
+    });
 }
 
 // Its disk keeps what it has.
@@ -328,7 +375,8 @@ void SimBroker::perform(broker::MakePatch const& action) {
     auto const longest = action.effort == broker::Effort::quick ? Duration(2s) : Duration(40s);
     later(world_.random().between(100ms, longest), [this, id = action.patch, effort = action.effort] {
         if (full_ || world_.random().chance(0.05)) {
-            return raise(broker::PatchMade{id, effort, fail(full_ ? Fault::no_space : Fault::failed, "it cannot be made")});
+            return raise(
+                broker::PatchMade{id, effort, fail(full_ ? Fault::no_space : Fault::failed, "it cannot be made")});
         }
         auto const& made = library_.make_patch(id, effort);
         auto const keep = [&](Digest const& object) {

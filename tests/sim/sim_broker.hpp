@@ -17,14 +17,19 @@ public:
     enum class Plant {
         none,
         acknowledges_before_durable,
-        reuses_numbers,  // a copy that is run numbers releases as the log did that it was made of
-        forgets_orders,  // it starts without those that it had
+        reuses_numbers,    // a copy that is run numbers releases as the log did that it was made of
+        forgets_orders,    // it starts without those that it had
         opens_all_stages,  // where a rollout halts, all nodes' turn comes
+        takes_old_calls,   // a call of an earlier life counts as one of this life
+        goes_twice,        // another executor is told to begin as well
+        trusts_revisions,  // it does not compare the inventories of nodes with its table
+        keeps_removed,     // a node's key that is removed stays in the register on the disk
     };
 
     SimBroker(World& world, Network& network, Library& library, Checker& checker, Coverage& coverage);
 
     void enrol(PeerKey const& key, broker::Peer const& peer);
+    [[nodiscard]] bool admits(PeerKey const& peer) const override { return up() && state().peers.find(peer); }
     void plant(Plant plant) { plant_ = plant; }
     void set_disk_full(bool full) { full_ = full; }
 
@@ -63,11 +68,13 @@ private:
     void send(broker::SessionId session, Message const& message, Buffer const& payload);
     [[nodiscard]] Message spoilt(Message message) const;
 
-    void perform(broker::Send const& action) { send(action.session, spoilt(action.message), {}); }
+    void perform(broker::Send const& action);
+    void go_twice(broker::Send const& action);
     void perform(broker::SendFrame const& action);
     void perform(broker::SendProbe const& action);
     void perform(broker::SetPacing const&) {}
     void perform(broker::CloseSession const& action);
+    void perform(broker::CloseConnections const& action) { network_.close_all(action.peer); }
     void perform(broker::Announce const& action) { network_.announce(spoilt(action.message)); }
     void perform(broker::SetWelcome const& action) { welcome_ = action.head; }
     void perform(broker::Persist& action);
@@ -86,6 +93,7 @@ private:
     Coverage& coverage_;
     std::chrono::seconds clock_shift_{};
     Plant plant_ = Plant::none;
+    std::map<CallId, CallOffer> offers_;
 
     // Durable.
     Tables tables_;
@@ -99,7 +107,7 @@ private:
     bool full_ = false;
     Head welcome_;
     Lane writer_;
-    Lane keeper_;
+    Lane object_writer_;
     Lane reader_;
     std::map<ConnectionId, broker::SessionId> sessions_;
     std::map<broker::SessionId, std::pair<ConnectionId, PeerKey>> connections_;

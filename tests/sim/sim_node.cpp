@@ -101,6 +101,7 @@ void SimNode::stop(End end) {
     agent_.reset();
     events_.clear();
     watched_.clear();
+    jobs_.clear();
     failed_at_.clear();
     network_.unsubscribe(*this);
     network_.disconnect(std::exchange(connection_, 0));
@@ -109,6 +110,31 @@ void SimNode::stop(End end) {
         disk_.cut_power(world_.random());
     }
     users_.unlock_all();
+}
+
+void SimNode::copy() {
+    if (retired_) return;
+    copy_ = Copy{disk_, checker_.hooks().copy(name_)};
+    copy_->disk.cut_power(world_.random());
+}
+
+void SimNode::put_back() {
+    if (!copy_ || retired_) return;
+    stop(End::power_cut);
+    world_.trace("{}: is put back to an older copy, at release {}", name_, copy_->disk.journal.cursor.seq.value);
+    bool const full = disk_.full;
+    disk_ = copy_->disk;
+    disk_.full = full;
+    disk_.damage = faults_.damage;
+    said_.clear();
+    checker_.node_put_back(name_);
+    checker_.hooks().put_back(name_, copy_->proven);
+}
+
+void SimNode::rejoin(PeerKey const& key) {
+    stop(End::killed);
+    key_ = key;
+    start();
 }
 
 void SimNode::retire() {
@@ -149,16 +175,16 @@ void SimNode::raise(Event event, Buffer payload) {
     if (up()) arm();
 }
 
-std::map<SoftwareName, Standing> SimNode::standings() const {
-    std::map<SoftwareName, Standing> standings;
-    for (auto const& [software, record] : agent_->state().software) standings[software] = Standing::of(*agent_, software);
+std::map<SoftwareName, RolloutStatus> SimNode::standings() const {
+    std::map<SoftwareName, RolloutStatus> standings;
+    for (auto const& [software, update] : agent_->updates()) standings[software] = RolloutStatus::of(*agent_, software);
     return standings;
 }
 
-void SimNode::cover(std::map<SoftwareName, Standing> const& before, Event const& event) {
+void SimNode::cover(std::map<SoftwareName, RolloutStatus> const& before, Event const& event) {
     for (auto const& [software, standing] : standings()) {
         auto const known = before.find(software);
-        coverage_.step(known == before.end() ? Standing{} : known->second, event, standing);
+        coverage_.step(known == before.end() ? RolloutStatus{} : known->second, event, standing);
     }
 }
 
@@ -258,7 +284,9 @@ void SimNode::perform(Persist& action) {
         checker_.node_wrote(name_, disk_);
     });
     bool const early = plant_ == NodePlant::tells_batches_early;
-    later(early ? Duration(1) : journal_.pass(world_.now(), durable + 500us), [this, ticket] { raise(BatchDone{ticket, {}}); });
+    later(early ? Duration(1) : journal_.pass(world_.now(), durable + 500us), [this, ticket] {
+        raise(BatchDone{ticket, {}});
+    });
 }
 
 }  // namespace lull::sim

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "schema/patch.hpp"
-#include "subscriber/agent.hpp"
+#include "subscriber/agent/agent.hpp"
 #include "tests/sim/coverage.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/users.hpp"
@@ -15,33 +15,33 @@ namespace lull::sim {
 // Bugs of the shell that the checker must find.
 enum class NodePlant {
     none,
-    tells_batches_early,      // BatchDone before the batch is durable
-    cursor_without_records,   // a batch is torn: the cursor gets through, the records do not
-    claims_unsynced_bytes,    // ObjectSynced without fsync
-    skips_verification,       // objects are called good without a look at them
-    finds_nobody,             // the version is always free
-    says_reports_once,        // REPORT is not repeated
-    keeps_lock,               // LetGo is ignored
-    forgets_directory_sync,   // SwitchEnded while the new `current` is not durable
-    overlooks_drift,          // a scan finds nothing
-    trusts_deltas,            // what a delta gives is not compared with the manifest
-    ignores_holds,            // the agent is not told of them
-    calls_all_healthy,        // health checks are not run
-    leaves_users_ended,       // who was ended for a switch is not started again
-    ignores_rollout,          // it hears that its turn has come whenever anybody's has
-    runs_hooks_anyway,        // also those that its owner does not allow
+    tells_batches_early,     // BatchDone before the batch is durable
+    cursor_without_records,  // a batch is torn: the cursor gets through, the records do not
+    claims_unsynced_bytes,   // ObjectSynced without fsync
+    skips_verification,      // objects are called good without a look at them
+    finds_nobody,            // the version is always free
+    says_reports_once,       // REPORT is not repeated
+    keeps_lock,              // LetGo is ignored
+    forgets_directory_sync,  // SwitchEnded while the new `current` is not durable
+    overlooks_drift,         // a scan finds nothing
+    trusts_deltas,           // what a delta gives is not compared with the manifest
+    ignores_holds,           // the agent is not told of them
+    calls_all_healthy,       // health checks are not run
+    leaves_users_ended,      // who was ended for a switch is not started again
+    ignores_rollout,         // it hears that its turn has come whenever anybody's has
+    runs_hooks_anyway,       // also those that its owner does not allow
 };
 
 // What can go wrong on a node. Probabilities.
 struct NodeFaults {
-    double crash_at_action = 0;   // after any single action
-    double damage = 0;            // of a written frame
-    double use_unknown = 0;       // the look at who uses a version fails
-    double journal_fails = 0;     // a batch cannot be written: the process ends
-    double sync_fails = 0;        // an fsync fails: the process ends
-    double write_fails = 0;       // a frame is written in part
-    double work_fails = 0;        // a plan, a tree or a switch fails
-    double hook_kills = 0;        // a hook that works otherwise takes the daemon with it
+    double crash_at_action = 0;  // after any single action
+    double damage = 0;           // of a written frame
+    double use_unknown = 0;      // the look at who uses a version fails
+    double journal_fails = 0;    // a batch cannot be written: the process ends
+    double sync_fails = 0;       // an fsync fails: the process ends
+    double write_fails = 0;      // a frame is written in part
+    double work_fails = 0;       // a plan, a tree or a switch fails
+    double hook_kills = 0;       // a hook that works otherwise takes the daemon with it
 };
 
 // The shell around an agent: disk, people, workers with random delays, and crashes.
@@ -76,6 +76,11 @@ public:
     void start();
     enum class End { killed, power_cut };
     void stop(End end);
+    // As a snapshot of a virtual machine or the image of an SD card: the node is stopped, and has the disk of its copy.
+    void copy();
+    void put_back();
+    // It joins with another key, on the disk that it has.
+    void rejoin(PeerKey const& key);
     // It is off for good.
     void retire();
 
@@ -101,8 +106,12 @@ private:
     void crash_now();
     [[nodiscard]] Moment moment() const;
     [[nodiscard]] bool fails(double probability) { return world_.random().chance(probability); }
-    [[nodiscard]] std::map<SoftwareName, Standing> standings() const;
-    void cover(std::map<SoftwareName, Standing> const& before, subscriber::Event const& event);
+    [[nodiscard]] std::map<SoftwareName, RolloutStatus> standings() const;
+    void cover(std::map<SoftwareName, RolloutStatus> const& before, subscriber::Event const& event);
+
+    // A job that takes a while ends as it should, or cancelled.
+    enum class JobEnd { done, cancelled };
+    using EndOfJob = std::function<void(JobEnd)>;
 
     void perform(subscriber::OpenExchange const& action);
     void perform(subscriber::CloseExchange const& action);
@@ -125,6 +134,8 @@ private:
     void perform(subscriber::PointBack const& action);
     void perform(subscriber::ScanTrees const& action);
     void perform(subscriber::ShowFlow const&) {}
+    void perform(subscriber::DoForCall const&) {}  // nodes of the simulation run no programs for others
+    void perform(subscriber::CancelJob const& action);
     void perform(subscriber::Say const& action) { world_.trace("{}: {}", name_, action.text); }
 
     [[nodiscard]] Result<subscriber::Plan> plan(subscriber::MakePlan const& order) const;
@@ -138,10 +149,16 @@ private:
     [[nodiscard]] subscriber::TreeFindings look_at(subscriber::ScanTrees const& order, ReleaseId const& release);
     void end_frame(subscriber::StoreFrame const& frame, Bytes upto);
     void look(ReleaseId const& active);
-    void check_switch(ReleaseId const& release) const;
-    void end_hook(subscriber::RunHook const& order);
-    [[nodiscard]] subscriber::Holds known_holds() const { return plant_ == NodePlant::ignores_holds ? subscriber::Holds{} : holds_; }
+    void check_switch(ReleaseId const& release, Policy policy) const;
+    void end_hook(subscriber::RunHook const& order, JobEnd end);
+    [[nodiscard]] subscriber::Holds known_holds() const {
+        return plant_ == NodePlant::ignores_holds ? subscriber::Holds{} : holds_;
+    }
     [[nodiscard]] bool is_on_trial(ReleaseId const& release) const;
+    void begin(SoftwareName const& software, subscriber::Job job, Duration takes, EndOfJob end);
+    void stage(subscriber::Materials const& order);
+    void end_users(subscriber::EndUse const& order, JobEnd end);
+    void scan(subscriber::ScanTrees const& order, JobEnd end);
 
     World& world_;
     Network& network_;
@@ -158,6 +175,11 @@ private:
     NodeFaults faults_;
     NodePlant plant_ = NodePlant::none;
     NodeDisk disk_;
+    struct Copy {
+        NodeDisk disk;
+        HookChecker::Proven proven;
+    };
+    std::optional<Copy> copy_;
     subscriber::Holds holds_;  // on the disk as well
     TimePoint held_since_{};
     Users users_;
@@ -173,6 +195,12 @@ private:
     Lane writer_;
     Lane finisher_;
     Lane installer_;
+    struct PendingJob {
+        std::uint64_t number = 0;
+        EndOfJob end;
+    };
+    std::map<std::pair<SoftwareName, subscriber::Job>, PendingJob> jobs_;
+    std::uint64_t last_job_ = 0;
     std::map<Digest, Bytes> failed_at_;
     std::map<SoftwareName, std::uint64_t> watched_;  // the number of the watch
     std::uint64_t last_watch_ = 0;

@@ -12,21 +12,23 @@ using namespace subscriber;
 // ---- objects ----
 
 void SimNode::perform(StoreFrame const& action) {
-    later(writer_.pass(world_.now(), world_.random().between(100us, 5ms)), [this, action, payload = std::move(payload_)] {
-        auto const& object = action.shape.object;
-        if (auto const failed = failed_at_.find(object); failed != failed_at_.end()) {
-            if (action.offset > failed->second) return;
-            failed_at_.erase(failed);
-        }
-        if (disk_.full || fails(faults_.write_fails)) {
-            View const part = View(payload).first(world_.random().below(payload.size()));
-            if (!disk_.full && !part.empty()) disk_.write(object, action.offset, part, world_.random());
-            failed_at_[object] = action.offset;
-            return raise(ObjectUnwritten{object, {disk_.full ? Fault::no_space : Fault::failed, "it could not be written"}});
-        }
-        disk_.write(object, action.offset, payload, world_.random());
-        end_frame(action, action.offset + Bytes(payload.size()));
-    });
+    later(
+        writer_.pass(world_.now(), world_.random().between(100us, 5ms)), [this, action, payload = std::move(payload_)] {
+            auto const& object = action.shape.object;
+            if (auto const failed = failed_at_.find(object); failed != failed_at_.end()) {
+                if (action.offset > failed->second) return;
+                failed_at_.erase(failed);
+            }
+            if (disk_.full || fails(faults_.write_fails)) {
+                View const part = View(payload).first(world_.random().below(payload.size()));
+                if (!disk_.full && !part.empty()) disk_.write(object, action.offset, part, world_.random());
+                failed_at_[object] = action.offset;
+                return raise(
+                    ObjectUnwritten{object, {disk_.full ? Fault::no_space : Fault::failed, "it could not be written"}});
+            }
+            disk_.write(object, action.offset, payload, world_.random());
+            end_frame(action, action.offset + Bytes(payload.size()));
+        });
 }
 
 void SimNode::end_frame(StoreFrame const& frame, Bytes upto) {
@@ -51,12 +53,45 @@ void SimNode::perform(DropObjects const& action) {
     });
 }
 
+// ---- jobs ----
+
+void SimNode::begin(SoftwareName const& software, Job job, Duration takes, EndOfJob end) {
+    auto const number = ++last_job_;
+    jobs_.insert_or_assign({software, job}, PendingJob{number, std::move(end)});
+    later(takes, [this, key = std::pair(software, job), number] {
+        auto const found = jobs_.find(key);
+        if (found == jobs_.end() || found->second.number != number) return;
+        auto const ended = std::move(found->second.end);
+        jobs_.erase(found);
+        ended(JobEnd::done);
+    });
+}
+
+// Some jobs come to their end before the shell can stop them.
+void SimNode::perform(CancelJob const& action) {
+    auto const found = jobs_.find({action.software, action.job});
+    bool const stops = found != jobs_.end() && !world_.random().chance(0.3);
+    world_.trace("{}: job {} of {} is cancelled{}", name_, static_cast<int>(action.job), action.software.text(),
+                 stops ? "" : ", too late");
+    if (!stops) return;
+    auto const ended = std::move(found->second.end);
+    jobs_.erase(found);
+    later(world_.random().between(1ms, 50ms), [ended] { ended(JobEnd::cancelled); });
+}
+
+namespace {
+
+Status stopped() { return fail(Fault::cancelled, "it was cancelled"); }
+
+}  // namespace
+
 // ---- trees ----
 
 std::set<Digest> SimNode::segments_of(std::optional<ReleaseId> const& seed) const {
     std::set<Digest> segments;
     if (!seed || !disk_.versions.contains(*seed)) return segments;
-    for (auto const& segment : library_.manifest_of(seed->software, seed->version).segments) segments.insert(segment.digest);
+    for (auto const& segment : library_.manifest_of(seed->software, seed->version).segments)
+        segments.insert(segment.digest);
     return segments;
 }
 
@@ -65,7 +100,8 @@ std::optional<Patch> SimNode::open_patch(Materials const& order) const {
     bool const usable = order.patch && disk_.holds(*order.patch) && order.seed && disk_.versions.contains(*order.seed);
     if (!usable) return std::nullopt;
     auto patch = decode_patch(disk_.incoming.at(*order.patch).bytes);
-    if (!patch || patch->from != library_.digest_of(order.seed->software, order.seed->version) || patch->to != order.manifest) {
+    if (!patch || patch->from != library_.digest_of(order.seed->software, order.seed->version) ||
+        patch->to != order.manifest) {
         return std::nullopt;
     }
     return std::move(*patch);
@@ -75,14 +111,16 @@ std::optional<Patch> SimNode::open_patch(Materials const& order) const {
 bool SimNode::has_manifest(Materials const& order) const {
     bool const seeded = order.seed && disk_.versions.contains(*order.seed);
     if (seeded && library_.digest_of(order.seed->software, order.seed->version) == order.manifest) return true;
-    return order.patch ? open_patch(order).has_value() : order.objects.contains(order.manifest) && disk_.holds(order.manifest);
+    return order.patch ? open_patch(order).has_value()
+                       : order.objects.contains(order.manifest) && disk_.holds(order.manifest);
 }
 
 Result<Plan> SimNode::plan(MakePlan const& order) const {
     auto const& materials = order.materials;
     if (disk_.full) return fail(Fault::no_space, "disk full");
     auto const patch = open_patch(materials);
-    if (!has_manifest(materials) && plant_ != NodePlant::skips_verification) return fail(Fault::damaged, "the manifest is damaged");
+    if (!has_manifest(materials) && plant_ != NodePlant::skips_verification)
+        return fail(Fault::damaged, "the manifest is damaged");
     if (world_.random().chance(faults_.work_fails)) return fail(Fault::failed, "input/output error");
     auto const here = segments_of(materials.seed);
     auto const& segments = library_.manifest(materials.manifest)->segments;
@@ -93,7 +131,8 @@ Result<Plan> SimNode::plan(MakePlan const& order) const {
         if (patch) {
             auto const step = std::ranges::find(patch->steps, i, &Step::segment);
             bool const small = !world_.random().chance(0.1);  // it fits into memory
-            if (step != patch->steps.end() && !order.useless.contains(*step->object) && small) object = {*step->object, step->size};
+            if (step != patch->steps.end() && !order.useless.contains(*step->object) && small)
+                object = {*step->object, step->size};
         }
         plan.objects.push_back(object);
     }
@@ -101,7 +140,10 @@ Result<Plan> SimNode::plan(MakePlan const& order) const {
 }
 
 void SimNode::perform(MakePlan const& action) {
-    later(world_.random().between(2ms, 80ms), [this, action] { raise(PlanMade{action.materials.release, plan(action)}); });
+    begin(action.materials.release.software, Job::plan, world_.random().between(2ms, 80ms), [this, action](JobEnd end) {
+        if (end == JobEnd::cancelled) return raise(PlanMade{action.materials.release, pass(stopped().error())});
+        raise(PlanMade{action.materials.release, plan(action)});
+    });
 }
 
 // Of the installed release, what nobody has changed.
@@ -117,9 +159,11 @@ std::set<Digest> SimNode::intact_segments(std::optional<ReleaseId> const& seed) 
 // Whether a delta that is here gives a segment.
 bool SimNode::gives(Materials const& order, Patch const& patch, std::uint32_t segment) const {
     auto const step = std::ranges::find(patch.steps, segment, &Step::segment);
-    if (step == patch.steps.end() || !order.objects.contains(*step->object) || !disk_.holds(*step->object)) return false;
+    if (step == patch.steps.end() || !order.objects.contains(*step->object) || !disk_.holds(*step->object))
+        return false;
     if (intact_segments(order.seed).size() != segments_of(order.seed).size()) return false;  // its base
-    return plant_ == NodePlant::trusts_deltas || library_.gives(*step->object, library_.manifest(order.manifest)->segments[segment].digest);
+    return plant_ == NodePlant::trusts_deltas ||
+           library_.gives(*step->object, library_.manifest(order.manifest)->segments[segment].digest);
 }
 
 std::vector<Segment> SimNode::lacking(Materials const& order) const {
@@ -131,37 +175,47 @@ std::vector<Segment> SimNode::lacking(Materials const& order) const {
     for (std::uint32_t i = 0; i < segments.size(); ++i) {
         auto const& segment = segments[i];
         bool const fetched = order.objects.contains(segment.digest) && disk_.holds(segment.digest);
-        if (!fetched && !here.contains(segment.digest) && !(patch && gives(order, *patch, i))) lacking.push_back(segment);
+        if (!fetched && !here.contains(segment.digest) && !(patch && gives(order, *patch, i)))
+            lacking.push_back(segment);
     }
     return lacking;
 }
 
 void SimNode::perform(StageRelease const& action) {
-    later(world_.random().between(10ms, 800ms), [this, order = action.materials] {
-        StageEnded ended{order.release, {}, {}};
-        if (plant_ != NodePlant::skips_verification) ended.refetch = lacking(order);
-        if (!ended.refetch.empty()) ended.status = fail(Fault::damaged, "{} objects are not here", ended.refetch.size());
-        if (disk_.full) ended = {order.release, fail(Fault::no_space, "disk full"), {}};
-        if (ended.status && fails(faults_.work_fails)) ended.status = fail(Fault::failed, "input/output error");
-        if (ended.status) {
-            checker_.staged(name_, disk_, order);
-            disk_.versions.insert(order.release);
-            disk_.drift.erase(order.release);
-        }
-        later(world_.random().between(1ms, 20ms), [this, ended] {
-            disk_.sync_names(ended.release.software);
-            raise(ended);
-        });
+    auto const& software = action.materials.release.software;
+    begin(software, Job::staging, world_.random().between(10ms, 800ms), [this, order = action.materials](JobEnd end) {
+        if (end == JobEnd::cancelled) return raise(StageEnded{order.release, stopped(), {}});
+        stage(order);
+    });
+}
+
+void SimNode::stage(Materials const& order) {
+    StageEnded ended{order.release, {}, {}};
+    if (plant_ != NodePlant::skips_verification) ended.refetch = lacking(order);
+    if (!ended.refetch.empty()) ended.status = fail(Fault::damaged, "{} objects are not here", ended.refetch.size());
+    if (disk_.full) ended = {order.release, fail(Fault::no_space, "disk full"), {}};
+    if (ended.status && fails(faults_.work_fails)) ended.status = fail(Fault::failed, "input/output error");
+    if (ended.status) {
+        checker_.staged(name_, disk_, order);
+        disk_.versions.insert(order.release);
+        disk_.drift.erase(order.release);
+    }
+    later(world_.random().between(1ms, 20ms), [this, ended] {
+        disk_.sync_names(ended.release.software);
+        raise(ended);
     });
 }
 
 void SimNode::perform(SwitchCurrent const& action) {
-    later(installer_.pass(world_.now(), world_.random().between(2ms, 40ms)), [this, release = action.release] {
+    // A newer release may take the place of this one in the journal before the switch is done.
+    auto const policy =
+        decode_update_info(disk_.journal.software.at(action.release.software).entry.update.payload)->policy;
+    later(installer_.pass(world_.now(), world_.random().between(2ms, 40ms)), [this, release = action.release, policy] {
         Status status;
         if (fails(faults_.work_fails)) {
             status = fail(Fault::failed, "input/output error");
         } else if (disk_.versions.contains(release)) {
-            check_switch(release);
+            check_switch(release, policy);
             disk_.current[release.software] = release;
             world_.trace("{}: current of {} is {}", name_, release.software.text(), release.directory_name());
         } else {
@@ -177,16 +231,16 @@ void SimNode::perform(SwitchCurrent const& action) {
 }
 
 // Whoever uses a release that does not wait, or that does not work, keeps its files.
-void SimNode::check_switch(ReleaseId const& release) const {
+void SimNode::check_switch(ReleaseId const& release, Policy policy) const {
     auto const before = disk_.current.find(release.software);
     bool const changes = before != disk_.current.end() && before->second != release;
     if (changes && before->second.seq > release.seq) return checker_.goes_back(name_, disk_, before->second, release);
-    auto const& record = disk_.journal.software.at(release.software);
     bool const forced = checker_.orders().forced(name_, release);
-    bool const waits = !forced && decode_update_info(record.entry.update.payload)->policy != Policy::now;
+    bool const waits = !forced && policy != Policy::now;
     checker_.switches(name_, disk_, release, changes && waits ? users_.holders_of(before->second).size() : 0);
     bool const held = holds_.all && world_.now() - held_since_ > 1min;
-    if (changes && held && !forced) checker_.violated("{}: {} was switched while it was held", name_, release.software.text());
+    if (changes && held && !forced)
+        checker_.violated("{}: {} was switched while it was held", name_, release.software.text());
     if (!changes && before != disk_.current.end()) return;  // it was live before
     checker_.orders().becomes_live(name_, release, moment().wall);
     checker_.hooks().becomes_live(name_, release);
@@ -212,14 +266,18 @@ void SimNode::perform(PointBack const& action) {
 }
 
 void SimNode::perform(ScanTrees const& action) {
-    later(world_.random().between(2ms, 2s), [this, action] {
-        TreesScanned outcome{action.software, action.read_all, world_.random().chance(0.1), {}, {}};
-        for (auto const& release : action.releases) outcome.trees.push_back(look_at(action, release));
-        auto const current = disk_.current.find(action.software);
-        bool const astray = action.active && (current == disk_.current.end() || current->second != *action.active);
-        if (astray && disk_.versions.contains(*action.active)) outcome.astray = action.active;
-        raise(std::move(outcome));
-    });
+    begin(action.software, Job::scan, world_.random().between(2ms, 2s),
+          [this, action](JobEnd end) { scan(action, end); });
+}
+
+void SimNode::scan(ScanTrees const& order, JobEnd end) {
+    bool const interrupted = end == JobEnd::cancelled || world_.random().chance(0.1);
+    TreesScanned outcome{order.software, order.read_all, interrupted, {}, {}};
+    for (auto const& release : order.releases) outcome.trees.push_back(look_at(order, release));
+    auto const current = disk_.current.find(order.software);
+    bool const mismatch = order.active && (current == disk_.current.end() || current->second != *order.active);
+    if (mismatch && disk_.versions.contains(*order.active)) outcome.current_mismatch = order.active;
+    raise(std::move(outcome));
 }
 
 // Whether this segment lies somewhere else on the disk, as it should be.
@@ -227,21 +285,23 @@ bool SimNode::has_source(ScanTrees const& order, Digest const& segment) const {
     if (order.objects.contains(segment) && disk_.holds(segment)) return true;
     return std::any_of(disk_.versions.begin(), disk_.versions.end(), [&](ReleaseId const& version) {
         auto const drift = disk_.drift.find(version);
-        bool const spoilt = drift != disk_.drift.end() && (drift->second.seen.contains(segment) || drift->second.unseen.contains(segment));
+        bool const spoilt = drift != disk_.drift.end() &&
+                            (drift->second.seen.contains(segment) || drift->second.unseen.contains(segment));
         return version.software == order.software && !spoilt && segments_of(version).contains(segment);
     });
 }
 
 TreeFindings SimNode::look_at(ScanTrees const& order, ReleaseId const& release) {
     TreeFindings findings{release, 0, 0, "", {}, {}};
-    if (!disk_.versions.contains(release)) findings.status = fail(Fault::not_found, "{} is not there", release.directory_name());
+    if (!disk_.versions.contains(release))
+        findings.status = fail(Fault::not_found, "{} is not there", release.directory_name());
     auto const drift = disk_.drift.find(release);
     if (drift == disk_.drift.end() || plant_ == NodePlant::overlooks_drift) return findings;
     auto const put_right = [&](std::set<Digest>& files) {
         for (auto const& segment : std::set(files)) {
             findings.example = "a file: contents differ";
             if (has_source(order, segment)) {
-                ++findings.mended;
+                ++findings.repaired;
                 files.erase(segment);
             } else {
                 ++findings.left;
@@ -249,7 +309,8 @@ TreeFindings SimNode::look_at(ScanTrees const& order, ReleaseId const& release) 
             }
         }
     };
-    if (order.read_all) drift->second.seen.merge(std::exchange(drift->second.unseen, {}));  // it has no mark of being read well
+    if (order.read_all)
+        drift->second.seen.merge(std::exchange(drift->second.unseen, {}));  // it has no mark of being read well
     put_right(drift->second.seen);
     if (drift->second.none()) disk_.drift.erase(drift);
     return findings;
@@ -258,7 +319,8 @@ TreeFindings SimNode::look_at(ScanTrees const& order, ReleaseId const& release) 
 void SimNode::meddle() {
     auto& random = world_.random();
     if (disk_.versions.empty()) return;
-    auto const release = *std::next(disk_.versions.begin(), static_cast<std::ptrdiff_t>(random.below(disk_.versions.size())));
+    auto const release = *std::next(disk_.versions.begin(),
+                                    static_cast<std::ptrdiff_t>(random.below(disk_.versions.size())));
     auto const current = disk_.current.find(release.software);
     auto const what = random.below(10);
     if (what == 0) {
@@ -333,47 +395,60 @@ void SimNode::perform(TellHolders const& action) {
 }
 
 void SimNode::perform(EndUse const& action) {
-    disk_.ended.insert(action.active.software);
-    later(world_.random().between(5ms, Duration(action.grace) + 1s), [this, action] {
-        std::vector<Holder> ended;
-        for (auto const& holder : action.holders) {
-            if (!world_.random().chance(0.1)) ended.push_back(holder);
-        }
-        users_.end(ended);
-        raise(UseEnded{action.active.software, fmt::format("{} of {} have ended", ended.size(), action.holders.size())});
-    });
+    auto const& software = action.active.software;
+    disk_.ended.insert(software);
+    begin(software, Job::ending_use, world_.random().between(5ms, Duration(action.grace) + 1s),
+          [this, action](JobEnd end) { end_users(action, end); });
+}
+
+// Where it is cancelled, some have ended already.
+void SimNode::end_users(EndUse const& order, JobEnd end) {
+    std::vector<Holder> ended;
+    for (auto const& holder : order.holders) {
+        if (!world_.random().chance(end == JobEnd::done ? 0.1 : 0.7)) ended.push_back(holder);
+    }
+    users_.end(ended);
+    raise(UseEnded{order.active.software, fmt::format("{} of {} have ended", ended.size(), order.holders.size())});
 }
 
 void SimNode::perform(StartUse const& action) {
     later(world_.random().between(5ms, 2s), [this, software = action.software] {
         if (plant_ != NodePlant::leaves_users_ended) disk_.ended.erase(software);
-        auto const status = fails(faults_.work_fails) ? Status(fail(Fault::failed, "kiosk.service does not start")) : Status();
+        auto const status = fails(faults_.work_fails) ? Status(fail(Fault::failed, "kiosk.service does not start"))
+                                                      : Status();
         auto const current = disk_.current.find(software);
-        if (!status && current != disk_.current.end() && is_on_trial(current->second)) disk_.unhealthy.insert(current->second);
+        if (!status && current != disk_.current.end() && is_on_trial(current->second))
+            disk_.unhealthy.insert(current->second);
         raise(UseStarted{software, status});
     });
 }
 
 bool SimNode::is_on_trial(ReleaseId const& release) const {
-    auto const& record = agent_->state().software.at(release.software);
-    return record.phase == Phase::probation && record.entry.seq == release.seq;
+    auto const& update = agent_->updates().at(release.software);
+    return update.phase() == Phase::verifying && update.target().release.seq == release.seq;
 }
 
 void SimNode::perform(CheckHealth const& action) {
-    later(world_.random().between(10ms, 40s), [this, release = action.release] {
-        bool const works = plant_ == NodePlant::calls_all_healthy || (!library_.is_broken(release) && !fails(faults_.work_fails));
-        if (!works && is_on_trial(release)) disk_.unhealthy.insert(release);
-        raise(HealthFound{release, works ? Status() : fail(Fault::failed, "bin/check ended with status 1")});
-    });
+    auto const& software = action.release.software;
+    begin(software, Job::health_check, world_.random().between(10ms, 40s),
+          [this, release = action.release](JobEnd end) {
+              if (end == JobEnd::cancelled) return raise(HealthFound{release, stopped()});
+              bool const works = plant_ == NodePlant::calls_all_healthy ||
+                                 (!library_.is_broken(release) && !fails(faults_.work_fails));
+              if (!works && is_on_trial(release)) disk_.unhealthy.insert(release);
+              raise(HealthFound{release, works ? Status() : fail(Fault::failed, "bin/check ended with status 1")});
+          });
 }
 
 void SimNode::perform(RunHook const& action) {
     checker_.hooks().begins(name_, disk_, action.release, action.hook);
-    later(world_.random().between(10ms, 15s), [this, action] { end_hook(action); });
+    begin(action.release.software, Job::hook, world_.random().between(10ms, 15s),
+          [this, action](JobEnd end) { end_hook(action, end); });
 }
 
-void SimNode::end_hook(RunHook const& order) {
+void SimNode::end_hook(RunHook const& order, JobEnd end) {
     auto const& [release, hook] = order;
+    if (end == JobEnd::cancelled) return raise(HookEnded{release, stopped()});
     auto const fate = Library::fate_of(hook);
     world_.trace("{}: {} of {} ends", name_, hook.program, release.directory_name());
     if (fate == HookFate::kills || fails(faults_.hook_kills)) return crash_now();

@@ -26,7 +26,8 @@ Admin SimOperator::hold() {
     if (random.chance(0.5)) admin.node = some_node();
     if (random.chance(0.5)) {
         auto const length = random.between(10s, 10min);
-        admin.order->until = WallTime{world_.moment().wall.micros + std::chrono::duration_cast<std::chrono::microseconds>(length).count()};
+        admin.order->until = WallTime{world_.moment().wall.micros +
+                                      std::chrono::duration_cast<std::chrono::microseconds>(length).count()};
     }
     held_.emplace_back(admin.node, software);
     return admin;
@@ -41,6 +42,11 @@ Admin SimOperator::something() {
         auto const& [node, scope] = held_[random.below(held_.size())];
         auto admin = about(AdminVerb::take_back, OrderKind::hold, scope);
         admin.node = node;
+        return admin;
+    }
+    if (what < 47) {
+        auto admin = about(AdminVerb::order, OrderKind::retry, software);
+        if (random.chance(0.5)) admin.node = some_node();
         return admin;
     }
     if (what < 65) {
@@ -67,9 +73,25 @@ NodeName SimOperator::some_node() {
     return nodes_[random.below(random.chance(0.5) ? std::min<std::size_t>(2, nodes_.size()) : nodes_.size())];
 }
 
+void SimOperator::remove(NodeName const& node, Done done) {
+    Admin admin;
+    admin.verb = AdminVerb::nodes_remove;
+    admin.nodes = {node};
+    ask(std::move(admin), std::move(done));
+}
+
+void SimOperator::enrol(NodeName const& node, PeerKey const& key, Done done) {
+    Admin admin;
+    admin.verb = AdminVerb::nodes_new;
+    admin.node = node;
+    admin.key = key;
+    ask(std::move(admin), std::move(done));
+}
+
 void SimOperator::make_peace() {
     peaceful_ = true;
     waiting_.clear();
+    done_.clear();
     Admin question;
     question.verb = AdminVerb::orders;
     ask(question);
@@ -77,9 +99,10 @@ void SimOperator::make_peace() {
 
 // ---- saying it ----
 
-void SimOperator::ask(Admin admin) {
+void SimOperator::ask(Admin admin, Done done) {
     if (admin.verb == AdminVerb::order) admin.order->why = fmt::format("order {}", ++given_);
     waiting_.push_back(std::move(admin));
+    done_.push_back(std::move(done));
     if (waiting_.size() == 1) begin();
 }
 
@@ -113,15 +136,24 @@ void SimOperator::heard(ConnectionId connection, Message const& message, Buffer 
     if (refused == nullptr) return;
     world_.trace("operator: refused: {}", refused->text);
     if (refused->reason == Refusal::invalid) return done();
+    if (refused->reason == Refusal::conflict) {  // the name has another key: what was given up before came late
+        done_.front() = {};
+        return done();
+    }
     again_after(3s);
 }
 
 void SimOperator::answered(Answer const& answer) {
     auto const admin = waiting_.front();
+    if (answer.verb != admin.verb) return;  // to what was asked before
+    if (answer.verb == AdminVerb::nodes_remove) checker_.removed(admin.nodes->front());
+    if (answer.verb == AdminVerb::nodes_remove || answer.verb == AdminVerb::nodes_new) return done();
     if (answer.verb != AdminVerb::orders) {
         auto const& order = answer.orders->front().order;
-        world_.trace("operator: {} {} of {} on {}: {}", answer.verb == AdminVerb::order ? "ordered" : "taken back:", to_text(order.kind),
-                     order.software ? order.software->text() : "all", admin.node ? admin.node->text() : "all nodes", order.why);
+        world_.trace("operator: {} {} of {} on {}: {}",
+                     answer.verb == AdminVerb::order ? "ordered" : "taken back:", to_text(order.kind),
+                     order.software ? order.software->text() : "all", admin.node ? admin.node->text() : "all nodes",
+                     order.why);
         checker_.orders().answered(admin, order);
         return done();
     }
@@ -131,15 +163,22 @@ void SimOperator::answered(Answer const& answer) {
         auto take_back = about(AdminVerb::take_back, row.order.kind, row.order.software);
         take_back.node = row.node;
         waiting_.push_back(std::move(take_back));
+        done_.emplace_back();
     }
-    if (waiting_.size() > 1) waiting_.push_back(admin);
+    if (waiting_.size() > 1) {
+        waiting_.push_back(admin);
+        done_.emplace_back();
+    }
     done();
 }
 
 void SimOperator::done() {
     waiting_.pop_front();
+    auto const then = std::move(done_.front());
+    done_.pop_front();
     ++attempt_;
     begin();
+    if (then) then();
 }
 
 }  // namespace lull::sim

@@ -4,8 +4,14 @@ namespace lull::sim {
 
 using namespace std::chrono_literals;
 
-SimPublisher::SimPublisher(World& world, Network& network, SimBroker& broker, Library& library, Checker& checker, PeerKey const& key)
-    : world_(world), network_(network), broker_(broker), library_(library), checker_(checker), key_(key) {}
+SimPublisher::SimPublisher(World& world, Network& network, SimBroker& broker, Library& library, Checker& checker,
+                           PeerKey const& key)
+    : world_(world),
+      network_(network),
+      broker_(broker),
+      library_(library),
+      checker_(checker),
+      key_(key) {}
 
 void SimPublisher::publish(SoftwareName const& software, std::size_t number) {
     publish(library_.make(software, number, world_.moment().wall));
@@ -83,9 +89,11 @@ void SimPublisher::heard(ConnectionId connection, Message const& message, Buffer
         stored_ = true;
         return emit_update();
     }
-    if (auto const* committed = std::get_if<Committed>(&message);
-        committed != nullptr && committed->software == release.info.software && committed->version == release.info.version) {
-        world_.trace("publisher: {} {} is committed as {}", release.info.software.text(), release.info.version.text(), committed->seq.value);
+    if (auto const* committed = std::get_if<Committed>(&message); committed != nullptr &&
+                                                                  committed->software == release.info.software &&
+                                                                  committed->version == release.info.version) {
+        world_.trace("publisher: {} {} is committed as {}", release.info.software.text(), release.info.version.text(),
+                     committed->seq.value);
         checker_.committed(*committed, release.info);
         newest_[release.info.software] = *committed;
         committed_[release.info.software].push_back(release.info.version);

@@ -6,11 +6,12 @@
 
 namespace lull::sim {
 
-// Publishes releases one after the other: OFFER, PUT what is asked for, UPDATE again and again until COMMITTED, and all of it
-// again from the beginning when the broker is silent or refuses.
+// Publishes releases one after the other: OFFER, PUT what is asked for, UPDATE again and again until COMMITTED, and all
+// of it again from the beginning when the broker is silent or refuses.
 class SimPublisher final : public Peer {
 public:
-    SimPublisher(World& world, Network& network, SimBroker& broker, Library& library, Checker& checker, PeerKey const& key);
+    SimPublisher(World& world, Network& network, SimBroker& broker, Library& library, Checker& checker,
+                 PeerKey const& key);
 
     void publish(SoftwareName const& software, std::size_t number);
     // Goes back to an older release; if there is none, a new one.

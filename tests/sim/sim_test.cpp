@@ -24,8 +24,8 @@ Seeds seeds(std::uint64_t usual) {
 // What was reached goes to the file LULL_SIM_COVERAGE, if there is to be one.
 void tell(Coverage const& coverage) {
     if (auto const* file = std::getenv("LULL_SIM_COVERAGE")) coverage.write(file);
-    fmt::print("{} distinct standings of a release, {} steps, {} kinds of decisions of the broker\n", coverage.standings(),
-               coverage.steps(), coverage.decisions());
+    fmt::print("{} distinct standings of a release, {} steps, {} kinds of decisions of the broker\n",
+               coverage.standings(), coverage.steps(), coverage.decisions());
 }
 
 // Runs many seeds, each in the scenario that it gives; each must keep all that is promised.
@@ -35,7 +35,8 @@ void run_seeds(std::function<Scenario(std::uint64_t)> const& scenario, std::uint
     for (auto seed = range.first; seed < range.first + range.count; ++seed) {
         auto const violation = Simulation(scenario(seed), seed, coverage).run();
         auto const name = Catch::getResultCapture().getCurrentTestName();
-        INFO("seed " << seed << ", again: LULL_SIM_SEED=" << seed << " LULL_SIM_TRACE=1 sim '" << name.substr(0, name.find(',')) << "*'");
+        INFO("seed " << seed << ", again: LULL_SIM_SEED=" << seed << " LULL_SIM_TRACE=1 sim '"
+                     << name.substr(0, name.find(',')) << "*'");
         CHECK(violation.value_or("") == "");
     }
     tell(coverage);
@@ -47,7 +48,8 @@ TEST_CASE("loss, duplication, delay and broken sessions keep no node from the ne
     run_seeds([](auto) { return unreliable_network(); }, 10);
 }
 
-TEST_CASE("whatever crashes, fills up or is in use, all nodes get the newest releases and nothing acknowledged is lost") {
+TEST_CASE(
+    "whatever crashes, fills up or is in use, all nodes get the newest releases and nothing acknowledged is lost") {
     run_seeds([](auto) { return everything(); }, 10);
 }
 
@@ -151,7 +153,23 @@ TEST_CASE("control: a copy of the broker that gives numbers a second time is cau
     CHECK(caught_with(scenario));
 }
 
-TEST_CASE("control: a hold that the node does not hear of is caught") { CHECK(caught_with(planted_in_nodes(NodePlant::ignores_holds))); }
+TEST_CASE("control: a broker that passes over what a node reports that was put back is caught") {
+    auto scenario = everything();
+    scenario.put_back = 10;
+    scenario.broker_plant = SimBroker::Plant::trusts_revisions;
+    CHECK(caught_with(scenario));
+}
+
+TEST_CASE("control: a broker that lets a removed node in after a restart is caught") {
+    auto scenario = everything();
+    scenario.removed = 10;
+    scenario.broker_plant = SimBroker::Plant::keeps_removed;
+    CHECK(caught_with(scenario));
+}
+
+TEST_CASE("control: a hold that the node does not hear of is caught") {
+    CHECK(caught_with(planted_in_nodes(NodePlant::ignores_holds)));
+}
 
 TEST_CASE("control: a release that does not work, and whose health check is not run, is caught") {
     CHECK(caught_with(planted_in_nodes(NodePlant::calls_all_healthy)));

@@ -21,6 +21,13 @@ bool same_orders(OrderSet const& a, OrderSet const& b) {
     return a.revision == b.revision && std::ranges::is_permutation(a.orders, b.orders);
 }
 
+PeerKey further_key(std::size_t number) {
+    std::array<std::byte, 32> bytes{};
+    bytes[0] = std::byte{6};
+    bytes[31] = static_cast<std::byte>(number);
+    return PeerKey(bytes);
+}
+
 PeerKey operator_key() {
     std::array<std::byte, 32> bytes{};
     bytes[0] = std::byte{3};
@@ -111,7 +118,16 @@ void Simulation::plan_crashes() {
         auto* node = &some_node();
         auto const end = random.chance(0.5) ? SimNode::End::killed : SimNode::End::power_cut;
         world_.after(when, [node, end] { node->stop(end); });
-        world_.after(when + (holiday ? random.between(2min, 10min) : random.between(10ms, 30s)), [node] { node->start(); });
+        world_.after(when + (holiday ? random.between(2min, 10min) : random.between(10ms, 30s)),
+                     [node] { node->start(); });
+    }
+    for (std::size_t i = 0; i < scenario_.put_back; ++i) {
+        auto* node = &some_node();
+        auto const copied = sometime();
+        world_.after(copied, [node] { node->copy(); });
+        auto const lost = copied + random.between(10s, 5min);
+        world_.after(lost, [node] { node->put_back(); });
+        world_.after(lost + random.between(10ms, 30s), [node] { node->start(); });
     }
     if (!scenario_.restored) return;
     auto const copied = sometime();
@@ -141,6 +157,51 @@ void Simulation::plan_disks() {
     for (std::size_t i = 0; i < scenario_.meddling; ++i) {
         world_.after(sometime(), [node = &some_node()] { node->meddle(); });
     }
+}
+
+void Simulation::plan_removals() {
+    auto& random = world_.random();
+    for (std::size_t i = 0; i < scenario_.removed; ++i) {
+        auto const when = sometime();
+        auto* node = &some_node();
+        auto const again = random.chance(0.5) ? std::optional(random.between(1s, 5min)) : std::nullopt;
+        world_.after(when, [this, node] { remove(*node); });
+        if (again) world_.after(when + *again, [this, node] { enrol_again(*node); });
+    }
+}
+
+void Simulation::remove(SimNode& node) {
+    if (!removed_.insert(&node).second) return;
+    operator_.remove(*NodeName::parse(node.name()), {});
+}
+
+void Simulation::enrol_again(SimNode& node) {
+    if (removed_.erase(&node) == 0) return;
+    auto const key = further_key(++keys_);
+    operator_.enrol(*NodeName::parse(node.name()), key, [&node, key] { node.rejoin(key); });
+}
+
+// A broker that was restored has the register of its copy; and what was asked may have been given up.
+void Simulation::put_register_right() {
+    if (!operator_.idle()) return;
+    for (auto const& node : nodes_) {
+        auto const name = *NodeName::parse(node->name());
+        auto const known = broker_.state().peers.key_of(name);
+        bool const wanted = !removed_.contains(node.get());
+        if (known && (!wanted || *known != node->key())) return operator_.remove(name, {});
+        if (!known && wanted) {
+            auto const key = further_key(++keys_);
+            return operator_.enrol(name, key, [node = node.get(), key] { node->rejoin(key); });
+        }
+    }
+}
+
+std::vector<SimNode*> Simulation::lasting() {
+    std::vector<SimNode*> lasting;
+    for (std::size_t i = calm_ ? scenario_.gone : 0; i < nodes_.size(); ++i) {
+        if (!removed_.contains(nodes_[i].get())) lasting.push_back(nodes_[i].get());
+    }
+    return lasting;
 }
 
 void Simulation::plan_surroundings() {
@@ -178,6 +239,7 @@ void Simulation::plan_trouble() {
     plan_crashes();
     plan_disks();
     plan_surroundings();
+    plan_removals();
 }
 
 // Everything works again; clocks stay as wrong as they are.
@@ -189,7 +251,7 @@ void Simulation::calm() {
     if (!broker_.up()) broker_.start();
     calm_ = true;
     for (std::size_t i = 0; i < scenario_.gone; ++i) nodes_[i]->retire();
-    for (auto& node : lasting()) {
+    for (auto* node : lasting()) {
         node->set({});
         node->disk().full = false;
         node->users().calm();
@@ -204,17 +266,19 @@ void Simulation::replace_stopped() {
     if (!operator_.idle()) return;
     auto const& orders = broker_.state().orders.for_all();
     for (std::size_t i = 0; i < publishers_.size(); ++i) {
-        auto const* newest = broker_.state().catalogue.newest(software(i));
+        auto const* newest = broker_.state().release_log.newest(software(i));
         if (newest == nullptr || !publishers_[i]->idle()) continue;
         auto const seq = newest->entry.seq;
-        bool const stopped = orders.find(OrderKind::withdraw, software(i), seq) != nullptr || orders.find(OrderKind::pause, software(i), seq) != nullptr;
+        bool const stopped = orders.find(OrderKind::withdraw, software(i), seq) != nullptr ||
+                             orders.find(OrderKind::pause, software(i), seq) != nullptr;
         if (!stopped || !replaced_.insert(seq).second) continue;
         library_.set_staged(false);
         publish(i, 1000 + seq.value);
     }
 }
 
-// What a restored log has lost comes again as a new release, when the nodes have had the time to say that they are ahead.
+// What a restored log has lost comes again as a new release, when the nodes have had the time to say that they are
+// ahead.
 void Simulation::publish_once_more() {
     for (auto waited = 0s; waited < 3h && !publishers_idle(); waited += 1s) pass(1s);
     pass(45min);
@@ -233,7 +297,9 @@ std::optional<std::string> Simulation::run() {
     pass(scenario_.trouble + (scenario_.restored ? Duration(11min) : Duration()));
     calm();
     if (scenario_.restored) publish_once_more();
-    auto const most = 3h;  // the longest pause after failures is one hour
+    // The longest pause after failures is one hour, and so is that of each stage of a rollout some of whose nodes are
+    // gone for ever.
+    auto const most = 6h;
     if (!checker_.violation() && !converge(most)) checker_.violated("{}", missing());
     // Once more from what is durable: nothing may have been said that is not.
     broker_.crash();
@@ -247,32 +313,45 @@ std::optional<std::string> Simulation::run() {
 std::optional<std::string> Simulation::behind(SimNode& node, SoftwareName const& software, Committed const& newest) {
     auto const current = node.disk().current.find(software);
     auto const at = current == node.disk().current.end() ? 0 : current->second.seq.value;
-    if (node.disk().ended.contains(software)) return fmt::format("{}: users of {} were ended and not started again", node.name(), software.text());
-    auto const* row = broker_.state().ledger.find(software, node.key());
+    if (node.disk().ended.contains(software))
+        return fmt::format("{}: users of {} were ended and not started again", node.name(), software.text());
+    auto const found = broker_.state().node_status.find(software, node.key());
+    auto const* row = found ? &*found : nullptr;
     if (at != newest.seq.value && went_back(node, software, newest, row)) return std::nullopt;
     if (at != newest.seq.value && keeps_off(node, software, newest, row)) return std::nullopt;
-    if (at != newest.seq.value) return fmt::format("{} has release {} of {}, the newest is {}", node.name(), at, software.text(), newest.seq.value);
+    if (at != newest.seq.value)
+        return fmt::format("{} has release {} of {}, the newest is {}", node.name(), at, software.text(),
+                           newest.seq.value);
     bool const works = works_on(node, current->second);
     if (!works && row != nullptr && row->state == NodeState::failed) return std::nullopt;  // nothing to go back to
     if (!works) return fmt::format("{} has release {} of {}, which does not work", node.name(), at, software.text());
-    bool const told = row != nullptr && row->seq == newest.seq && row->state == NodeState::active && row->active == newest.seq;
-    if (!told) return fmt::format("the ledger does not say that {} has release {} of {}", node.name(), newest.seq.value, software.text());
-    if (!node.disk().versions.contains(current->second)) return fmt::format("{} has no tree of {}", node.name(), software.text());
-    if (node.disk().drift.contains(current->second)) return fmt::format("{}: {} differs from its manifest", node.name(), software.text());
+    bool const told = row != nullptr && row->seq == newest.seq && row->state == NodeState::active &&
+                      row->active == newest.seq;
+    if (!told)
+        return fmt::format("the ledger does not say that {} has release {} of {}", node.name(), newest.seq.value,
+                           software.text());
+    if (!node.disk().versions.contains(current->second))
+        return fmt::format("{} has no tree of {}", node.name(), software.text());
+    if (node.disk().drift.contains(current->second))
+        return fmt::format("{}: {} differs from its manifest", node.name(), software.text());
     return std::nullopt;
 }
 
 // The newest release does not work there, and the broker knows.
-bool Simulation::went_back(SimNode& node, SoftwareName const& software, Committed const& newest, broker::LedgerRow const* row) const {
+bool Simulation::went_back(SimNode& node, SoftwareName const& software, Committed const& newest,
+                           broker::NodeStatus const* row) const {
     auto const current = node.disk().current.find(software);
     bool const whole = current != node.disk().current.end() && node.disk().versions.contains(current->second);
-    return whole && row != nullptr && row->seq == newest.seq && row->state == NodeState::rolled_back && row->active == current->second.seq;
+    return whole && row != nullptr && row->seq == newest.seq && row->state == NodeState::rolled_back &&
+           row->active == current->second.seq;
 }
 
 // A hook of the newest release keeps it from becoming live there, and the broker knows.
-bool Simulation::keeps_off(SimNode& node, SoftwareName const& software, Committed const& newest, broker::LedgerRow const* row) {
+bool Simulation::keeps_off(SimNode& node, SoftwareName const& software, Committed const& newest,
+                           broker::NodeStatus const* row) {
     auto const release = ReleaseId{software, newest.seq, newest.version};
-    return checker_.hooks().fails(node.name(), release, HookTime::before) && row != nullptr && row->seq == newest.seq && row->state == NodeState::failed;
+    return checker_.hooks().fails(node.name(), release, HookTime::before) && row != nullptr && row->seq == newest.seq &&
+           row->state == NodeState::failed;
 }
 
 bool Simulation::works_on(SimNode& node, ReleaseId const& release) {
@@ -284,8 +363,26 @@ std::optional<std::string> Simulation::unheard(SimNode& node) {
     auto const& orders = broker_.state().orders;
     auto const& journal = node.disk().journal;
     auto const own = orders.copy(*NodeName::parse(node.name()));
-    if (!same_orders(journal.orders, orders.for_all())) return fmt::format("{} has not heard what is ordered", node.name());
+    if (!same_orders(journal.orders, orders.for_all()))
+        return fmt::format("{} has not heard what is ordered", node.name());
     if (!same_orders(journal.own_orders, own)) return fmt::format("{} has not heard what it is ordered", node.name());
+    return std::nullopt;
+}
+
+// The broker's table of a node has to be what the node's journal says, to the revision.
+std::optional<std::string> Simulation::table_differs(SimNode& node) const {
+    auto const& state = broker_.state();
+    for (auto const& [software, record] : node.disk().journal.software) {
+        if (state.release_log.newest(software) == nullptr) continue;  // a log that was restored may not know it
+        auto const row = state.node_status.find(software, node.key());
+        auto const active = record.active ? std::optional(record.active->seq) : std::nullopt;
+        bool const same = row && row->revision == record.revision && row->seq == record.entry.seq &&
+                          row->state == node_state(record.phase) && row->active == active;
+        if (!same) {
+            return fmt::format("{}: the table has revision {} of {}, the node's journal has {}", node.name(),
+                               row ? row->revision : 0, software.text(), record.revision);
+        }
+    }
     return std::nullopt;
 }
 
@@ -298,13 +395,14 @@ std::string Simulation::missing() {
     for (std::size_t i = 0; i < publishers_.size(); ++i) {
         if (!publishers_[i]->idle()) return fmt::format("{} is not published", software(i).text());
         for (auto const& [name, newest] : publishers_[i]->newest()) {
-            for (auto& node : lasting()) {
+            for (auto* node : lasting()) {
                 if (auto why = behind(*node, name, newest)) return *why;
             }
         }
     }
-    for (auto& node : lasting()) {
+    for (auto* node : lasting()) {
         if (auto why = unheard(*node)) return *why;
+        if (auto why = table_differs(*node)) return *why;
     }
     return {};
 }
@@ -315,6 +413,7 @@ std::optional<Duration> Simulation::converge(Duration most) {
     auto const begin = world_.now();
     while (world_.now() - begin < most && !checker_.violation()) {
         replace_stopped();
+        put_register_right();
         if (converged()) return world_.now() - begin;
         pass(1s);
     }

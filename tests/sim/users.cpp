@@ -5,7 +5,10 @@ namespace lull::sim {
 using namespace std::chrono_literals;
 
 Users::Users(World& world, NodeDisk const& disk, Checker& checker, std::string node)
-    : world_(world), disk_(disk), checker_(checker), node_(std::move(node)) {}
+    : world_(world),
+      disk_(disk),
+      checker_(checker),
+      node_(std::move(node)) {}
 
 void Users::come_and_go(SoftwareName const& software) {
     world_.after(world_.random().between(20s, 400s), [this, software] {

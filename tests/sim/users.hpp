@@ -6,8 +6,8 @@
 
 namespace lull::sim {
 
-// The people at a node: they start programs of the current release, use them for a while, and end them. A launch waits while the
-// version is locked.
+// The people at a node: they start programs of the current release, use them for a while, and end them. A launch waits
+// while the version is locked.
 class Users {
 public:
     Users(World& world, NodeDisk const& disk, Checker& checker, std::string node);

@@ -18,7 +18,8 @@ World::World(std::uint64_t seed, bool tracing) : random_(seed), tracing_(tracing
 
 Moment World::moment() const {
     constexpr std::int64_t start_of_time = 1'750'000'000'000'000;
-    return {now_, WallTime{start_of_time + std::chrono::duration_cast<std::chrono::microseconds>(now_.time_since_epoch()).count()}};
+    return {now_, WallTime{start_of_time +
+                           std::chrono::duration_cast<std::chrono::microseconds>(now_.time_since_epoch()).count()}};
 }
 
 void World::after(Duration delay, std::function<void()> what) {

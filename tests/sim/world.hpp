@@ -47,13 +47,13 @@ public:
     [[nodiscard]] bool tracing() const { return tracing_; }
 
 private:
-    struct Happening {
+    struct Transition {
         TimePoint when;
         std::uint64_t order = 0;
         std::function<void()> what;
     };
     struct Later {
-        bool operator()(Happening const& a, Happening const& b) const {
+        bool operator()(Transition const& a, Transition const& b) const {
             return std::pair(a.when, a.order) > std::pair(b.when, b.order);
         }
     };
@@ -65,7 +65,7 @@ private:
     bool tracing_ = false;
     std::uint64_t happened_ = 0;
     std::uint64_t order_ = 0;
-    std::vector<Happening> queue_;  // a heap, the next one in front
+    std::vector<Transition> queue_;  // a heap, the next one in front
 };
 
 // Something that keeps order: a wire, a disk. What enters later never leaves earlier.

@@ -18,7 +18,8 @@ struct HostileManifest {
     std::string reason;                // a part of the refusal
 };
 
-// The paths that the good manifest has to hold, in the order of a manifest, to be made hostile. Three files have contents.
+// The paths that the good manifest has to hold, in the order of a manifest, to be made hostile. Three files have
+// contents.
 //
 //   bin/  bin/app (executable)  bin/run -> app  data  lib/  lib/deep/  lib/deep/data  lib/deep/up -> ../../bin/app
 //   lib/empty  lib/root -> ..

@@ -72,7 +72,8 @@ ssize_t write_parts(int file, iovec const* parts, int count, off_t const* at) {
     auto const name = at != nullptr ? "pwritev" : "writev";
     auto const write_all = [=](std::size_t limit) -> ssize_t {
         if (limit == total(parts, count)) {
-            return at != nullptr ? call_kernel(SYS_pwritev, file, parts, count, *at, 0) : call_kernel(SYS_writev, file, parts, count);
+            return at != nullptr ? call_kernel(SYS_pwritev, file, parts, count, *at, 0)
+                                 : call_kernel(SYS_writev, file, parts, count);
         }
         ssize_t done = 0;
         for (int i = 0; i < count && limit > 0; ++i) {
@@ -114,10 +115,12 @@ long open_how_at(int directory, char const* path, open_how const& how, std::size
                    [&] { return call_kernel(SYS_openat2, directory, path, &wanted, size); });
 }
 
-int rename_at(char const* name, int from_directory, char const* from, int to_directory, char const* to, unsigned flags) {
+int rename_at(char const* name, int from_directory, char const* from, int to_directory, char const* to,
+              unsigned flags) {
     auto const path = path_of(to_directory, to);
     if (Plan::of_process().splits_rename() && flags == 0) {
-        perform({Kind::remove, "unlink-of-rename", path}, [&] { return call_kernel(SYS_unlinkat, to_directory, to, 0); });
+        perform({Kind::remove, "unlink-of-rename", path},
+                [&] { return call_kernel(SYS_unlinkat, to_directory, to, 0); });
     }
     return static_cast<int>(perform({Kind::rename, name, path}, [&] {
         return call_kernel(SYS_renameat2, from_directory, from, to_directory, to, flags);
@@ -142,7 +145,9 @@ int change(Kind kind, char const* name, std::string path, std::function<long()> 
     return static_cast<int>(perform({kind, name, std::move(path)}, work));
 }
 
-mode_t mode_in(va_list arguments, int flags) { return makes(static_cast<unsigned>(flags)) ? va_arg(arguments, mode_t) : 0; }
+mode_t mode_in(va_list arguments, int flags) {
+    return makes(static_cast<unsigned>(flags)) ? va_arg(arguments, mode_t) : 0;
+}
 
 // What mkostemp(3) and its relatives make is opened inside the C library.
 int make_temporary(char const* name, char* pattern, std::function<long()> const& work) {
@@ -191,7 +196,8 @@ int msync(void* address, std::size_t size, int flags) {
 }
 
 int sync_file_range(int file, off64_t from, off64_t size, unsigned flags) {
-    return sync_file("sync_file_range", path_of(file), [=] { return call_kernel(SYS_sync_file_range, file, from, size, flags); });
+    return sync_file("sync_file_range", path_of(file),
+                     [=] { return call_kernel(SYS_sync_file_range, file, from, size, flags); });
 }
 
 int syncfs(int file) noexcept {
@@ -237,7 +243,9 @@ int __open64_2(char const* path, int flags) { return open_at("open", AT_FDCWD, p
 int __openat_2(int directory, char const* path, int flags) { return open_at("openat", directory, path, flags, 0); }
 int __openat64_2(int directory, char const* path, int flags) { return open_at("openat", directory, path, flags, 0); }
 
-int creat64(char const* path, mode_t mode) { return open_at("creat", AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
+int creat64(char const* path, mode_t mode) {
+    return open_at("creat", AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
 int creat(char const* path, mode_t mode) { return creat64(path, mode); }
 
 int mkostemp64(char* pattern, int flags) {
@@ -273,11 +281,14 @@ int symlink(char const* target, char const* path) noexcept {
 }
 
 int symlinkat(char const* target, int directory, char const* path) noexcept {
-    return link_at("symlinkat", path_of(directory, path), [=] { return call_kernel(SYS_symlinkat, target, directory, path); });
+    return link_at("symlinkat", path_of(directory, path),
+                   [=] { return call_kernel(SYS_symlinkat, target, directory, path); });
 }
 
 int unlink(char const* path) noexcept { return remove_at("unlink", AT_FDCWD, path, 0); }
-int unlinkat(int directory, char const* path, int flags) noexcept { return remove_at("unlinkat", directory, path, flags); }
+int unlinkat(int directory, char const* path, int flags) noexcept {
+    return remove_at("unlinkat", directory, path, flags);
+}
 int rmdir(char const* path) noexcept { return remove_at("rmdir", AT_FDCWD, path, AT_REMOVEDIR); }
 
 int remove(char const* path) noexcept {
@@ -286,7 +297,9 @@ int remove(char const* path) noexcept {
 }
 
 int mkdir(char const* path, mode_t mode) noexcept { return make_directory("mkdir", AT_FDCWD, path, mode); }
-int mkdirat(int directory, char const* path, mode_t mode) noexcept { return make_directory("mkdirat", directory, path, mode); }
+int mkdirat(int directory, char const* path, mode_t mode) noexcept {
+    return make_directory("mkdirat", directory, path, mode);
+}
 
 // ---- sizes, blocks, modes ----
 
@@ -301,11 +314,14 @@ int truncate64(char const* path, off64_t size) noexcept {
 int truncate(char const* path, off_t size) noexcept { return truncate64(path, size); }
 
 int fallocate64(int file, int mode, off64_t from, off64_t size) {
-    return change(Kind::allocate, "fallocate", path_of(file), [=] { return call_kernel(SYS_fallocate, file, mode, from, size); });
+    return change(Kind::allocate, "fallocate", path_of(file),
+                  [=] { return call_kernel(SYS_fallocate, file, mode, from, size); });
 }
 int fallocate(int file, int mode, off_t from, off_t size) { return fallocate64(file, mode, from, size); }
 
-int posix_fallocate64(int file, off64_t from, off64_t size) { return fallocate64(file, 0, from, size) == 0 ? 0 : errno; }
+int posix_fallocate64(int file, off64_t from, off64_t size) {
+    return fallocate64(file, 0, from, size) == 0 ? 0 : errno;
+}
 int posix_fallocate(int file, off_t from, off_t size) { return posix_fallocate64(file, from, size); }
 
 ssize_t copy_file_range(int from, off64_t* from_at, int to, off64_t* to_at, std::size_t size, unsigned flags) {
@@ -327,7 +343,9 @@ int statvfs64(char const* path, struct statvfs64* found) noexcept {
     if (done == 0 && Plan::of_process().is_full()) found->f_bavail = found->f_bfree = 0;
     return done;
 }
-int statvfs(char const* path, struct statvfs* found) noexcept { return statvfs64(path, reinterpret_cast<struct statvfs64*>(found)); }
+int statvfs(char const* path, struct statvfs* found) noexcept {
+    return statvfs64(path, reinterpret_cast<struct statvfs64*>(found));
+}
 
 int fchmod(int file, mode_t mode) noexcept {
     return change(Kind::mode, "fchmod", path_of(file), [=] { return call_kernel(SYS_fchmod, file, mode); });
@@ -338,7 +356,8 @@ int chmod(char const* path, mode_t mode) noexcept {
 }
 
 int fchmodat(int directory, char const* path, mode_t mode, int) noexcept {
-    return change(Kind::mode, "fchmodat", path_of(directory, path), [=] { return call_kernel(SYS_fchmodat, directory, path, mode); });
+    return change(Kind::mode, "fchmodat", path_of(directory, path),
+                  [=] { return call_kernel(SYS_fchmodat, directory, path, mode); });
 }
 
 // ---- calls by number ----
@@ -354,8 +373,9 @@ long syscall(long number, ...) noexcept {
                            *reinterpret_cast<open_how const*>(words[2]), static_cast<std::size_t>(words[3]));
     }
     if (number == SYS_renameat2) {
-        return renameat2(static_cast<int>(words[0]), reinterpret_cast<char const*>(words[1]), static_cast<int>(words[2]),
-                         reinterpret_cast<char const*>(words[3]), static_cast<unsigned>(words[4]));
+        return renameat2(static_cast<int>(words[0]), reinterpret_cast<char const*>(words[1]),
+                         static_cast<int>(words[2]), reinterpret_cast<char const*>(words[3]),
+                         static_cast<unsigned>(words[4]));
     }
     return answer(kernel(number, words[0], words[1], words[2], words[3], words[4], words[5]));
 }

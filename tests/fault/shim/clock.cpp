@@ -1,5 +1,6 @@
-// The wall clock as a test sets it: CLOCK_REALTIME moved by the seconds that stand in the file LULL_FAULT_CLOCK (8 bytes, of this
-// machine's order). The monotonic clock stays what it is, unless LULL_FAULT_DRIFT says by how many millionths it is fast from the start on.
+// The wall clock as a test sets it: CLOCK_REALTIME moved by the seconds that stand in the file LULL_FAULT_CLOCK (8
+// bytes, of this machine's order). The monotonic clock stays what it is, unless LULL_FAULT_DRIFT says by how many
+// millionths it is fast from the start on.
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -69,5 +70,4 @@ std::time_t time(std::time_t* into) noexcept {
     if (into != nullptr) *into = now.tv_sec;
     return now.tv_sec;
 }
-
 }

@@ -13,8 +13,10 @@ namespace lull::fault {
 
 template <class T>
 long as_word(T value) {
-    if constexpr (std::integral<T>) return static_cast<long>(value);
-    else return reinterpret_cast<long>(value);
+    if constexpr (std::integral<T>)
+        return static_cast<long>(value);
+    else
+        return reinterpret_cast<long>(value);
 }
 
 // The kernel's own answer: a negative error number, or the result.
@@ -23,7 +25,10 @@ inline long kernel(long number, long a = 0, long b = 0, long c = 0, long d = 0, 
     register long r10 asm("r10") = d;
     register long r8 asm("r8") = e;
     register long r9 asm("r9") = f;
-    asm volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+    asm volatile("syscall"
+                 : "=a"(result)
+                 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                 : "rcx", "r11", "memory");
     return result;
 }
 

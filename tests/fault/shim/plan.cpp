@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -127,8 +128,10 @@ Verdict Plan::judge(Call const& call) {
 
 void Plan::trace(std::uint64_t number, Call const& call) const {
     if (trace_ < 0) return;
-    auto const line = std::to_string(number) + " " + std::string(kind_names[static_cast<std::size_t>(call.kind)]) + " " + call.name + " " +
-                      std::to_string(call.bytes) + " " + call.path + "\n";
+    auto path = std::string(call.path);
+    std::replace(path.begin(), path.end(), '\n', '?');  // an argument of another process may be any text
+    auto const line = std::to_string(number) + " " + std::string(kind_names[static_cast<std::size_t>(call.kind)]) +
+                      " " + call.name + " " + std::to_string(call.bytes) + " " + path + "\n";
     kernel(SYS_write, trace_, as_word(line.data()), as_word(line.size()));
 }
 

@@ -26,7 +26,7 @@ enum class Deed {
 
 struct Call {
     Kind kind;
-    char const* name;       // of the function
+    char const* name;  // of the function
     std::string path;
     std::size_t bytes = 0;  // of a write
 };
@@ -34,8 +34,9 @@ struct Call {
 // What is to be done about a call.
 struct Verdict {
     Deed deed = Deed::none;
-    int error = 0;                      // with `fail`
-    std::optional<std::size_t> only{};  // a write takes only so many bytes before the deed; with `fail` that is all that happens
+    int error = 0;  // with `fail`
+    std::optional<std::size_t>
+        only{};  // a write takes only so many bytes before the deed; with `fail` that is all that happens
 };
 
 class Plan {
@@ -48,7 +49,8 @@ public:
     // Kill, or cut and kill. Does not come back.
     [[noreturn]] void end(Deed deed) const;
 
-    // Whether the disk that all writes fail on from some call or byte on has come to that: it says that nothing is free.
+    // Whether the disk that all writes fail on from some call or byte on has come to that: it says that nothing is
+    // free.
     [[nodiscard]] bool is_full() const;
 
     // Syncs are said to be done and are not.
@@ -66,17 +68,17 @@ private:
     void trace(std::uint64_t number, Call const& call) const;
 
     Deed deed_ = Deed::none;
-    std::uint64_t first_ = 0;      // number of the chosen call, from 1; 0: none
-    std::uint64_t times_ = 1;      // how many calls from it on; 0: all
-    std::uint64_t at_byte_ = 0;    // of all that is written; 0: the number counts
-    std::uint32_t kinds_ = 0;      // one bit a kind; 0: all that change something
-    std::string under_;            // only paths that contain this
-    std::string until_;            // a file: when it is there, nothing goes wrong any more
+    std::uint64_t first_ = 0;    // number of the chosen call, from 1; 0: none
+    std::uint64_t times_ = 1;    // how many calls from it on; 0: all
+    std::uint64_t at_byte_ = 0;  // of all that is written; 0: the number counts
+    std::uint32_t kinds_ = 0;    // one bit a kind; 0: all that change something
+    std::string under_;          // only paths that contain this
+    std::string until_;          // a file: when it is there, nothing goes wrong any more
     int error_ = 0;
     bool forgets_sync_ = false;
     bool splits_rename_ = false;
     bool swallows_errors_ = false;
-    int disk_ = -1;                // a directory of the disk that is cut
+    int disk_ = -1;  // a directory of the disk that is cut
     int trace_ = -1;
     std::atomic<std::uint64_t> calls_{0};
     std::atomic<std::uint64_t> bytes_{0};

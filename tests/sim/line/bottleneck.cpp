@@ -4,7 +4,10 @@ namespace lull::sim {
 
 using namespace std::chrono_literals;
 
-Bottleneck::Bottleneck(World& world, LineShape shape, std::uint64_t seed) : world_(world), shape_(shape), random_(seed) {}
+Bottleneck::Bottleneck(World& world, LineShape shape, std::uint64_t seed)
+    : world_(world),
+      shape_(shape),
+      random_(seed) {}
 
 Duration Bottleneck::queue() const { return time_for(queues_[0].bytes + queues_[1].bytes, shape_.rate); }
 

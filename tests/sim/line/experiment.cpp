@@ -14,7 +14,11 @@ constexpr Duration tick = 20ms;
 class SimulatedBroker {
 public:
     SimulatedBroker(World& world, Bottleneck& line, Setting const& setting, Sending const& sending, std::uint64_t seed)
-        : world_(world), line_(line), setting_(setting), urgency_(sending.urgency), scheduling_(setting.lateness, seed) {
+        : world_(world),
+          line_(line),
+          setting_(setting),
+          urgency_(sending.urgency),
+          scheduling_(setting.lateness, seed) {
         std::vector<NodeMachine> machines;
         for (std::size_t i = 0; i < setting.nodes; ++i) {
             auto const drift = i % 2 == 0 ? setting.drift : -setting.drift;
@@ -126,7 +130,8 @@ private:
             case Sending::Kind::nothing: return;
             case Sending::Kind::governor:
                 for (std::size_t i = 0; i < setting_.brokers; ++i) {
-                    brokers_.push_back(std::make_unique<SimulatedBroker>(world_, line_, setting_, sending_, (seed_ << 16) + (i << 8)));
+                    brokers_.push_back(
+                        std::make_unique<SimulatedBroker>(world_, line_, setting_, sending_, (seed_ << 16) + (i << 8)));
                     world_.after(i * 3s, [broker = brokers_.back().get()] { broker->begin(); });
                 }
                 return;
@@ -175,6 +180,8 @@ private:
 
 }  // namespace
 
-Outcome run(Setting const& setting, Sending const& sending, std::uint64_t seed) { return Experiment(setting, sending, seed).run(); }
+Outcome run(Setting const& setting, Sending const& sending, std::uint64_t seed) {
+    return Experiment(setting, sending, seed).run();
+}
 
 }  // namespace lull::sim

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/governor/line_governor.hpp"
+#include "broker/delivery/governor/line_governor.hpp"
 #include "tests/sim/line/foreground.hpp"
 #include "tests/sim/line/our_path.hpp"
 
@@ -14,7 +14,7 @@ namespace lull::sim {
 struct Sending {
     enum class Kind { nothing, governor, cubic, fixed };
     Kind kind = Kind::governor;
-    double fixed = 0.5;  // of the line
+    double fixed = 0.5;             // of the line
     std::optional<Duration> age{};  // fixed: silent while there was a queue so long ago
     broker::PathTuning tuning{};
     broker::Urgency urgency = broker::Urgency::normal;
@@ -23,8 +23,8 @@ struct Sending {
 
 // The interface counters that the broker reads.
 struct Counters {
-    Duration period{};        // of the driver's updates; zero: always current
-    bool with_others = false; // others' traffic leaves by the broker's own interface
+    Duration period{};         // of the driver's updates; zero: always current
+    bool with_others = false;  // others' traffic leaves by the broker's own interface
 };
 
 // A line, its users and a time to run.
@@ -38,7 +38,7 @@ struct Setting {
     std::size_t brokers = 1;
     Counters counters{};
     Lateness lateness{};  // of the programs of the broker and of each node
-    double drift = 0;  // of the nodes' clocks, in turn ahead and behind
+    double drift = 0;     // of the nodes' clocks, in turn ahead and behind
     struct NewRate {
         Duration at;
         ByteRate rate;
@@ -49,7 +49,7 @@ struct Setting {
 // What one run showed.
 struct Outcome {
     Felt felt;
-    Bytes others_left{};               // bytes on the wire after the warm-up
+    Bytes others_left{};  // bytes on the wire after the warm-up
     Bytes ours_left{};
     std::vector<double> queue;         // ms, every millisecond after the warm-up
     std::vector<double> ours_by_time;  // Mbit/s on the wire in each 20 ms, from the beginning

@@ -26,7 +26,8 @@ double until(Outcome const& outcome, double begin, auto const& asked) {
     auto const& rates = outcome.ours_by_time;
     for (auto i = static_cast<std::size_t>(begin / tick); i + together <= rates.size(); ++i) {
         auto const first = rates.begin() + static_cast<std::ptrdiff_t>(i);
-        if (asked(std::accumulate(first, first + together, 0.0) / together)) return static_cast<double>(i) * tick - begin;
+        if (asked(std::accumulate(first, first + together, 0.0) / together))
+            return static_cast<double>(i) * tick - begin;
     }
     return static_cast<double>(rates.size()) * tick - begin;
 }
@@ -86,8 +87,9 @@ Figures median(std::vector<Figures> const& runs) {
         return percentile(values, half);
     };
     Figures result;
-    for (auto const figure : {&Figures::p50, &Figures::p99, &Figures::residual, &Figures::kept, &Figures::gone, &Figures::back,
-                              &Figures::queue_p50, &Figures::queue_p99, &Figures::jain, &Figures::mbit}) {
+    for (auto const figure :
+         {&Figures::p50, &Figures::p99, &Figures::residual, &Figures::kept, &Figures::gone, &Figures::back,
+          &Figures::queue_p50, &Figures::queue_p99, &Figures::jain, &Figures::mbit}) {
         result.*figure = of(figure);
     }
     return result;

@@ -6,7 +6,7 @@ namespace lull::sim {
 
 // One run against the same run without us: always the pair of harm and use.
 struct Figures {
-    double p50 = 1;        // of others' requests (or round trips of their packets), as a multiple of alone
+    double p50 = 1;  // of others' requests (or round trips of their packets), as a multiple of alone
     double p99 = 1;
     double residual = 0;   // share of what others leave that we used
     double kept = 1;       // share of what a download has alone that it keeps
@@ -14,8 +14,8 @@ struct Figures {
     double back = 0;       // s until four fifths are ours after it ends
     double queue_p50 = 0;  // ms in the bottleneck, whoever put it there
     double queue_p99 = 0;
-    double jain = 1;       // fairness among nodes
-    double mbit = 0;       // ours, after the warm-up
+    double jain = 1;  // fairness among nodes
+    double mbit = 0;  // ours, after the warm-up
 };
 
 [[nodiscard]] Figures compare(Setting const& setting, Outcome const& with_us, Outcome const& alone);

@@ -12,7 +12,11 @@ double to_ms(Duration duration) { return to_seconds(duration) * 1000; }
 
 class Foreground::Constant final : public Endpoint {
 public:
-    Constant(World& world, Bottleneck& line, Traffic traffic, Felt& felt) : world_(world), line_(line), traffic_(traffic), felt_(felt) {}
+    Constant(World& world, Bottleneck& line, Traffic traffic, Felt& felt)
+        : world_(world),
+          line_(line),
+          traffic_(traffic),
+          felt_(felt) {}
 
     void send() {
         constexpr Bytes size(1514);
@@ -41,7 +45,9 @@ private:
 };
 
 Foreground::Foreground(World& world, Bottleneck& line, std::vector<Traffic> const& traffic, std::uint64_t seed)
-    : world_(world), line_(line), random_(seed) {
+    : world_(world),
+      line_(line),
+      random_(seed) {
     for (auto const& one : traffic) play(one);
 }
 
@@ -50,7 +56,8 @@ Foreground::~Foreground() = default;
 // All requests are drawn before anything happens, so that nothing on the line can change them.
 void Foreground::play(Traffic const& traffic) {
     if (traffic.kind == Traffic::Kind::constant) {
-        auto& constant = static_cast<Constant&>(*endpoints_.emplace_back(std::make_unique<Constant>(world_, line_, traffic, felt_)));
+        auto& constant = static_cast<Constant&>(
+            *endpoints_.emplace_back(std::make_unique<Constant>(world_, line_, traffic, felt_)));
         return world_.after(traffic.begin, [&constant] { constant.send(); });
     }
     if (traffic.kind == Traffic::Kind::bulk) return world_.after(traffic.begin, [this, traffic] { download(traffic); });

@@ -8,16 +8,16 @@
 
 namespace lull::sim {
 
-// Others' traffic in a part of the run. Web: requests of a given size by new connections, at random times. Bulk: one TCP download
-// as fast as it goes. Constant: packets at a fixed rate, as a call or a stream sends them.
+// Others' traffic in a part of the run. Web: requests of a given size by new connections, at random times. Bulk: one
+// TCP download as fast as it goes. Constant: packets at a fixed rate, as a call or a stream sends them.
 struct Traffic {
     enum class Kind { web, bulk, constant };
     Kind kind = Kind::web;
     Duration begin{};
     Duration end{};
-    double requests = 20;  // web: a second
+    double requests = 20;        // web: a second
     std::uint64_t packets = 21;  // web: of a response; 21 are 30 kB
-    ByteRate rate{};       // constant: on the wire
+    ByteRate rate{};             // constant: on the wire
 };
 
 // What others felt.

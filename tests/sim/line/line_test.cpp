@@ -3,8 +3,8 @@
 #include "tests/sim/line/figures.hpp"
 #include "tests/sim/line/settings.hpp"
 
-// Bounds for the governor on simulated lines, over seeds that did not find its constants. docs/governor.md has the figures;
-// the margins here are wide enough for any seed, and narrow enough for the controls below.
+// Bounds for the governor on simulated lines, over seeds that did not find its constants. docs/governor.md has the
+// figures; the margins here are wide enough for any seed, and narrow enough for the controls below.
 
 using namespace lull;
 using namespace lull::sim;
@@ -15,7 +15,8 @@ constexpr std::uint64_t first_seed = 301;
 
 Figures median_of(std::string_view scenario, std::uint64_t seeds, Sending const& sending = {}) {
     std::vector<Figures> runs;
-    for (auto seed = first_seed; seed < first_seed + seeds; ++seed) runs.push_back(measure(*find_setting(scenario), sending, seed));
+    for (auto seed = first_seed; seed < first_seed + seeds; ++seed)
+        runs.push_back(measure(*find_setting(scenario), sending, seed));
     return median(runs);
 }
 
@@ -30,10 +31,14 @@ struct Bounds {
 
 // What is broken, or "".
 std::string broken(Bounds const& bounds, Figures const& figures) {
-    if (figures.p50 > bounds.most_p50) return fmt::format("{}: half of others' requests take {:.3f} times as long", bounds.scenario, figures.p50);
-    if (figures.p99 > bounds.most_p99) return fmt::format("{}: one request of a hundred takes {:.3f} times as long", bounds.scenario, figures.p99);
-    if (figures.residual < bounds.least_residual) return fmt::format("{}: {:.3f} of the residual is used", bounds.scenario, figures.residual);
-    if (figures.kept < bounds.least_kept) return fmt::format("{}: a download keeps {:.3f}", bounds.scenario, figures.kept);
+    if (figures.p50 > bounds.most_p50)
+        return fmt::format("{}: half of others' requests take {:.3f} times as long", bounds.scenario, figures.p50);
+    if (figures.p99 > bounds.most_p99)
+        return fmt::format("{}: one request of a hundred takes {:.3f} times as long", bounds.scenario, figures.p99);
+    if (figures.residual < bounds.least_residual)
+        return fmt::format("{}: {:.3f} of the residual is used", bounds.scenario, figures.residual);
+    if (figures.kept < bounds.least_kept)
+        return fmt::format("{}: a download keeps {:.3f}", bounds.scenario, figures.kept);
     if (figures.jain < bounds.least_jain) return fmt::format("{}: fairness {:.3f}", bounds.scenario, figures.jain);
     return "";
 }
@@ -97,7 +102,8 @@ TEST_CASE("two brokers on one line, and twenty nodes behind one, neither collaps
            {.scenario = "20-nodes", .most_p50 = 1.15, .most_p99 = 1.5, .least_residual = 0.3, .least_jain = 0.99},
            {.scenario = "20-nodes-step", .least_residual = 0.85, .least_kept = 0.96, .least_jain = 0.99}},
           2);
-    check({{.scenario = "20-nodes", .most_p50 = 1.3, .most_p99 = 2.5, .least_residual = 0.12, .least_jain = 0.4}}, 2, {.one_for_all = false});
+    check({{.scenario = "20-nodes", .most_p50 = 1.3, .most_p99 = 2.5, .least_residual = 0.12, .least_jain = 0.4}}, 2,
+          {.one_for_all = false});
 }
 
 TEST_CASE("the same seed gives the same run") {
@@ -122,7 +128,7 @@ TEST_CASE("control: a governor that never pauses, or that never cuts, is caught"
     CHECK(broken({.scenario = "web", .most_p50 = 1.14, .most_p99 = 1.5}, median_of("web", 1, careless)) != "");
     Sending stubborn;
     stubborn.tuning.cut = stubborn.tuning.deep_cut = stubborn.tuning.surviving_cut = 1;
-    stubborn.tuning.siege = 2;
+    stubborn.tuning.persistent_queue = 2;
     CHECK(broken({.scenario = "step", .least_kept = 0.96}, median_of("step", 1, stubborn)) != "");
 }
 

@@ -46,7 +46,8 @@ Result<Sending> sending_of(Arguments const& arguments) {
         if (equals == std::string::npos) return fail(Fault::usage, "'{}': write CONSTANT=VALUE", setting);
         auto const value = to_number(setting.substr(equals + 1));
         if (!value) return pass(value.error());
-        if (auto const done = set_constant(sending.tuning, setting.substr(0, equals), *value); !done) return pass(done.error());
+        if (auto const done = set_constant(sending.tuning, setting.substr(0, equals), *value); !done)
+            return pass(done.error());
     }
     return sending;
 }
@@ -76,19 +77,34 @@ Status play(Arguments const& arguments) {
     if (!first) return pass(first.error());
     if (!count) return pass(count.error());
 
-    Table table({{"SCENARIO"}, {"P50", Align::right}, {"P99", Align::right}, {"RESIDUAL", Align::right}, {"KEPT", Align::right},
-                 {"GONE", Align::right}, {"BACK", Align::right}, {"QUEUE P50", Align::right}, {"P99", Align::right},
-                 {"JAIN", Align::right}, {"MBIT/S", Align::right}});
+    Table table({{"SCENARIO"},
+                 {"P50", Align::right},
+                 {"P99", Align::right},
+                 {"RESIDUAL", Align::right},
+                 {"KEPT", Align::right},
+                 {"GONE", Align::right},
+                 {"BACK", Align::right},
+                 {"QUEUE P50", Align::right},
+                 {"P99", Align::right},
+                 {"JAIN", Align::right},
+                 {"MBIT/S", Align::right}});
     for (auto const& setting : *chosen) {
         std::vector<Figures> runs;
         for (auto seed = *first; seed < *first + *count; ++seed) {
             runs.push_back(measure(setting, *sending, seed));
         }
         auto const m = median(runs);
-        table.add({{setting.name}, {fmt::format("{:+.1f} %", (m.p50 - 1) * 100)}, {fmt::format("{:+.1f} %", (m.p99 - 1) * 100)},
-                   {fmt::format("{:.1f} %", m.residual * 100)}, {fmt::format("{:.1f} %", m.kept * 100)},
-                   {fmt::format("{:.2f} s", m.gone)}, {fmt::format("{:.2f} s", m.back)}, {fmt::format("{:.2f} ms", m.queue_p50)},
-                   {fmt::format("{:.2f} ms", m.queue_p99)}, {fmt::format("{:.3f}", m.jain)}, {fmt::format("{:.2f}", m.mbit)}});
+        table.add({{setting.name},
+                   {fmt::format("{:+.1f} %", (m.p50 - 1) * 100)},
+                   {fmt::format("{:+.1f} %", (m.p99 - 1) * 100)},
+                   {fmt::format("{:.1f} %", m.residual * 100)},
+                   {fmt::format("{:.1f} %", m.kept * 100)},
+                   {fmt::format("{:.2f} s", m.gone)},
+                   {fmt::format("{:.2f} s", m.back)},
+                   {fmt::format("{:.2f} ms", m.queue_p50)},
+                   {fmt::format("{:.2f} ms", m.queue_p99)},
+                   {fmt::format("{:.3f}", m.jain)},
+                   {fmt::format("{:.2f}", m.mbit)}});
     }
     std::cout << table.render(painting_for_output());
     return {};
@@ -101,15 +117,26 @@ int main(int argc, char** argv) {
         .name = "play",
         .summary = "play scenarios and print medians over seeds",
         .positional = {},
-        .options = {{.name = "scenario", .help = "one of them, again for more (default: all)", .placeholder = "NAME", .many = true},
-                    {.name = "seed", .help = "the first seed", .placeholder = "N", .fallback = "1"},
-                    {.name = "seeds", .help = "how many", .placeholder = "N", .fallback = "5"},
-                    {.name = "by", .help = "what sends: governor, cubic, priority, fixed:SHARE, fixed:SHARE@MS (silent while there was a queue MS ago)",
-                     .placeholder = "WHAT", .fallback = "governor"},
-                    {.name = "urgency", .help = "urgent, normal, background", .placeholder = "WORD", .fallback = "normal"},
-                    {.name = "one-for-each", .help = "each node has a controller of its own, although all are behind one line"},
-                    {.name = "at-once", .help = "programs are never late"},
-                    {.name = "set", .help = "a constant of PathTuning (durations in ms)", .placeholder = "CONSTANT=VALUE", .many = true}},
+        .options =
+            {{.name = "scenario",
+              .help = "one of them, again for more (default: all)",
+              .placeholder = "NAME",
+              .many = true},
+             {.name = "seed", .help = "the first seed", .placeholder = "N", .fallback = "1"},
+             {.name = "seeds", .help = "how many", .placeholder = "N", .fallback = "5"},
+             {.name = "by",
+              .help = "what sends: governor, cubic, priority, fixed:SHARE, fixed:SHARE@MS (silent while there was a "
+                      "queue MS ago)",
+              .placeholder = "WHAT",
+              .fallback = "governor"},
+             {.name = "urgency", .help = "urgent, normal, background", .placeholder = "WORD", .fallback = "normal"},
+             {.name = "one-for-each",
+              .help = "each node has a controller of its own, although all are behind one line"},
+             {.name = "at-once", .help = "programs are never late"},
+             {.name = "set",
+              .help = "a constant of PathTuning (durations in ms)",
+              .placeholder = "CONSTANT=VALUE",
+              .many = true}},
         .example = "line_sim play --scenario web --seed 101 --seeds 20 --set normal=3",
         .run = play};
     return CommandLine("line_sim", "a shared line, others, and the governor", {command}).run(argc, argv);

@@ -15,11 +15,16 @@ constexpr std::uint64_t message = 60;  // our own header, ZeroMQ's and CURVE's
 }  // namespace
 
 Connection::Connection(World& world, Bottleneck& line, NodeMachine machine, Heard heard)
-    : world_(world), line_(line), machine_(machine), node_(machine.lateness, machine.seed), heard_(std::move(heard)) {
+    : world_(world),
+      line_(line),
+      machine_(machine),
+      node_(machine.lateness, machine.seed),
+      heard_(std::move(heard)) {
     if (machine_.own_interface) line_.on_departure([this] { fill_interface(); });
 }
 
-// Linux lets a millisecond of a connection wait at the interface, two packets at least (TCP small queues); the rest stays in the socket.
+// Linux lets a millisecond of a connection wait at the interface, two packets at least (TCP small queues); the rest
+// stays in the socket.
 void Connection::fill_interface() {
     constexpr Bytes few(2 * (segment + headers));
     while (!in_socket_.empty() && line_.waiting(Side::ours) < few) {
@@ -61,7 +66,8 @@ void Connection::send(Bytes payload, ByteRate pacing) {
 }
 
 void Connection::arrived(Packet const& packet) {
-    auto const frame = std::find_if(frames_.begin(), frames_.end(), [&](Frame const& f) { return packet.number < f.first + f.packets; });
+    auto const frame = std::find_if(frames_.begin(), frames_.end(),
+                                    [&](Frame const& f) { return packet.number < f.first + f.packets; });
     if (--frame->missing > 0) return;
     auto const wait = node_.wait(world_.now());
     wait == Duration::zero() ? deliver() : world_.after(wait, [this] { deliver(); });
@@ -85,7 +91,10 @@ void Connection::deliver() {
 
 OurPath::OurPath(World& world, Bottleneck& line, std::vector<NodeMachine> const& machines, Scheduling& broker,
                  broker::PathController controller)
-    : world_(world), broker_(broker), controller_(std::move(controller)), nodes_(machines.size()) {
+    : world_(world),
+      broker_(broker),
+      controller_(std::move(controller)),
+      nodes_(machines.size()) {
     for (std::size_t i = 0; i < machines.size(); ++i) {
         nodes_[i].connection = std::make_unique<Connection>(world, line, machines[i], [this, i](auto const& sample) {
             world_.after(broker_.wait(world_.now()), [this, i, sample = sample]() mutable {
@@ -139,7 +148,11 @@ void OurPath::pump() {
 }
 
 FixedRate::FixedRate(World& world, Bottleneck& line, ByteRate rate, std::optional<Duration> age_of_knowledge)
-    : world_(world), line_(line), rate_(rate), age_(age_of_knowledge), connection_(world, line, {.lateness = {}}, [](auto const&) {}) {}
+    : world_(world),
+      line_(line),
+      rate_(rate),
+      age_(age_of_knowledge),
+      connection_(world, line, {.lateness = {}}, [](auto const&) {}) {}
 
 bool FixedRate::queue_known() {
     constexpr Duration two_packets = 1300us;  // of 20 Mbit/s

@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "broker/governor/path_controller.hpp"
-#include "broker/governor/path_delay.hpp"
+#include "broker/delivery/governor/path_controller.hpp"
+#include "broker/delivery/governor/path_delay.hpp"
 #include "tests/sim/line/bottleneck.hpp"
 #include "tests/sim/line/scheduling.hpp"
 
@@ -18,8 +18,9 @@ struct NodeMachine {
     bool own_interface = false;  // the line is that of the broker's own interface
 };
 
-// The connection to one node: the kernel, which paces the packets of a frame, the node, which acknowledges each frame at once, and the
-// repair of losses. Packets arrive in order at the application, as TCP has it; its window is taken to be wide enough.
+// The connection to one node: the kernel, which paces the packets of a frame, the node, which acknowledges each frame
+// at once, and the repair of losses. Packets arrive in order at the application, as TCP has it; its window is taken to
+// be wide enough.
 class Connection final : public Endpoint {
 public:
     // Told of every frame whose acknowledgement has arrived; when it is looked at is not known yet.
@@ -51,7 +52,7 @@ private:
     NodeMachine machine_;
     Scheduling node_;
     Heard heard_;
-    std::deque<Frame> frames_;       // not delivered yet
+    std::deque<Frame> frames_;  // not delivered yet
     std::uint64_t next_packet_ = 0;
     std::deque<Packet> in_socket_;   // before our own interface, where the kernel lets few of a connection wait
     TimePoint kernel_busy_until_{};  // with pacing what it was given
@@ -59,12 +60,13 @@ private:
     Bytes on_the_wire_{};
 };
 
-// Level 1 on top of it, with always something to send: what the broker's sender will do. Several nodes behind one line may share one
-// controller; then their samples count together, and they take turns.
+// Level 1 on top of it, with always something to send: what the broker's sender will do. Several nodes behind one line
+// may share one controller; then their samples count together, and they take turns.
 class OurPath {
 public:
     // `broker`: the thread that sends, shared by all its paths.
-    OurPath(World& world, Bottleneck& line, std::vector<NodeMachine> const& machines, Scheduling& broker, broker::PathController controller);
+    OurPath(World& world, Bottleneck& line, std::vector<NodeMachine> const& machines, Scheduling& broker,
+            broker::PathController controller);
 
     void limit(ByteRate most);
     void begin();
@@ -88,8 +90,9 @@ private:
     std::uint64_t alarm_ = 0;  // the last timer that was armed
 };
 
-// Sends at a fixed rate whatever happens; with strict priority for others and the rate of the line, the limit of any sender. If it knows
-// the queue as it was some time ago, exactly, it is silent while there was one: the limit of any sender that learns by acknowledgements.
+// Sends at a fixed rate whatever happens; with strict priority for others and the rate of the line, the limit of any
+// sender. If it knows the queue as it was some time ago, exactly, it is silent while there was one: the limit of any
+// sender that learns by acknowledgements.
 class FixedRate {
 public:
     FixedRate(World& world, Bottleneck& line, ByteRate rate, std::optional<Duration> age_of_knowledge = {});

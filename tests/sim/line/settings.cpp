@@ -28,7 +28,8 @@ LineShape shaken(Jitter kind, Duration jitter) { return {.kind = kind, .jitter =
 
 // Quiet and busy by turns: browsing, a download, a call, silence.
 std::vector<Traffic> mixed() {
-    return {web(8s, 16s), bulk(24s, 30s), constant(Mbit(4), 36s, 44s), web(40s, 50s, 8), bulk(60s, 62s), web(66s, 69s, 40), web(80s, 86s, 10)};
+    return {web(8s, 16s),      bulk(24s, 30s),   constant(Mbit(4), 36s, 44s), web(40s, 50s, 8), bulk(60s, 62s),
+            web(66s, 69s, 40), web(80s, 86s, 10)};
 }
 
 std::vector<Setting> laboratory() {
@@ -43,7 +44,10 @@ std::vector<Setting> laboratory() {
         {.name = "web-4-nodes", .others = {web()}, .length = 45s, .nodes = 4},
         {.name = "step-4-nodes", .others = step, .nodes = 4},
         {.name = "own-nic", .others = {web()}, .length = 45s, .counters = {.with_others = true}},
-        {.name = "own-nic-slow-counters", .others = {web()}, .length = 45s, .counters = {.period = 1s, .with_others = true}},
+        {.name = "own-nic-slow-counters",
+         .others = {web()},
+         .length = 45s,
+         .counters = {.period = 1s, .with_others = true}},
         {.name = "own-nic-priority",
          .line = {.discipline = Discipline::priority},
          .others = {web()},
@@ -111,8 +115,8 @@ std::map<std::string, Constant, std::less<>> const& constants() {
         {"recover", &PathTuning::recover},
         {"pause", &PathTuning::pause},
         {"of_round_trip", &PathTuning::of_round_trip},
-        {"siege", &PathTuning::siege},
-        {"siege_memory", &PathTuning::siege_memory},
+        {"persistent_queue", &PathTuning::persistent_queue},
+        {"persistent_queue_memory", &PathTuning::persistent_queue_memory},
         {"far", &PathTuning::far},
         {"most_pause", &PathTuning::most_pause},
         {"resume", &PathTuning::resume},
@@ -149,9 +153,10 @@ Result<Setting> find_setting(std::string_view name) {
 
 Status set_constant(broker::PathTuning& tuning, std::string_view name, double value) {
     auto const found = constants().find(name);
-    if (found == constants().end()) return fail(Fault::usage, "'{}' is no constant; see broker/governor/path_tuning.hpp", name);
+    if (found == constants().end())
+        return fail(Fault::usage, "'{}' is no constant; see broker/governor/path_tuning.hpp", name);
     if (auto const* plain = std::get_if<double broker::PathTuning::*>(&found->second)) {
-        tuning.**plain = value;
+        tuning.** plain = value;
     } else {
         tuning.*std::get<Duration broker::PathTuning::*>(found->second) = from_seconds(value / 1000);
     }

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr Bytes packet_size(1514);     // with headers and frame
+constexpr Bytes packet_size(1514);  // with headers and frame
 constexpr Bytes segment(1448);
 constexpr Bytes handshake_size(74);
 constexpr std::uint64_t handshake = ~std::uint64_t{0};
@@ -17,7 +17,11 @@ constexpr std::uint64_t handshake = ~std::uint64_t{0};
 }  // namespace
 
 TcpFlow::TcpFlow(World& world, Bottleneck& line, Side side, std::uint64_t packets, std::function<void()> done)
-    : world_(world), line_(line), side_(side), packets_(packets), done_(std::move(done)) {}
+    : world_(world),
+      line_(line),
+      side_(side),
+      packets_(packets),
+      done_(std::move(done)) {}
 
 void TcpFlow::begin() {
     world_.after(line_.shape().one_way, [this] { line_.enter({this, handshake, handshake_size, side_}); });
@@ -28,7 +32,8 @@ void TcpFlow::arrived(Packet const& packet) {
     if (packet.number == handshake) return world_.after(back, [this] { send_more(); });
     delivered_ += segment;
     ++arrived_;
-    auto const sent = std::find_if(sent_.begin(), sent_.end(), [&](auto const& entry) { return entry.first == packet.number; });
+    auto const sent = std::find_if(sent_.begin(), sent_.end(),
+                                   [&](auto const& entry) { return entry.first == packet.number; });
     auto const when = sent->second;
     sent_.erase(sent);
     world_.after(back, [this, number = packet.number, when] { acknowledged(number, when); });
@@ -37,7 +42,8 @@ void TcpFlow::arrived(Packet const& packet) {
 
 void TcpFlow::dropped(Packet const& packet) {
     auto const notice = line_.queue() + 2 * line_.shape().one_way;
-    if (packet.number == handshake) return world_.after(1s, [this] { line_.enter({this, handshake, handshake_size, side_}); });
+    if (packet.number == handshake)
+        return world_.after(1s, [this] { line_.enter({this, handshake, handshake_size, side_}); });
     world_.after(notice, [this, number = packet.number] { lost(number); });
 }
 

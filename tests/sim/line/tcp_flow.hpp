@@ -7,9 +7,10 @@
 
 namespace lull::sim {
 
-// A simplified TCP sender with cubic (RFC 9438) and HyStart: a window of packets, slow start from ten, an acknowledgement for each
-// packet, one reduction a round trip for any number of losses, losses seen after a round trip as RACK sees them (RFC 8985), no time-outs.
-// Segments are of 1448 bytes. Begins with a handshake and a request, which go the other way unhindered.
+// A simplified TCP sender with cubic (RFC 9438) and HyStart: a window of packets, slow start from ten, an
+// acknowledgement for each packet, one reduction a round trip for any number of losses, losses seen after a round trip
+// as RACK sees them (RFC 8985), no time-outs. Segments are of 1448 bytes. Begins with a handshake and a request, which
+// go the other way unhindered.
 class TcpFlow final : public Endpoint {
 public:
     // `done` is told when the last byte is at the receiver. Without a size it sends until stop().
@@ -38,14 +39,14 @@ private:
     std::uint64_t packets_;
     std::function<void()> done_;
 
-    std::uint64_t next_ = 0;         // never sent before
+    std::uint64_t next_ = 0;  // never sent before
     std::uint64_t arrived_ = 0;
     std::uint64_t in_flight_ = 0;
-    std::uint64_t recovered_at_ = 0; // packets before this one belong to the last reduction
+    std::uint64_t recovered_at_ = 0;  // packets before this one belong to the last reduction
     std::set<std::uint64_t> again_;
     double window_ = 10;
     double threshold_ = 1e9;
-    double most_ = 0;                // window before the last reduction
+    double most_ = 0;  // window before the last reduction
     TimePoint reduced_{};
     Duration least_round_trip_ = Duration::max();
     Bytes delivered_{};

@@ -79,7 +79,8 @@ TEST_CASE("a place has a host and a port") {
     CHECK(place->host == "2001:db8::1");
     CHECK(place->port == "7800");
     CHECK(Place::parse("bench.example:7800"));
-    for (auto const* const text : {"bench.example", ":7800", "bench.example:", "bench.example:0", "bench.example:65536", "bench.example:http"}) {
+    for (auto const* const text :
+         {"bench.example", ":7800", "bench.example:", "bench.example:0", "bench.example:65536", "bench.example:http"}) {
         CAPTURE(text);
         CHECK_FALSE(Place::parse(text));
     }

@@ -5,7 +5,7 @@ namespace lull::broker::test {
 void append(Actions& to, Actions from) { std::move(from.begin(), from.end(), std::back_inserter(to)); }
 
 TestRelease make_release(std::string_view name, std::string_view version_text,
-                                std::vector<std::pair<std::string, std::uint64_t>> const& segments) {
+                         std::vector<std::pair<std::string, std::uint64_t>> const& segments) {
     TestRelease release;
     release.manifest = {software(name), version(version_text), architecture("amd64"), {}, {}, {}};
     for (auto const& [segment, size] : segments) {
@@ -42,7 +42,9 @@ Actions World::from_publisher(Message message, Buffer payload) {
 
 Actions World::from_operator(Message message) { return from(at_operator, operator_key, std::move(message)); }
 
-Actions World::from_node(std::size_t number, Message message) { return from(at_node(number), node_key(number), std::move(message)); }
+Actions World::from_node(std::size_t number, Message message) {
+    return from(at_node(number), node_key(number), std::move(message));
+}
 
 void World::pass(Duration time) {
     now.point += time;
@@ -50,8 +52,8 @@ void World::pass(Duration time) {
 }
 
 Actions World::hello(std::size_t number) {
-    return from_node(number, Hello{node_name(fmt::format("node-{:04}", number)), architecture("amd64"), "lull-node 0.1.0", "boot",
-                                   broker.state().catalogue.epoch(), Seq{}});
+    return from_node(number, Hello{node_name(fmt::format("node-{:04}", number)), architecture("amd64"),
+                                   "lull-node 0.1.0", "boot", broker.state().release_log.epoch(), Seq{}});
 }
 
 Actions World::finish(Actions const& actions, Status const& status) {
@@ -79,21 +81,22 @@ Actions World::upload(TestRelease const& release) {
     return actions;
 }
 
-Actions World::update(TestRelease const& release) {
+Actions World::update(TestRelease const& release, SigningKey const& signer) {
     Update update;
-    update.entry.update = seal(encode(release.info), domain::update_info, signing);
+    update.entry.update = seal(encode(release.info), domain::update_info, signer);
     return on(UpdateArrived{publisher_key, update});
 }
 
-Actions World::publish(TestRelease const& release) {
+Actions World::publish(TestRelease const& release, SigningKey const& signer) {
     upload(release);
-    return finish(update(release));
+    return finish(update(release, signer));
 }
 
 BrokerState World::state(std::size_t nodes) const {
     BrokerState state(LogIdentity{Epoch{77}});
     state.peers.add(operator_key, {"anna", Role::operator_, signing.public_key(), now.wall});
     state.peers.add(publisher_key, {"ci", Role::publisher, signing.public_key(), now.wall});
+    state.peers.add(other_publisher_key, {"other-ci", Role::publisher, other_signing.public_key(), now.wall});
     for (std::size_t i = 0; i < nodes; ++i) {
         state.peers.add(node_key(i), {fmt::format("node-{:04}", i), Role::node, std::nullopt, now.wall});
     }

@@ -6,7 +6,8 @@
 #include "broker/broker.hpp"
 #include "store/compression.hpp"
 
-// What the tests of the decision code share: keys and names, objects that are "stored", actions sorted by what they are.
+// What the tests of the decision code share: keys and names, objects that are "stored", actions sorted by what they
+// are.
 
 namespace lull::broker::test {
 
@@ -90,10 +91,10 @@ struct TestRelease {
 };
 
 TestRelease make_release(std::string_view name, std::string_view version_text,
-                                std::vector<std::pair<std::string, std::uint64_t>> const& segments);
+                         std::vector<std::pair<std::string, std::uint64_t>> const& segments);
 
-// A broker with an operator, a publisher and some nodes, a clock that stands still unless it is moved, and a disk that works when it is
-// told to.
+// A broker with an operator, a publisher and some nodes, a clock that stands still unless it is moved, and a disk that
+// works when it is told to.
 class World {
 public:
     static constexpr SessionId at_operator = 1;
@@ -106,7 +107,9 @@ public:
 
     PeerKey const operator_key = peer_key(1);
     PeerKey const publisher_key = peer_key(2);
-    SigningKey const signing = SigningKey::generate();
+    PeerKey const other_publisher_key = peer_key(4'000'000);
+    SigningKey const signing = SigningKey::generate();        // of operator and publisher
+    SigningKey const other_signing = SigningKey::generate();  // of the other publisher
     FakeIndex index;
     Moment now{TimePoint(std::chrono::hours(1)), WallTime{1'000'000'000}};
     Broker broker;
@@ -129,13 +132,15 @@ public:
 
     Actions put(ObjectShape const& shape);
 
-    // Offers a release and uploads everything, up to the last NEED.
+    // Uploads a release and uploads everything, up to the last NEED.
     Actions upload(TestRelease const& release);
 
-    Actions update(TestRelease const& release);
+    Actions update(TestRelease const& release) { return update(release, signing); }
+    Actions update(TestRelease const& release, SigningKey const& signer);
 
     // The whole way of a release into the log.
-    Actions publish(TestRelease const& release);
+    Actions publish(TestRelease const& release) { return publish(release, signing); }
+    Actions publish(TestRelease const& release, SigningKey const& signer);
 
 private:
     BrokerState state(std::size_t nodes) const;

@@ -17,7 +17,13 @@ Report first_report() {
     return report;
 }
 
-// A message of every type that can be sent.
+Admin admin(AdminVerb verb) {
+    Admin message;
+    message.verb = verb;
+    return message;
+}
+
+// A message of every type that can be sent; ADMIN with the verb that most roles may send.
 std::vector<Message> one_of_each() {
     auto const release = make_release("app", "1", {});
     return {Update{},
@@ -39,19 +45,29 @@ std::vector<Message> one_of_each() {
             Data{},
             Ack{},
             Credit{},
-            Absent{},
-            PlanQuery{software("app"), architecture("amd64"), Seq{1}, Seq{2}},
-            Steps{},
+            ObjectMissing{},
+            PatchQuery{software("app"), architecture("amd64"), Seq{1}, Seq{2}},
+            PatchOffer{},
             Grant{},
             first_report(),
-            Noted{},
+            ReportAck{},
             Orders{},
             Ping{},
             Pong{},
-            Admin{},
+            admin(AdminVerb::list),
             Answer{},
             Follow{software("app"), std::nullopt},
-            ReleaseProgress{}};
+            ReleaseProgress{},
+            Serve{},
+            CallOpen{},
+            Call{},
+            CallOffer{},
+            CallReady{},
+            CallGo{},
+            CallState{},
+            CallData{},
+            CallCredit{},
+            CallCancel{}};
 }
 
 bool refused_for(Actions const& actions, SessionId session, Refusal reason) {
@@ -62,12 +78,14 @@ bool refused_for(Actions const& actions, SessionId session, Refusal reason) {
 }  // namespace
 
 TEST_CASE("each message is taken from the roles that may send it and refused from all others") {
-    REQUIRE(one_of_each().size() == std::variant_size_v<Message>);
+    REQUIRE(one_of_each().size() == std::variant_size_v<AnyMessage>);
     for (auto const role : {Role::node, Role::publisher, Role::operator_}) {
         for (auto const& message : one_of_each()) {
             World world;
             world.publish(make_release("app", "0", {}));
-            auto const key = role == Role::node ? World::node_key(0) : role == Role::publisher ? world.publisher_key : world.operator_key;
+            auto const key = role == Role::node        ? World::node_key(0)
+                             : role == Role::publisher ? world.publisher_key
+                                                       : world.operator_key;
             auto const type = type_of(message);
             INFO(to_text(role) << " " << to_text(type));
             auto const actions = world.from(50, key, message, bytes_of(10));
@@ -76,8 +94,25 @@ TEST_CASE("each message is taken from the roles that may send it and refused fro
             } else {
                 CHECK(refused_for(actions, 50, Refusal::not_allowed) == !may_send(role, type));
             }
-            if (type == MessageType::update) CHECK(sent<Refused>(actions, 50).size() == 1);  // it belongs on another port
+            if (type == MessageType::update)
+                CHECK(sent<Refused>(actions, 50).size() == 1);  // it belongs on another port
             for (auto const& send : all<Send>(actions)) CHECK(send.session == 50);
+        }
+    }
+}
+
+TEST_CASE("each verb of ADMIN is taken from the roles that may send it and refused from all others") {
+    for (auto const role : {Role::node, Role::publisher, Role::operator_}) {
+        for (unsigned number = 0; number <= static_cast<unsigned>(enum_last(AdminVerb{})); ++number) {
+            World world;
+            auto const key = role == Role::node        ? World::node_key(0)
+                             : role == Role::publisher ? world.publisher_key
+                                                       : world.operator_key;
+            auto const verb = static_cast<AdminVerb>(number);
+            INFO(to_text(role) << " " << number);
+            auto const actions = world.from(50, key, admin(verb));
+            CHECK(refused_for(actions, 50, Refusal::not_allowed) == !may_ask(role, verb));
+            if (!may_ask(role, verb)) CHECK(all<Persist>(actions).empty());
         }
     }
 }
@@ -99,11 +134,11 @@ TEST_CASE("a session that came to nothing is forgotten by the shell, too") {
     CHECK(closes(world.from(51, World::node_key(0), Admin{})));
     CHECK(closes(world.from(52, World::node_key(0), Sync{})));
     CHECK(closes(world.from(53, World::node_key(0), Pong{})));
-    CHECK(closes(world.on(NonsenseArrived{54, World::node_key(0), {Fault::damaged, "?"}})));
+    CHECK(closes(world.on(MalformedMessage{54, World::node_key(0), {Fault::damaged, "?"}})));
 
     world.hello(0);
     CHECK(!closes(world.from_node(0, Admin{})));
-    CHECK(!closes(world.on(NonsenseArrived{World::at_node(0), World::node_key(0), {Fault::damaged, "?"}})));
+    CHECK(!closes(world.on(MalformedMessage{World::at_node(0), World::node_key(0), {Fault::damaged, "?"}})));
 }
 
 TEST_CASE("HELLO is answered with the head of the log") {
@@ -130,8 +165,9 @@ TEST_CASE("a message before HELLO asks the node to begin anew") {
 TEST_CASE("a new session of a node replaces its older one") {
     World world;
     world.hello(0);
-    auto const actions = world.from(500, World::node_key(0),
-                                    Hello{node_name("node-0000"), architecture("amd64"), "lull-node", "boot-2", Epoch{}, Seq{}});
+    auto const actions = world.from(
+        500, World::node_key(0),
+        Hello{node_name("node-0000"), architecture("amd64"), "lull-node", "boot-2", Epoch{}, Seq{}});
     REQUIRE(all<CloseSession>(actions).size() == 1);
     CHECK(all<CloseSession>(actions)[0].session == World::at_node(0));
     CHECK(sent<Welcome>(actions, 500).size() == 1);
@@ -197,9 +233,56 @@ TEST_CASE("nonsense is refused each time, and told to the log seldom") {
     world.hello(0);
     std::size_t lines = 0;
     for (int i = 0; i < 1000; ++i) {
-        auto const actions = world.on(NonsenseArrived{World::at_node(0), World::node_key(0), {Fault::damaged, "no message"}});
+        auto const actions = world.on(
+            MalformedMessage{World::at_node(0), World::node_key(0), {Fault::damaged, "no message"}});
         CHECK(refused_for(actions, World::at_node(0), Refusal::unknown_type));
         lines += all<Say>(actions).size();
     }
     CHECK(lines == 10);
+}
+
+TEST_CASE("first frames that are refused leave no entry behind, however many come") {
+    World world;
+    world.publish(make_release("app", "1", {{"a", 1000}}));
+    auto const before = world.broker.session_entries();
+    for (SessionId session = 100; session < 12'100; session += 4) {
+        for (SessionId i = 0; i < 4; ++i) world.on(RouteKnown{session + i, {fmt::format("site {}", session), "eth0"}});
+        world.from(session, peer_key(999), Ping{});            // a key that is not enrolled
+        world.from(session + 1, World::node_key(0), Admin{});  // a role that may not
+        world.from(session + 2, World::node_key(0), Sync{});   // no HELLO before
+        world.on(MalformedMessage{session + 3, World::node_key(0), {Fault::damaged, "?"}});
+    }
+    CHECK(world.broker.session_entries() == before);
+}
+
+// The control: the count sees what a session that has not ended leaves, in each heart.
+TEST_CASE("what hearts keep for a live session is counted, and is gone with the session") {
+    World world;
+    auto const one = make_release("app", "1", {{"a", 1'000'000}});
+    world.publish(one);
+    world.hello(0);
+    Report report{software("app"), Seq{1}, NodeState::active, 1, {}, "", {}, Seq{1}};
+    world.finish(world.from_node(0, report));
+    world.publish(make_release("app", "2", {{"b", 1'000'000}}));
+    world.from_publisher(make_release("app", "3", {{"c", 10}}).offer);
+    auto entries = world.broker.session_entries();
+    auto const grows = [&] {
+        auto const now = world.broker.session_entries();
+        return std::exchange(entries, now) < now;
+    };
+    world.on(RouteKnown{World::at_node(1), {"a site", "eth0"}});
+    CHECK(grows());  // the governor
+    world.hello(1);
+    CHECK(grows());  // sessions
+    world.from_node(1, Credit{MiB(1)});
+    CHECK(grows());  // the sender
+    world.from_node(1, PatchQuery{software("app"), architecture("amd64"), Seq{1}, Seq{2}});
+    CHECK(grows());  // nodes that wait for a patch
+    world.from(7, world.publisher_key, Follow{software("app"), {}});
+    CHECK(grows());  // followers
+    world.from(7, world.publisher_key, make_release("app", "4", {{"d", 10}}).offer);
+    CHECK(grows());  // uploads
+    for (SessionId const session : {SessionId{7}, World::at_node(0), World::at_node(1), World::at_publisher})
+        world.on(SessionGone{session});
+    CHECK(world.broker.session_entries() == 0);
 }

@@ -7,7 +7,7 @@
 
 #include "../../support/temporary_directory.hpp"
 #include "broker/daemon.hpp"
-#include "broker/init.hpp"
+#include "broker/data/init.hpp"
 #include "schema/wire.hpp"
 
 // A broker in a directory of its own, on a thread of its own, and peers that speak to it over sockets.
@@ -18,7 +18,9 @@ namespace lull::broker::test {
 struct Person {
     CurveKeyPair curve = CurveKeyPair::generate();
     SigningKey signing = SigningKey::generate();
-    [[nodiscard]] PublicIdentity open(std::string name) const { return {std::move(name), PeerKey(curve.public_key), signing.public_key()}; }
+    [[nodiscard]] PublicIdentity open(std::string name) const {
+        return {std::move(name), PeerKey(curve.public_key), signing.public_key()};
+    }
 };
 
 inline void must(Status const& status) {
@@ -27,20 +29,22 @@ inline void must(Status const& status) {
 
 inline std::string any_listen() { return fmt::format("127.0.0.1:{}", 20'000 + random_u64() % 40'000); }
 
-inline Result<InitOutcome> init(fs::path const& directory, std::vector<PublicIdentity> operators, std::string const& listen) {
+inline Result<InitOutcome> init(fs::path const& directory, std::vector<PublicIdentity> operators,
+                                std::string const& listen) {
     return initialise({DataDirectory(directory), std::move(operators), listen, ""}, SystemClock().wall());
 }
 
 class RunningDaemon {
 public:
     // Takes three ports that are free.
-    explicit RunningDaemon(fs::path const& directory) : directory_(directory) {
+    explicit RunningDaemon(fs::path const& directory, BrokerSettings const& settings = {}) : directory_(directory) {
         Result<std::unique_ptr<Daemon>> daemon = fail(Fault::failed, "");
         for (int tries = 0; tries < 50 && !daemon; ++tries) {
             auto const keys = directory_.load_keys().value();
             address = parse_listen(any_listen(), PeerKey(keys.public_key)).value();
-            daemon = Daemon::open({directory_, address, {}}, loop_, log_);
-            if (!daemon && daemon.error().message.find("in use") == std::string::npos) throw std::runtime_error(daemon.error().message);
+            daemon = Daemon::open({directory_, address, settings}, loop_, log_);
+            if (!daemon && daemon.error().message.find("in use") == std::string::npos)
+                throw std::runtime_error(daemon.error().message);
         }
         daemon_ = std::move(daemon.value());
         thread_ = std::thread([this] { outcome_ = daemon_->run(); });
@@ -81,7 +85,8 @@ inline std::optional<Received> wait_for(Socket& socket, Duration patience = std:
 class Client {
 public:
     Client(BrokerAddress const& broker, CurveKeyPair const& own)
-        : socket_(context_, SocketKind::dealer), monitor_(context_, socket_) {
+        : socket_(context_, SocketKind::dealer),
+          monitor_(context_, socket_) {
         socket_.secure(CurveClient{own, broker.key.bytes()});
         must(socket_.connect(broker.exchange()));
     }
@@ -109,11 +114,13 @@ public:
             if (received->frames.size() < 2) continue;
             auto const type = wire::decode_header(as_view(received->frames[0])).value();
             auto message = wire::decode_body(type, as_view(received->frames[1])).value();
-            if (auto const* refused = std::get_if<Refused>(&message); refused != nullptr && M::type != MessageType::refused) {
+            if (auto const* refused = std::get_if<Refused>(&message);
+                refused != nullptr && M::type != MessageType::refused) {
                 throw std::runtime_error("refused: " + refused->text);
             }
             if (auto* concrete = std::get_if<M>(&message)) {
-                if (payload != nullptr && received->frames.size() == 3) *payload = to_buffer(as_view(received->frames[2]));
+                if (payload != nullptr && received->frames.size() == 3)
+                    *payload = to_buffer(as_view(received->frames[2]));
                 return std::move(*concrete);
             }
         }

@@ -22,7 +22,8 @@ inline Admin give(Order order, std::optional<NodeName> node = std::nullopt) {
     return message;
 }
 
-inline Admin take_back(OrderKind kind, OrderScope about = software("app"), std::optional<NodeName> node = std::nullopt) {
+inline Admin take_back(OrderKind kind, OrderScope about = software("app"),
+                       std::optional<NodeName> node = std::nullopt) {
     auto message = give(order(kind, std::move(about)), std::move(node));
     message.verb = AdminVerb::take_back;
     return message;
@@ -44,7 +45,9 @@ inline Actions settle(World& world, Actions actions) {
     return everything;
 }
 
-inline Refused refusal(World& world, Message message) { return only<Refused>(world.from_operator(std::move(message)), World::at_operator); }
+inline Refused refusal(World& world, Message message) {
+    return only<Refused>(world.from_operator(std::move(message)), World::at_operator);
+}
 
 // Releases of "app", the last of which is the newest.
 inline void publish(World& world, std::initializer_list<std::string_view> versions) {
@@ -59,10 +62,11 @@ inline TestRelease rolled_out(std::string_view version, Rollout rollout) {
 }
 
 // The numbers of a world's nodes in the order in which they take turns.
-inline std::vector<std::size_t> in_line(World const& world, std::string_view version_text) {
+inline std::vector<std::size_t> awaiting_rollout(World const& world, std::string_view version_text) {
     std::vector<std::pair<std::uint64_t, std::size_t>> places;
     for (std::size_t i = 0; i < world.broker.state().peers.nodes().size(); ++i) {
-        places.emplace_back(place_in_rollout(software("app"), version(version_text), node_name(fmt::format("node-{:04}", i))), i);
+        places.emplace_back(
+            place_in_rollout(software("app"), version(version_text), node_name(fmt::format("node-{:04}", i))), i);
     }
     std::ranges::sort(places);
     std::vector<std::size_t> numbers;

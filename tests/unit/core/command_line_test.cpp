@@ -1,9 +1,11 @@
 #include "core/command_line.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <fstream>
 
+#include "core/json.hpp"
 #include "tests/unit/core/captured_output.hpp"
 
 using namespace lull;
@@ -73,7 +75,10 @@ Outcome run(std::vector<char const*> words, Status const& result = {},
             std::string const& usual_config = "/absent/lull.conf") {
     Outcome outcome;
     CommandLine line("prog", "keeps software current", commands_that_note_into(outcome, result));
-    line.add_common({.name = "config", .help = "a file", .placeholder = "FILE", .fallback = usual_config,
+    line.add_common({.name = "config",
+                     .help = "a file",
+                     .placeholder = "FILE",
+                     .fallback = usual_config,
                      .environment = "LULL_TEST_CONFIG"});
     line.add_common({.name = "log-level", .help = "how much to tell", .placeholder = "LEVEL", .fallback = "info"});
     words.insert(words.begin(), "prog");
@@ -108,8 +113,8 @@ std::string write_config(TemporaryDirectory const& dir, std::string const& text)
 }  // namespace
 
 TEST_CASE("a command gets its options, arguments and what follows --") {
-    auto const outcome =
-        run({"publish", "./dist", "--name", "app", "--group=a", "--group", "b", "--json", "--", "--name", "-x", "--"});
+    auto const outcome = run(
+        {"publish", "./dist", "--name", "app", "--group=a", "--group", "b", "--json", "--", "--name", "-x", "--"});
     REQUIRE(outcome.status == 0);
     CHECK(outcome.err.empty());
     CHECK(outcome.ran == "publish");
@@ -280,7 +285,7 @@ TEST_CASE("wrong use of options is a usage error that names the option") {
     check_refused({"publish", "x", "--name="}, "--name", "prog publish");
     check_refused({"publish", "x", "--name", "a", "--name", "b"}, "--name is given more than once", "prog publish");
     check_refused({"publish", "x", "--name", "a", "--json=yes"}, "--json", "prog publish");
-    check_refused({"publish", "x", "--name", "--json"}, "--name", "prog publish");
+    check_refused({"publish", "x", "--name", "--rate"}, "--name", "prog publish");
     check_refused({"publish", "x", "--name", "--jsn"}, "--name needs a value; if --jsn is meant, write --name=--jsn",
                   "prog publish");
 }
@@ -368,4 +373,53 @@ TEST_CASE("what a command fails with becomes message and exit status") {
         CHECK(outcome.ran == "status");
         CHECK(outcome.err == std::string("prog: it is so\n") + (status == 2 ? "see: prog status --help\n" : ""));
     }
+}
+
+TEST_CASE("a text with options is read under the same rules, and names its lines") {
+    std::vector<Option> const options = {{.name = "rate", .help = "bytes", .placeholder = "N", .fallback = "100"},
+                                         {.name = "group", .help = "a group", .placeholder = "GROUP", .many = true},
+                                         {.name = "fast", .help = "a switch"}};
+    auto const read = parse_options("# text\ngroup = a\ngroup = b\nfast = yes\n", options);
+    REQUIRE(read);
+    CHECK(read->text("rate") == "100");
+    CHECK(read->all("group") == std::vector<std::string>{"a", "b"});
+    CHECK(read->flag("fast"));
+    CHECK(read->given() == std::set<std::string>{"fast", "group"});
+    CHECK(parse_options("", options)->given().empty());
+    CHECK(parse_options("\nrats = 1\n", options).error().message == "line 2: unknown option rats; did you mean rate?");
+    CHECK(parse_options("rate = 1\nrate = 2\n", options).error().message == "line 2: rate is given more than once");
+    CHECK(parse_options("fast = maybe\n", options).error().message ==
+          "line 1: fast is 'maybe', and has to be true or false");
+}
+
+TEST_CASE("arguments are filled from a file where the command line and the environment say nothing") {
+    std::vector<Option> const options = {{.name = "name", .help = "the software", .placeholder = "NAME"},
+                                         {.name = "group", .help = "a group", .placeholder = "GROUP", .many = true},
+                                         {.name = "rate", .help = "bytes", .placeholder = "N"},
+                                         {.name = "json", .help = "a switch"}};
+    TemporaryDirectory dir;
+    auto const path = write_config(dir, "rate = 3\n");
+    Variable const variable("LULL_TEST_NAME", "from-environment");
+    auto const outcome = run({"publish", "x", "--group", "given", "--config", path.c_str()});
+    REQUIRE(outcome.arguments);
+    auto const file = parse_options("name = n\ngroup = a\ngroup = b\nrate = 7\njson = on\n", options);
+    auto const filled = outcome.arguments->filled_from(*file);
+    CHECK(filled.text("name") == "from-environment");
+    CHECK(filled.all("group") == std::vector<std::string>{"given"});
+    CHECK(filled.text("rate") == "7");  // the file is nearer than the config file
+    CHECK(filled.flag("json"));
+}
+
+TEST_CASE("with --json an error is one object with the exit status, also when other words are wrong") {
+    std::vector<std::vector<char const*>> const calls = {{"publish", "x", "--json"},
+                                                         {"publish", "x", "--name", "n", "--json", "--nonsense"}};
+    for (auto const& words : calls) {
+        auto const outcome = run(words);
+        CHECK(outcome.status == 2);
+        auto const json = Json::parse(outcome.err);
+        CHECK(json.at("status") == 2);
+        CHECK_FALSE(json.at("error").get<std::string>().empty());
+        CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+    }
+    CHECK(has(run({"publish", "x"}).err, "see: prog publish --help"));
 }

@@ -18,9 +18,7 @@ using test::TemporaryDirectory;
 
 namespace {
 
-void put(fs::path const& path, std::string_view text) {
-    std::ofstream(path, std::ios::binary) << text;
-}
+void put(fs::path const& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
 
 std::string text_of(fs::path const& path) {
     auto const bytes = read_file(path, MiB(64));
@@ -87,9 +85,9 @@ TEST_CASE("closing a file descriptor keeps errno") {
 }
 
 TEST_CASE("an errno becomes a sentence with verb, path and reason, and a kind of fault") {
-    std::vector<std::pair<int, Fault>> const faults = {{ENOSPC, Fault::no_space}, {EDQUOT, Fault::no_space},
+    std::vector<std::pair<int, Fault>> const faults = {{ENOSPC, Fault::no_space},  {EDQUOT, Fault::no_space},
                                                        {ENOENT, Fault::not_found}, {EACCES, Fault::refused},
-                                                       {EPERM, Fault::refused},   {EIO, Fault::failed}};
+                                                       {EPERM, Fault::refused},    {EIO, Fault::failed}};
     for (auto const& [number, fault] : faults) {
         errno = number;
         CHECK(fail_errno("write", "/some/where").value().fault == fault);
@@ -498,4 +496,33 @@ TEST_CASE("a lock file that must not be opened is not taken for one that another
         _exit(!lock && lock.error().fault == Fault::failed && says(lock.error(), "Permission denied") ? 42 : 1);
     });
     CHECK(status == 42);
+}
+
+TEST_CASE("temporary files that a crash left are removed, and nothing whose name only begins like theirs") {
+    TemporaryDirectory dir;
+    for (auto const* name : {".lull-aB3dE6", ".lull-longer-name", ".lull-abc", "lull-aB3dE6", "data"}) {
+        REQUIRE(write_file_durably(dir / name, as_view("x"), 0600));
+    }
+    fs::create_directory(dir / ".lull-backup");  // as long as the name of a temporary file
+    REQUIRE(remove_temporary_files(dir.path()));
+    CHECK_FALSE(fs::exists(dir / ".lull-aB3dE6"));
+    for (auto const* name : {".lull-longer-name", ".lull-abc", "lull-aB3dE6", "data", ".lull-backup"}) {
+        CHECK(fs::exists(dir / name));
+    }
+    CHECK_FALSE(remove_temporary_files(dir / "absent"));
+}
+
+TEST_CASE("a copy that is stopped says so") {
+    TemporaryDirectory dir;
+    REQUIRE(write_file_durably(dir / "from", Buffer(MiB(20).count()), 0600));
+    auto const from = open_file(dir / "from", O_RDONLY);
+    auto const to = open_file(dir / "to", O_RDWR | O_CREAT, 0600);
+    std::stop_source stop;
+    REQUIRE(clone_or_copy(from->get(), to->get(), dir / "to", stop.get_token()));
+    CHECK(fs::file_size(dir / "to") == MiB(20).count());
+    stop.request_stop();
+    auto const again = open_file(dir / "again", O_RDWR | O_CREAT, 0600);
+    auto const status = clone_or_copy(from->get(), again->get(), dir / "again", stop.get_token());
+    bool const cloned = fs::file_size(dir / "again") > 0;  // where the file system clones, there is nothing to stop
+    CHECK((cloned || status.error().fault == Fault::cancelled));
 }

@@ -20,11 +20,12 @@ TEST_CASE("a schedule without windows permits everything") { CHECK(Schedule().sh
 TEST_CASE("a window goes over midnight, by the clocks of its place") {
     auto const schedule = Schedule::parse("22:00-05:00 Europe/Berlin 100%, else 10%");
     REQUIRE(schedule.has_value());
-    CHECK(schedule->share_at(at(january_noon_utc + 9 * hour - 1)) == 0.1);   // 21:59 in Berlin, in winter an hour before UTC
+    CHECK(schedule->share_at(at(january_noon_utc + 9 * hour - 1)) ==
+          0.1);  // 21:59 in Berlin, in winter an hour before UTC
     CHECK(schedule->share_at(at(january_noon_utc + 9 * hour)) == 1);
     CHECK(schedule->share_at(at(january_noon_utc + 16 * hour - 1)) == 1);
     CHECK(schedule->share_at(at(january_noon_utc + 16 * hour)) == 0.1);
-    CHECK(schedule->share_at(at(july_noon_utc + 8 * hour - 1)) == 0.1);      // in summer two hours
+    CHECK(schedule->share_at(at(july_noon_utc + 8 * hour - 1)) == 0.1);  // in summer two hours
     CHECK(schedule->share_at(at(july_noon_utc + 8 * hour)) == 1);
 }
 
@@ -37,9 +38,10 @@ TEST_CASE("the first window that holds counts, and a day ends at 24:00") {
 }
 
 TEST_CASE("what is no schedule is refused with what is wrong") {
-    auto const text = GENERATE("", "else 10%", "22:00-05:00 100%", "22:00-05:00 Europe/Nowhere 100%", "22-05 UTC 100%", "25:00-26:00 UTC 10%",
-                               "22:00-05:00 UTC 101%", "22:00-05:00 UTC 50", "22:00-05:00 UTC -1%", "else 10%, 22:00-05:00 UTC 50%",
-                               "22:60-23:00 UTC 5%", "24:01-05:00 UTC 5%", "22:00-05:00 ../../etc/passwd 5%");
+    auto const text = GENERATE("", "else 10%", "22:00-05:00 100%", "22:00-05:00 Europe/Nowhere 100%", "22-05 UTC 100%",
+                               "25:00-26:00 UTC 10%", "22:00-05:00 UTC 101%", "22:00-05:00 UTC 50",
+                               "22:00-05:00 UTC -1%", "else 10%, 22:00-05:00 UTC 50%", "22:60-23:00 UTC 5%",
+                               "24:01-05:00 UTC 5%", "22:00-05:00 ../../etc/passwd 5%");
     INFO(text);
     auto const schedule = Schedule::parse(text);
     REQUIRE_FALSE(schedule.has_value());
@@ -58,7 +60,8 @@ TEST_CASE("times alone permit everything within them and nothing else, and tell 
 }
 
 TEST_CASE("times that cannot be understood are refused with what they should look like") {
-    auto const text = GENERATE("", "22:00-05:00", "22:00-05:00 UTC 50%", "22:00-05:00 UTC, else 10%", "22:00-05:00 Nowhere/City");
+    auto const text = GENERATE("", "22:00-05:00", "22:00-05:00 UTC 50%", "22:00-05:00 UTC, else 10%",
+                               "22:00-05:00 Nowhere/City");
     auto const schedule = Schedule::parse_times(text);
     REQUIRE_FALSE(schedule.has_value());
     CHECK(schedule.error().fault == Fault::usage);

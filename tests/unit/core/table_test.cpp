@@ -24,7 +24,8 @@ TEST_CASE("colours stand around the text only, and only where they are wanted") 
 TEST_CASE("text from elsewhere cannot disturb the terminal") {
     CHECK(harmless("plain") == "plain");
     CHECK(harmless("a\x1b[2Jb\n") == "a?[2Jb?");
-    CHECK(harmless("\xc2\x9b""31m") == "?31m");  // U+009B, the one-byte CSI
+    CHECK(harmless("\xc2\x9b"
+                   "31m") == "?31m");  // U+009B, the one-byte CSI
     CHECK(harmless("\xff\xc3") == "??");
     CHECK(harmless("\xe2\x82\xac \xf0\x9f\x98\x80") == "\xe2\x82\xac \xf0\x9f\x98\x80");
 }

@@ -77,6 +77,8 @@ TEST_CASE("wall time is shown by RFC 3339 in UTC") {
     CHECK(to_text(WallTime{0}) == "1970-01-01T00:00:00Z");
     CHECK(to_text(WallTime{1'769'850'720'999'999}) == "2026-01-31T09:12:00Z");
     CHECK(to_text(WallTime{951'782'400'000'000}) == "2000-02-29T00:00:00Z");
+    CHECK(precise_text(WallTime{1'769'850'720'999'999}) == "2026-01-31T09:12:00.999999Z");
+    CHECK(precise_text(WallTime{-1}) == "1969-12-31T23:59:59.999999Z");
     CHECK(to_text(WallTime{-1}) == "1969-12-31T23:59:59Z");
     CHECK_FALSE(to_text(WallTime{std::numeric_limits<std::int64_t>::max()}).empty());
     CHECK_FALSE(to_text(WallTime{std::numeric_limits<std::int64_t>::min()}).empty());

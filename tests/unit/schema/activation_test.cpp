@@ -59,7 +59,8 @@ TEST_CASE("a health check is a program of the tree, within bounds") {
 }
 
 TEST_CASE("a unit is the name of a service and nothing that systemctl takes for something else") {
-    auto const unit = GENERATE("", "--force.service", ".service", "a b.service", "a/b.service", "kiosk.target", "k;id.service", "*.service", "a.socket");
+    auto const unit = GENERATE("", "--force.service", ".service", "a b.service", "a/b.service", "kiosk.target",
+                               "k;id.service", "*.service", "a.socket");
     auto activation = sample();
     activation.units = {unit};
     check_refused(activation, "service");
@@ -82,7 +83,8 @@ TEST_CASE("times of grace and deadline, and the number of units, have bounds") {
 
 TEST_CASE("hooks are programs of the tree, within bounds, and may be left out") {
     auto activation = sample();
-    activation.hooks = {{HookTime::before, "bin/prepare", {"--all"}, 1}, {HookTime::after, "bin/warm", {}, limits::health_seconds}};
+    activation.hooks = {{HookTime::before, "bin/prepare", {"--all"}, 1},
+                        {HookTime::after, "bin/warm", {}, limits::health_seconds}};
     auto info = update_info();
     info.activation = activation;
     CHECK(decode_update_info(encode(info)) == info);

@@ -29,7 +29,8 @@ TEST_CASE("going back to a version that went back itself does not make it longer
 }
 
 TEST_CASE("what only resembles a way back is a version of its own") {
-    for (std::string const text : {"1+back-", "1+back-x", "1+back-8x", "1+back-8.1", "1+back--8", "1+back8", "1back-8", "1+BACK-8", "1-back-8"}) {
+    for (std::string const text : {"1+back-", "1+back-x", "1+back-8x", "1+back-8.1", "1+back--8", "1+back8", "1back-8",
+                                   "1+BACK-8", "1-back-8"}) {
         CAPTURE(text);
         CHECK(contents_of(version(text)) == version(text));
     }

@@ -56,7 +56,8 @@ TEST_CASE("there are more than 300 hostile manifests, of all kinds and no two al
     CHECK(groups.size() == 15);
 }
 
-TEST_CASE("the honest manifest is accepted, and each hostile one is refused though it is signed, with path and reason") {
+TEST_CASE(
+    "the honest manifest is accepted, and each hostile one is refused though it is signed, with path and reason") {
     auto const key = SigningKey::generate();
     TrustedKeys const trusted({key.public_key()});
     auto const open = [&](Buffer const& payload) {
@@ -106,7 +107,8 @@ TEST_CASE("a hundred thousand links in a row are looked through at once") {
     m.entries = {link_entry("a", "z000000")};
     m.segments.clear();
     m.start.clear();
-    for (int i = 0; i < 100'000; ++i) m.entries.push_back(link_entry(fmt::format("z{:06}", i), fmt::format("z{:06}", i + 1)));
+    for (int i = 0; i < 100'000; ++i)
+        m.entries.push_back(link_entry(fmt::format("z{:06}", i), fmt::format("z{:06}", i + 1)));
     CHECK(validate(m).has_value());
     m.entries.back().target = "a";
     CHECK(validate(m).error().message.find("in a circle") != std::string::npos);

@@ -119,8 +119,9 @@ TEST_CASE("the words of an order have a bound") {
 
 TEST_CASE("the most orders that a set may hold fit into a message") {
     OrderSet set;
-    auto given = order(OrderKind::share, named<SoftwareName>(std::string(64, 's')), Seq{std::numeric_limits<std::uint64_t>::max()});
-    given.upto = given.stage = given.forgiven = std::numeric_limits<std::uint64_t>::max();
+    auto given = order(OrderKind::share, named<SoftwareName>(std::string(64, 's')),
+                       Seq{std::numeric_limits<std::uint64_t>::max()});
+    given.upto = given.stage = given.accepted_failures = std::numeric_limits<std::uint64_t>::max();
     given.since = WallTime{std::numeric_limits<std::int64_t>::max()};
     given.by = std::string(limits::order_text, 'b');
     while (encode(set).size() <= limits::order_set.count()) set.orders.push_back(given);

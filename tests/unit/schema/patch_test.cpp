@@ -10,8 +10,12 @@ namespace {
 
 Digest digest_of(std::string_view text) { return sha256(as_view(text)); }
 
-Step delta(std::uint32_t segment) { return {segment, {{0, Bytes(5), Bytes(10)}}, digest_of("delta"), std::nullopt, Bytes(7)}; }
-Step inside(std::uint32_t segment) { return {segment, {{0, {}, {}}}, std::nullopt, to_buffer(as_view("frame")), Bytes()}; }
+Step delta(std::uint32_t segment) {
+    return {segment, {{0, Bytes(5), Bytes(10)}}, digest_of("delta"), std::nullopt, Bytes(7)};
+}
+Step inside(std::uint32_t segment) {
+    return {segment, {{0, {}, {}}}, std::nullopt, to_buffer(as_view("frame")), Bytes()};
+}
 
 Patch sample() { return {digest_of("old"), digest_of("new"), to_buffer(as_view("manifest")), {delta(0), inside(3)}}; }
 
@@ -65,8 +69,9 @@ TEST_CASE("what lies in a base is bounded by the file that it is in, and by what
     CHECK(length_of(BaseRange{0, Bytes(40), {}}, old) == Bytes(60));
     CHECK(length_of(BaseRange{0, Bytes(40), Bytes(60)}, old) == Bytes(60));
     CHECK(length_of(BaseRange{0, Bytes(100), {}}, old) == Bytes(0));
-    std::vector<BaseRange> const bad = {{0, Bytes(40), Bytes(61)}, {0, Bytes(101), {}}, {0, {}, Bytes(101)}, {1, {}, {}}, {2, {}, {}},
-                                        {0, Bytes(~0ULL), Bytes(2)}, {0, Bytes(2), Bytes(~0ULL)}};
+    std::vector<BaseRange> const bad = {
+        {0, Bytes(40), Bytes(61)},   {0, Bytes(101), {}},        {0, {}, Bytes(101)}, {1, {}, {}}, {2, {}, {}},
+        {0, Bytes(~0ULL), Bytes(2)}, {0, Bytes(2), Bytes(~0ULL)}};
     for (auto const& range : bad) CHECK(length_of(range, old).error().fault == Fault::damaged);
     CHECK(length_of(std::vector<BaseRange>(3, BaseRange{0, {}, {}}), old) == Bytes(300));
     std::vector<BaseRange> const often(limits::delta_base.count() / 100 + 1, BaseRange{0, {}, {}});

@@ -52,7 +52,8 @@ TEST_CASE("a rollout has a bound on its stages, their time and the share that ma
     check_refused({{all_nodes}, 0, all_nodes + 1}, "no more than 100 %");
 }
 
-// The value is what `printf 'kiosk 1.4.2 till-17' | sha256sum | cut -c 1-16` says: nodes and brokers of all versions must agree on it.
+// The value is what `printf 'kiosk 1.4.2 till-17' | sha256sum | cut -c 1-16` says: nodes and brokers of all versions
+// must agree on it.
 TEST_CASE("the place of a node is the beginning of a digest that anybody can compute") {
     CHECK(place("kiosk", "1.4.2", "till-17") == 0x9c82f390bdae932a);
     CHECK(place("kiosk", "1.4.3", "till-17") == 0xe03ab5d7107ec257);
@@ -65,8 +66,8 @@ TEST_CASE("a share is said in percent with two decimals at most") {
     CHECK(parse_share("0.05%") == 5);
     CHECK(parse_share("99.99%") == 9999);
     CHECK(parse_share("100%") == all_nodes);
-    for (std::string const bad : {"", "%", "1", "0%", "0.00%", "100.01%", "101%", "1000%", "-1%", "+1%", "1.234%", "1.%", ".5%", "1,5%", "1%%", "one%", "0x1%",
-                                  "1e1%", "18446744073709551617%"}) {
+    for (std::string const bad : {"", "%", "1", "0%", "0.00%", "100.01%", "101%", "1000%", "-1%", "+1%", "1.234%",
+                                  "1.%", ".5%", "1,5%", "1%%", "one%", "0x1%", "1e1%", "18446744073709551617%"}) {
         CAPTURE(bad);
         auto const share = parse_share(bad);
         REQUIRE_FALSE(share.has_value());
@@ -78,7 +79,8 @@ TEST_CASE("stages are a list of shares whose last one may be left out") {
     CHECK(parse_stages("1%,10%,100%") == std::vector<std::uint64_t>{100, 1000, all_nodes});
     CHECK(parse_stages("1 %, 10 %") == std::vector<std::uint64_t>{100, 1000, all_nodes});
     CHECK(parse_stages("100%") == std::vector<std::uint64_t>{all_nodes});
-    for (std::string const bad : {"", ",", "1%,", ",1%", "1%,,2%", "10%,1%", "1%,1%", "100%,100%", "1%;2%", "1%,many"}) {
+    for (std::string const bad :
+         {"", ",", "1%,", ",1%", "1%,,2%", "10%,1%", "1%,1%", "100%,100%", "1%;2%", "1%,many"}) {
         CAPTURE(bad);
         auto const stages = parse_stages(bad);
         REQUIRE_FALSE(stages.has_value());
@@ -94,7 +96,8 @@ TEST_CASE("a rollout halts on more failures than a share, which may be none") {
     CHECK(parse_halt(" failed > 0.5 % ") == 50);
     CHECK(parse_halt("failed>0%") == 0);
     CHECK(parse_halt("failed>100%") == all_nodes);
-    for (std::string const bad : {"", "2%", "failed", "failed>", "failed>2", "failed<2%", "failed>=2%", "failed>101%", "fail>2%", "failed>-1%"}) {
+    for (std::string const bad : {"", "2%", "failed", "failed>", "failed>2", "failed<2%", "failed>=2%", "failed>101%",
+                                  "fail>2%", "failed>-1%"}) {
         CAPTURE(bad);
         auto const halt = parse_halt(bad);
         REQUIRE_FALSE(halt.has_value());

@@ -44,7 +44,8 @@ inline UpdateInfo update_info() {
                       .urgency = Urgency::urgent,
                       .policy = Policy::restart,
                       .activation = std::nullopt,
-                      .rollout = Rollout{{100, 1000, all_nodes}, 600, 200}};
+                      .rollout = Rollout{{100, 1000, all_nodes}, 600, 200},
+                      .callable = std::vector<std::string>{"bin/solve", "bin/render"}};
 }
 
 inline Envelope envelope() { return Envelope{encode(update_info()), {Signature{counted<32>(3), counted<64>(4)}}}; }
@@ -65,10 +66,11 @@ inline std::vector<Message> messages() {
     auto const key = PeerKey(counted<32>(100));
     WallTime const time{1'780'000'000'000'000};
     Epoch const epoch{0xfeedfacecafebeef};
-    StatusRow const status{software, version,  Seq{8},     node,    NodeState::waiting,
-                           time,     "in use", {holder()}, version, Bytes(1)};
-    ReleaseRow const release{software, version, Seq{8}, time, {build()}, 17, true, MiB(3), "paused"};
-    NodeRow const row{node, key, time, true, "lull-node 0.1.0"};
+    StatusRow const status{software, version,    Seq{8},  node,     NodeState::waiting, time,
+                           "in use", {holder()}, version, Bytes(1), "held by anna"};
+    ReleaseRow const release{software, version, Seq{8}, time,     {build()},
+                             17,       true,    MiB(3), "paused", std::vector<std::string>{"bin/solve"}};
+    NodeRow const row{node, key, time, true, "lull-node 0.1.0", -90'000'000, std::vector<std::string>{"two machines"}};
     Order order;
     order.kind = OrderKind::share;
     order.software = software;
@@ -78,7 +80,7 @@ inline std::vector<Message> messages() {
     order.why = "why not";
     order.upto = 0xffffffffffffffff;
     order.stage = 1;
-    order.forgiven = 2;
+    order.accepted_failures = 2;
     Order hold;
     hold.since = time;
     hold.by = "anna";
@@ -95,8 +97,26 @@ inline std::vector<Message> messages() {
     progress.failures = {{node, "health check bin/check ended with status 3"}};
     Admin admin{AdminVerb::nodes_new, 500, software, node, key};
     admin.order = order;
+    admin.nodes = {node};
     Answer answer{AdminVerb::status, {status}, {release}, {row}, 1000, time};
     answer.orders = {{node, order, version}};
+    auto const id = counted<16>(7);
+    CallResult const result{3, 15, 1'500'000, 2'000'000};
+    CallLimits const limits{600, GiB(1)};
+    std::vector<Buffer> const arguments{to_buffer(as_view("--size")), Buffer(), Buffer{std::byte{0xff}}};
+    answer.calls = {{id, node, software, version, Seq{8}, "bin/solve", node, CallPhase::ended, CallReason::time_limit,
+                     "it ran for 10 min", time, 2'000'000, result, Bytes(5), GiB(1)}};
+    Hello hello{node, named<ArchitectureName>("arm64"), "lull-node 0.1.0", "7e0b", epoch, Seq{7}, 77, 78};
+    hello.inventory = {{software, Seq{8}, NodeState::waiting, 12, Seq{7}}};
+    hello.machine = "00112233445566778899aabbccddeeff";
+    hello.time = time;
+    hello.trouble = "the disk is read-only";
+    Welcome welcome{epoch, Seq{8}, time, 0xfeedfacecafebeef};
+    welcome.wanted = {{software, 13}};
+    welcome.note = "another machine has this identity";
+    Report report{software, Seq{8}, NodeState::waiting, 12, time, "in use", {holder(), holder()}, Seq{7}};
+    report.active_version = version;
+    report.held = "by anna";
     return {
         Update{epoch, log_entry()},
         Head{epoch, Seq{8}, time, 30'000, 77},
@@ -105,8 +125,8 @@ inline std::vector<Message> messages() {
         Put{shape(), KiB(256)},
         Committed{software, version, epoch, Seq{8}, time, true},
         Refused{Refusal::conflict, "1.4.2 exists with other contents; choose another version"},
-        Hello{node, named<ArchitectureName>("arm64"), "lull-node 0.1.0", "7e0b", epoch, Seq{7}, 77, 78},
-        Welcome{epoch, Seq{8}, time},
+        hello,
+        welcome,
         Busy{15'000},
         Sync{epoch, Seq{7}, software, 77, 78},
         LogPage{epoch, Seq{7}, {log_entry(), log_entry()}, Seq{9}},
@@ -117,12 +137,12 @@ inline std::vector<Message> messages() {
         Data{shape(), KiB(512)},
         Ack{GiB(6), 123'456'789},
         Credit{GiB(7)},
-        Absent{digest(1)},
-        PlanQuery{software, named<ArchitectureName>("arm64"), Seq{7}, Seq{8}},
-        Steps{software, Seq{7}, Seq{8}, digest(1), KiB(3), 20'000},
+        ObjectMissing{digest(1)},
+        PatchQuery{software, named<ArchitectureName>("arm64"), Seq{7}, Seq{8}},
+        PatchOffer{software, Seq{7}, Seq{8}, digest(1), KiB(3), 20'000},
         Grant{2'437'500, "others use the way to this node"},
-        Report{software, Seq{8}, NodeState::waiting, 12, time, "in use", {holder(), holder()}, Seq{7}},
-        Noted{software, 12},
+        report,
+        ReportAck{software, 12},
         Orders{node, 78, 77, software, {order, hold}},
         Ping{0xffffffffffffffff},
         Pong{1, 77},
@@ -130,6 +150,16 @@ inline std::vector<Message> messages() {
         answer,
         Follow{software, version},
         progress,
+        Serve{{software, named<SoftwareName>("solver")}, 4},
+        CallOpen{"lull-node 0.1.0"},
+        Call{id, 0xfeedfacecafebeef, software, Seq{8}, "bin/solve", arguments, limits},
+        CallOffer{id, node, log_entry(), "bin/solve", arguments, limits},
+        CallReady{id},
+        CallGo{id},
+        CallState{id, CallPhase::ended, result, CallReason::time_limit, "it ran for 10 min", node},
+        CallData{id, CallStream::err, GiB(5), true},
+        CallCredit{id, CallStream::out, GiB(6)},
+        CallCancel{id, CallReason::caller_lost},
     };
 }
 
@@ -184,6 +214,23 @@ inline Manifest manifest() {
         file_entry("lib/\xc3\xbcml\xc3\xa4ut", 20, 1, 30)};
     std::sort(m.entries.begin(), m.entries.end(), [](Entry const& a, Entry const& b) { return a.path < b.path; });
     m.start = {"bin/kiosk", "--full", ""};
+    return m;
+}
+
+// The good manifest in format 2: modes, times, a sparse file, a link out of the release that is allowed.
+inline Manifest manifest_2() {
+    auto m = manifest();
+    m.format = 2;
+    m.allowed_links = {"/usr/bin/python3"};
+    m.strays = {"__pycache__"};
+    m.data_mode = 0750;
+    for (auto& entry : m.entries) {
+        if (entry.type != EntryType::symlink) entry.mode = entry.type == EntryType::directory ? 0500 : 0640;
+        if (entry.executable) entry.mode = 0750;
+        if (entry.type == EntryType::file) entry.modified = 1'780'000'000;
+        if (entry.path == "lib/deep/big") entry.data = KiB(8);
+    }
+    m.entries.push_back(link_entry("python", "/usr/bin/python3"));
     return m;
 }
 

@@ -77,3 +77,28 @@ TEST_CASE("a node takes the build for its architecture, else the one for any") {
     info.builds = {build("amd64")};
     CHECK(info.build_for(named<ArchitectureName>("armhf")) == nullptr);
 }
+
+TEST_CASE("a release lists the programs that executors may run, within bounds") {
+    auto info = update_info();
+    info.callable.emplace();
+    for (std::size_t i = 0; i < limits::callable_per_release; ++i)
+        info.callable->push_back("bin/program-" + std::to_string(i));
+    CHECK(decode_update_info(encode(info)) == info);
+    info.callable->push_back("bin/one-more");
+    check_refused(info, "65 callable programs are more than 64");
+    using Programs = std::vector<std::string>;
+    info.callable = Programs{"bin/solve", "bin/solve"};
+    check_refused(info, "'bin/solve' is listed twice");
+    info.callable = Programs{"../solve"};
+    check_refused(info, "..");
+    info.callable = Programs{"/bin/sh"};
+    check_refused(info, "absolute");
+}
+
+TEST_CASE("a node that does not know callable programs reads the rest of the update-info") {
+    auto info = update_info();
+    auto const with = encode(info);
+    info.callable.reset();
+    CHECK(encode(info).size() < with.size());
+    CHECK(decode_update_info(encode(info)) == info);
+}

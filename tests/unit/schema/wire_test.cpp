@@ -67,7 +67,7 @@ TEST_CASE("the types that are known are those of the messages") {
             check_damaged(wire::decode_body(static_cast<MessageType>(number), bytes({0x80})), "is unknown");
         }
     }
-    CHECK(known == std::variant_size_v<Message>);
+    CHECK(known == std::variant_size_v<AnyMessage>);
 }
 
 TEST_CASE("announcements carry topic, header and body in one frame") {
@@ -88,8 +88,10 @@ TEST_CASE("orders for one node go to a topic of its own") {
     Message const for_all = Orders{std::nullopt, 3, 2, std::nullopt, {}};
     CHECK(as_text(wire::encode_announcement(for_all)).starts_with("all/"));
     CHECK(wire::decode_announcement(wire::encode_announcement(for_all)) == for_all);
-    for (std::size_t size = 0; size < frame.size(); ++size) CHECK_FALSE(wire::decode_announcement(View(frame).first(size)));
-    check_damaged(wire::decode_announcement(as_view("node/../\x01\x34")), "begins neither with 'all/' nor with 'node/NAME/'");
+    for (std::size_t size = 0; size < frame.size(); ++size)
+        CHECK_FALSE(wire::decode_announcement(View(frame).first(size)));
+    check_damaged(wire::decode_announcement(as_view("node/../\x01\x34")),
+                  "begins neither with 'all/' nor with 'node/NAME/'");
 }
 
 TEST_CASE("only UPDATE, HEAD and ORDERS are announcements") {
@@ -131,6 +133,26 @@ TEST_CASE("more elements than a message may carry are refused") {
     Answer answer;
     answer.nodes.resize(limits::rows_per_answer + 1, NodeRow{named<NodeName>("n"), {}, {}, false, ""});
     check_too_many(answer, "501 rows");
+    answer.nodes.clear();
+    answer.calls.emplace(limits::rows_per_answer + 1, CallRow{.caller = named<NodeName>("n"),
+                                                              .software = named<SoftwareName>("a"),
+                                                              .version = named<VersionName>("1")});
+    check_too_many(answer, "501 rows");
+    check_too_many(Serve{std::vector<SoftwareName>(257, named<SoftwareName>("a")), 1}, "257 pieces of software");
+    check_too_many(Serve{{}, limits::call_slots + 1}, "1025 slots");
+    Call call;
+    call.software = named<SoftwareName>("a");
+    call.arguments.resize(257);
+    check_too_many(call, "257 arguments");
+    call.arguments = {Buffer(30'000), Buffer(35'537)};
+    check_too_many(call, "65537 bytes of arguments");
+    CallOffer offer;
+    offer.caller = named<NodeName>("n");
+    offer.arguments.resize(257);
+    check_too_many(offer, "257 arguments");
+    offer.arguments.clear();
+    offer.entry.update.signatures.resize(limits::signatures + 1);
+    check_too_many(offer, "17 signatures");
 }
 
 TEST_CASE("as many elements as a message may carry are accepted") {

@@ -69,7 +69,8 @@ TEST_CASE("what is the same, and what lies outside of the bytes at hand, is fore
     CHECK(apply_delta(segment_of(old.bytes()), old.bytes(), same).value() == old.bytes());
     Program const fresh(3, {.grown = 64});
     auto const part = [](Program const& program) { return View(program.bytes()).subspan(10'000, 60'000); };
-    auto const delta = make_address_delta(part(old), old.space(10'000, 60'000), part(fresh), fresh.space(10'000, 60'000)).value();
+    auto const delta =
+        make_address_delta(part(old), old.space(10'000, 60'000), part(fresh), fresh.space(10'000, 60'000)).value();
     CHECK(apply_delta(segment_of(part(fresh)), part(old), delta).value() == to_buffer(part(fresh)));
     CHECK(delta.size() < 3000);
 }
@@ -78,7 +79,9 @@ TEST_CASE("an address delta with another base, or for another segment, is damage
     Program const old(4, {});
     Program const fresh(4, {.grown = 32});
     auto const delta = make(old, fresh);
-    auto const refused = [&](Segment const& segment, View base) { return apply_delta(segment, base, delta).error().fault == Fault::damaged; };
+    auto const refused = [&](Segment const& segment, View base) {
+        return apply_delta(segment, base, delta).error().fault == Fault::damaged;
+    };
     auto const segment = segment_of(fresh.bytes());
     auto other = old.bytes();
     other[40'000] ^= std::byte{1};
@@ -123,7 +126,8 @@ TEST_CASE("whatever the side information says is refused or fills the plain byte
         for (auto changes = 1 + random() % 3; changes > 0; --changes) {
             auto const at = random() % changed.side.size();
             constexpr std::array<unsigned, 6> telling{0x00, 0x01, 0x7f, 0x80, 0xff, 0x10};
-            changed.side[at] = static_cast<std::byte>(random() % 2 == 0 ? telling[random() % telling.size()] : random() & 0xff);
+            changed.side[at] = static_cast<std::byte>(random() % 2 == 0 ? telling[random() % telling.size()]
+                                                                        : random() & 0xff);
         }
         auto const done = apply_address_delta(old.bytes(), changed.frame(), plain);
         if (!done) CHECK(done.error().fault == Fault::damaged);
@@ -137,8 +141,15 @@ TEST_CASE("a header that promises too much is refused before anything is made") 
     Program const old(8, {});
     Buffer const rest(100, std::byte{0x5a});
     auto const huge = std::uint64_t{1} << 62;
-    for (auto const& numbers : std::vector<std::vector<std::uint64_t>>{{huge, 1, 1, 0, 1}, {1000, huge, 1, 0, 1}, {1000, 10, huge, 0, 1}, {1000, 10, 10, huge, 1}, {1000, 10, 10, 0, huge},
-                                                                      {(16 << 20) + 1, 1, 1, 0, 1}, {1000, 10, 1001, 1, 5}, {0, 0, 0, 0, 0}, {}}) {
+    for (auto const& numbers : std::vector<std::vector<std::uint64_t>>{{huge, 1, 1, 0, 1},
+                                                                       {1000, huge, 1, 0, 1},
+                                                                       {1000, 10, huge, 0, 1},
+                                                                       {1000, 10, 10, huge, 1},
+                                                                       {1000, 10, 10, 0, huge},
+                                                                       {(16 << 20) + 1, 1, 1, 0, 1},
+                                                                       {1000, 10, 1001, 1, 5},
+                                                                       {0, 0, 0, 0, 0},
+                                                                       {}}) {
         auto const frame = with_header(numbers, rest);
         CHECK_FALSE(plain_size(frame).value_or(Bytes(0)) > limits::segment);
         CHECK(apply_delta({Digest{}, Bytes(1000)}, old.bytes(), frame).error().fault == Fault::damaged);
@@ -160,15 +171,20 @@ TEST_CASE("a delta for programs that is being made stops when it is told to") {
 
 TEST_CASE("what a node needs for the largest segment, base and delta fits into its memory") {
     auto const all = limits::delta_base + limits::segment;
-    for (Bytes frame{}; frame <= MiB(14); frame += KiB(1)) CHECK(memory_to_apply(limits::delta_base, limits::segment, frame) <= MiB(50));
+    for (Bytes frame{}; frame <= MiB(14); frame += KiB(1))
+        CHECK(memory_to_apply(limits::delta_base, limits::segment, frame) <= MiB(50));
     CHECK(memory_to_apply(limits::delta_base, limits::segment, KiB(100)) < all + MiB(4));
-    CHECK(memory_to_apply(limits::delta_base, limits::segment, limits::segment + Bytes(1)) == all + limits::segment + Bytes(1));
+    CHECK(memory_to_apply(limits::delta_base, limits::segment, limits::segment + Bytes(1)) ==
+          all + limits::segment + Bytes(1));
 }
 
 // ---- where bytes have gone ----
 
 TEST_CASE("of several blocks with the same old bytes the longest says where they have gone") {
-    BlockMap const map({{.from = 100, .to = 1000, .length = 50}, {.from = 120, .to = 5000, .length = 100}, {.from = 400, .to = 0, .length = 10}}, 500);
+    BlockMap const map({{.from = 100, .to = 1000, .length = 50},
+                        {.from = 120, .to = 5000, .length = 100},
+                        {.from = 400, .to = 0, .length = 10}},
+                       500);
     CHECK(map.find(99) == std::nullopt);
     CHECK(map.find(100) == 1000U);
     CHECK(map.find(119) == 1019U);
@@ -184,7 +200,8 @@ TEST_CASE("the map of any blocks says what looking through all of them says") {
     for (int round = 0; round < 50; ++round) {
         std::vector<CopyBlock> blocks(random() % 40);
         for (auto& block : blocks) {
-            block = {static_cast<std::uint32_t>(random() % 4000), static_cast<std::uint32_t>(random() % 9000), static_cast<std::uint32_t>(1 + random() % 900)};
+            block = {static_cast<std::uint32_t>(random() % 4000), static_cast<std::uint32_t>(random() % 9000),
+                     static_cast<std::uint32_t>(1 + random() % 900)};
         }
         BlockMap const map(blocks, 5000);
         for (std::uint32_t from = 0; from < 5000; ++from) {
@@ -207,7 +224,8 @@ TEST_CASE("the longest match is found that there is") {
         Buffer pattern(2 + random() % 30);
         for (auto& byte : pattern) byte = static_cast<std::byte>(random() % 3);
         std::uint32_t longest = 0;
-        for (std::size_t at = 0; at < text.size(); ++at) longest = std::max(longest, common_length(View(text).subspan(at), pattern));
+        for (std::size_t at = 0; at < text.size(); ++at)
+            longest = std::max(longest, common_length(View(text).subspan(at), pattern));
         auto const match = SuffixArray(text).longest(pattern);
         if (longest >= 2) REQUIRE(match.length == longest);
         REQUIRE(common_length(View(text).subspan(match.at), pattern) >= match.length);
@@ -249,7 +267,9 @@ TEST_CASE("the headers of a program say where it lies when it runs") {
 }
 
 TEST_CASE("ranges that overlap or lie outside are left out, and an address space comes back as it was") {
-    AddressSpace const space({{{{0x1000, 100, 0, true}, {0x2000, 100, 50, false}, {0x3000, 100, 950, false}, {0x9000, 5000, {}, false}}}}, 1000);
+    AddressSpace const space(
+        {{{{0x1000, 100, 0, true}, {0x2000, 100, 50, false}, {0x3000, 100, 950, false}, {0x9000, 5000, {}, false}}}},
+        1000);
     REQUIRE(space.places().size() == 1);
     CHECK(space.place_at(99) == space.places().data());
     CHECK(space.place_at(100) == nullptr);

@@ -136,3 +136,26 @@ TEST_CASE("a frame that asks for a larger window than its contents need is refus
     CHECK(fault_of_unpacking(shape, frame("08")) == Fault::damaged);  // 2 KiB
     CHECK(fault_of_unpacking(shape, frame("a8")) == Fault::damaged);  // 2 GiB
 }
+
+TEST_CASE("an object that may be stopped is packed as well as one that may not, at every size and level") {
+    std::stop_source never;
+    for (std::size_t const size : {0, 1, 1000, 300'000, 2'000'000}) {
+        for (auto const level : {quick_level, 9}) {
+            for (auto const& plain : {noise(size), prose(size)}) {
+                auto const usual = pack_object(plain, level);
+                auto const object = pack_object(plain, level, never.get_token());
+                REQUIRE(object);
+                CHECK(object->shape.codec == usual.shape.codec);
+                CHECK(object->shape.stored.count() <= usual.shape.stored.count() + usual.shape.stored.count() / 50);
+                CHECK(unpack_object(object->shape, object->bytes, MiB(4)).value() == plain);
+            }
+        }
+    }
+}
+
+TEST_CASE("packing that is stopped gives no object") {
+    std::stop_source stop;
+    stop.request_stop();
+    CHECK_FALSE(pack_object(prose(300'000), small_level, stop.get_token()));
+    CHECK_FALSE(pack_object(noise(300'000), small_level, stop.get_token()));
+}

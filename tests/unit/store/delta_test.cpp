@@ -37,12 +37,17 @@ std::vector<Anchor> anchors_of(View bytes) {
 
 // A release of files with these contents, each a segment of its own.
 Manifest release(std::vector<std::pair<std::string, std::string>> const& files) {
-    Manifest manifest{*SoftwareName::parse("app"), *VersionName::parse("1"), *ArchitectureName::parse("any"), {}, {}, {}};
+    Manifest manifest{
+        *SoftwareName::parse("app"), *VersionName::parse("1"), *ArchitectureName::parse("any"), {}, {}, {}};
     for (auto const& [path, contents] : files) {
         auto const digest = sha256(as_view(contents));
         auto const number = static_cast<std::uint32_t>(manifest.segments.size());
         manifest.segments.push_back({digest, Bytes(contents.size())});
-        manifest.entries.push_back({.path = path, .size = Bytes(contents.size()), .digest = digest, .segment = number, .offset = Bytes(),
+        manifest.entries.push_back({.path = path,
+                                    .size = Bytes(contents.size()),
+                                    .digest = digest,
+                                    .segment = number,
+                                    .offset = Bytes(),
                                     .target = std::nullopt});
     }
     return manifest;
@@ -94,7 +99,8 @@ TEST_CASE("a delta that was changed anywhere gives the right bytes or none") {
         refused += plain ? 0 : 1;
     }
     CHECK(refused > delta.size() / 2);
-    for (std::size_t length = 0; length < delta.size(); length += 7) CHECK_FALSE(apply_delta(segment, old, View(delta).first(length)));
+    for (std::size_t length = 0; length < delta.size(); length += 7)
+        CHECK_FALSE(apply_delta(segment, old, View(delta).first(length)));
 }
 
 // ---- anchors ----
@@ -107,7 +113,8 @@ TEST_CASE("anchors move with the bytes around them, however a file is fed") {
     auto moved = noise(12'345, 2);
     moved.insert(moved.end(), bytes.begin(), bytes.end());
     AnchorFinder finder;
-    for (std::size_t at = 0; at < moved.size(); at += 1000) finder.feed(View(moved).subspan(at, std::min<std::size_t>(1000, moved.size() - at)));
+    for (std::size_t at = 0; at < moved.size(); at += 1000)
+        finder.feed(View(moved).subspan(at, std::min<std::size_t>(1000, moved.size() - at)));
     auto const& found = finder.anchors();
     for (auto const& anchor : anchors) {
         auto const same = std::ranges::find(found, anchor.hash, &Anchor::hash);
@@ -136,7 +143,8 @@ TEST_CASE("without anything in common the part is taken that lies at the same pl
 TEST_CASE("a file that was renamed and changed is known by its contents, a new one is like none") {
     auto const one = noise(300'000, 4);
     auto const two = noise(300'000, 5);
-    auto const alike = most_alike({anchors_of(one), anchors_of(two)}, {anchors_of(next_version(two)), anchors_of(noise(300'000, 6))});
+    auto const alike = most_alike({anchors_of(one), anchors_of(two)},
+                                  {anchors_of(next_version(two)), anchors_of(noise(300'000, 6))});
     REQUIRE(alike.size() == 2);
     CHECK(alike[0] == std::optional<std::size_t>(1));
     CHECK_FALSE(alike[1]);
@@ -145,11 +153,15 @@ TEST_CASE("a file that was renamed and changed is known by its contents, a new o
 // ---- bases ----
 
 TEST_CASE("a base is the file of the same path, else of the same name and nearest in size, else what it is like") {
-    auto const from = release({{"a", "contents of a"}, {"lib/x", "short"}, {"lib2/x", "much longer than that"}, {"old-name", "twin"}});
-    auto const to = release({{"a", "contents of a, changed"}, {"new/x", "much longer than this"}, {"new-name", "twin?"}, {"other", "?"}});
+    auto const from = release(
+        {{"a", "contents of a"}, {"lib/x", "short"}, {"lib2/x", "much longer than that"}, {"old-name", "twin"}});
+    auto const to = release(
+        {{"a", "contents of a, changed"}, {"new/x", "much longer than this"}, {"new-name", "twin?"}, {"other", "?"}});
     auto const lacking = find_bases(from, to, {{digest_of("twin?"), digest_of("twin")}});
     REQUIRE(lacking.size() == 4);
-    auto const base = [&](std::size_t i) { return lacking[i].base.empty() ? std::optional<Digest>() : from.entries.at(lacking[i].base.at(0).entry).digest; };
+    auto const base = [&](std::size_t i) {
+        return lacking[i].base.empty() ? std::optional<Digest>() : from.entries.at(lacking[i].base.at(0).entry).digest;
+    };
     CHECK(base(0) == digest_of("contents of a"));
     CHECK(base(1) == digest_of("much longer than that"));
     CHECK(base(2) == digest_of("twin"));

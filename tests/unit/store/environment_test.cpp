@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <limits>
+#include <random>
 #include <thread>
 
 #include "changes.hpp"
@@ -183,8 +184,8 @@ TEST_CASE("beyond the largest map there is no space, and what was there stays") 
     options.largest_map = KiB(256);
     auto environment = opened(options);
     REQUIRE(environment.apply(Batch{put("words", "a", "apple")}));
-    auto const status =
-        environment.apply(Batch{put("words", "a", "other"), put("words", "big", std::string(1 << 20, 'b'))});
+    auto const status = environment.apply(
+        Batch{put("words", "a", "other"), put("words", "big", std::string(1 << 20, 'b'))});
     REQUIRE_FALSE(status);
     CHECK(status.error().fault == Fault::no_space);
     CHECK_THAT(status.error().message, Contains("largest size of 256 KiB"));
@@ -349,7 +350,8 @@ TEST_CASE("a database that was cut at any length is called damaged, does not cra
     CHECK(fault_at(options_at(directory / "whole")) == 0);
 }
 
-TEST_CASE("a page that was lost ends in an error or in an exit with a message, not in a signal") {
+TEST_CASE(
+    "a page that is lost while the database is open ends in an error or in an exit with a message, not in a signal") {
     TemporaryDirectory directory;
     fill(directory.path());
     auto const file = open_file(directory / "data.mdb", O_RDWR);
@@ -359,14 +361,14 @@ TEST_CASE("a page that was lost ends in an error or in an exit with a message, n
     for (std::size_t lost = 2; lost < 200; ++lost) {
         Buffer kept(page);
         REQUIRE(read_exactly(file->get(), lost * page, kept, "data.mdb"));
-        REQUIRE(write_exactly(file->get(), lost * page, Buffer(page), "data.mdb"));
         auto const status = in_child([&] {
             if (freopen((directory / "said").c_str(), "w", stderr) == nullptr) return 3;
             auto const environment = Environment::open(options_at(directory.path()));
-            if (!environment) return environment.error().fault == Fault::damaged ? 70 : 1;
+            if (!environment || !write_exactly(file->get(), lost * page, Buffer(page), "data.mdb")) return 1;
             auto const scanned = environment->scan("numbers", {}, [](View, View) { return true; });
             return scanned ? 0 : scanned.error().fault == Fault::damaged ? 70 : 2;
         });
+        CAPTURE(lost, status);
         CHECK((status == 0 || status == 70));  // 0: nothing was in that page
         noticed += status == 70 ? 1 : 0;
         auto const said = read_file(directory / "said", KiB(64));
@@ -377,6 +379,58 @@ TEST_CASE("a page that was lost ends in an error or in an exit with a message, n
     CHECK(noticed > 100);
     CHECK(exits > 100);
     CHECK(text_at(opened(options_at(directory.path())), "words", "a") == "apple");
+}
+
+TEST_CASE("noise in any page, or behind the head, is called damage when the database is opened") {
+    TemporaryDirectory directory;
+    fill(directory / "whole");
+    {
+        auto environment = opened(options_at(directory / "whole"));
+        Batch batch;
+        for (std::uint64_t i = 0; i < 5000; i += 2)
+            batch.push_back({"numbers", key_of(i), std::nullopt});  // free pages
+        batch.push_back({"words", to_buffer(as_view("long")), Buffer(5 * page, std::byte{1})});
+        REQUIRE(environment.apply(batch));
+    }
+    auto whole = read_file(directory / "whole/data.mdb", MiB(64));
+    REQUIRE(whole);
+    while (whole->size() > page &&
+           std::ranges::all_of(View(*whole).last(page), [](auto byte) { return byte == std::byte{}; }))
+        whole->resize(whole->size() - page);
+    auto const file = open_file(directory / "whole/data.mdb", O_RDWR);
+    REQUIRE(file);
+    std::minstd_rand random(4);
+    auto const outcome_with_noise = [&](std::size_t from, std::size_t to) {
+        Buffer noise(to - from);
+        for (auto& byte : noise) byte = static_cast<std::byte>(random());
+        REQUIRE(write_exactly(file->get(), from, noise, "data.mdb"));
+        auto const outcome = in_child([&] {
+            for (auto const& options : {options_at(directory / "whole"), to_look_on(directory / "whole")}) {
+                auto const environment = Environment::open(options);
+                if (!environment) return environment.error().fault == Fault::damaged ? 70 : 1;
+                if (!environment->scan("numbers", {}, [](View, View) { return true; })) return 2;
+                if (!environment->scan("words", {}, [](View, View) { return true; })) return 3;
+            }
+            return 0;
+        });
+        REQUIRE(write_exactly(file->get(), from, View(*whole).subspan(from, to - from), "data.mdb"));
+        return outcome;
+    };
+    CHECK(outcome_with_noise(page, page) == 0);
+    for (int i = 0; i < 20; ++i) CHECK(outcome_with_noise(2 * page, whole->size()) == 70);
+    int noticed = 0;
+    for (auto at = 2 * page; at < whole->size(); at += page) {
+        auto const outcome = outcome_with_noise(at, std::min(at + page, whole->size()));
+        INFO(at / page);
+        CHECK((outcome == 0 || outcome == 70));  // 0: the page is free, or in the middle of a long value
+        noticed += outcome == 70 ? 1 : 0;
+    }
+    CHECK(noticed > 50);
+    for (auto at = 2 * page; at < whole->size(); at += 4999) {  // a single bad word
+        auto const outcome = outcome_with_noise(at, std::min(at + 4, whole->size()));
+        INFO(at);
+        CHECK((outcome == 0 || outcome == 70));
+    }
 }
 
 TEST_CASE("a database of another format is refused, with both numbers") {

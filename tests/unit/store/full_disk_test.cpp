@@ -68,8 +68,8 @@ TEST_CASE("on a full disk a commit fails for lack of space, and the database kee
         for (std::size_t const size : {std::size_t{600'000}, std::size_t{100'000}, std::size_t{9'000}}) {
             for (int i = 0; i < 100; ++i) {
                 auto const name = std::to_string(size) + "-" + std::to_string(i);
-                auto const status =
-                    environment.apply(Batch{put("words", "a", "pear"), put("words", name, std::string(size, 'b'))});
+                auto const status = environment.apply(
+                    Batch{put("words", "a", "pear"), put("words", name, std::string(size, 'b'))});
                 if (status) continue;
                 CHECK(status.error().fault == Fault::no_space);
                 CHECK_THAT(status.error().message, Contains((disk / "db").string()));

@@ -9,8 +9,8 @@
 #include "store/elf.hpp"
 #include "store/operands.hpp"
 
-// Programs that no compiler has made: functions that call each other and name data, a table of their addresses, headers of ELF. What is
-// changed in one moves the rest of it, and every operand follows.
+// Programs that no compiler has made: functions that call each other and name data, a table of their addresses, headers
+// of ELF. What is changed in one moves the rest of it, and every operand follows.
 
 namespace lull::test {
 
@@ -29,12 +29,15 @@ public:
     Program(std::uint64_t seed, ProgramChanges const& changes) : changes_(changes) {
         auto const functions = changes.size / 64;
         for (std::size_t i = 0; i < functions; ++i) order_.push_back(i);
-        if (changes.moved) std::rotate(order_.begin() + static_cast<std::ptrdiff_t>(functions / 3), order_.begin() + static_cast<std::ptrdiff_t>(functions / 2), order_.end());
+        if (changes.moved)
+            std::rotate(order_.begin() + static_cast<std::ptrdiff_t>(functions / 3),
+                        order_.begin() + static_cast<std::ptrdiff_t>(functions / 2), order_.end());
         places_.resize(functions);
         write(seed);  // learns where everything is
         write(seed);
         std::mt19937_64 random(seed + 1);
-        for (std::size_t i = 0; i < changes.edits; ++i) bytes_[code_offset + random() % (bytes_.size() - code_offset)] = static_cast<std::byte>(random() & 0xff);
+        for (std::size_t i = 0; i < changes.edits; ++i)
+            bytes_[code_offset + random() % (bytes_.size() - code_offset)] = static_cast<std::byte>(random() & 0xff);
     }
 
     [[nodiscard]] Buffer const& bytes() const { return bytes_; }
@@ -47,7 +50,8 @@ public:
             auto const here = std::clamp<std::uint64_t>(offset, part.offset, end);
             auto const here_end = std::clamp<std::uint64_t>(offset + length, here, end);
             auto const add = [&](std::uint64_t begin, std::uint64_t size, std::optional<std::uint32_t> at) {
-                if (size > 0) module.ranges.push_back({part.address + (begin - part.offset), size, at, part.executable});
+                if (size > 0)
+                    module.ranges.push_back({part.address + (begin - part.offset), size, at, part.executable});
             };
             add(part.offset, here - part.offset, {});
             add(here, here_end - here, static_cast<std::uint32_t>(here - offset));
@@ -67,7 +71,9 @@ private:
         for (auto const byte : bytes) bytes_.push_back(static_cast<std::byte>(byte));
     }
     // The four bytes that lead from behind them to an address.
-    void put_distance(std::uint64_t target) { put(static_cast<std::uint32_t>(target - (code_address + (bytes_.size() - code_offset) + 4))); }
+    void put_distance(std::uint64_t target) {
+        put(static_cast<std::uint32_t>(target - (code_address + (bytes_.size() - code_offset) + 4)));
+    }
 
     void write(std::uint64_t seed) {
         bytes_.clear();
@@ -82,13 +88,17 @@ private:
     void write_headers() {
         bytes_.resize(code_offset);
         auto const set = [&](std::size_t at, auto value) { std::memcpy(bytes_.data() + at, &value, sizeof value); };
-        std::memcpy(bytes_.data(), "\x7f" "ELF\x02\x01\x01", 7);
+        std::memcpy(bytes_.data(),
+                    "\x7f"
+                    "ELF\x02\x01\x01",
+                    7);
         set(18, std::uint16_t{62});
         set(32, std::uint64_t{64});
         set(54, std::uint16_t{56});
         set(56, std::uint16_t{2});
         auto const code_size = data_offset_ > code_offset ? data_offset_ - code_offset : 0;
-        auto const load = [&](std::size_t at, std::uint32_t flags, std::uint64_t offset, std::uint64_t address, std::uint64_t size, std::uint64_t memory) {
+        auto const load = [&](std::size_t at, std::uint32_t flags, std::uint64_t offset, std::uint64_t address,
+                              std::uint64_t size, std::uint64_t memory) {
             set(at, std::uint32_t{1});
             set(at + 4, flags);
             set(at + 8, offset);
@@ -145,7 +155,9 @@ struct AddressDeltaParts {
     [[nodiscard]] Buffer frame() const {
         auto const side_frame = store::compress_behind({}, side, store::quick_level).value();
         Buffer frame(store::address_delta::magic.begin(), store::address_delta::magic.end());
-        for (auto const number : {plain, std::uint64_t{side.size()}, literals, prefixed, std::uint64_t{side_frame.size()}}) store::put_varint(frame, number);
+        for (auto const number :
+             {plain, std::uint64_t{side.size()}, literals, prefixed, std::uint64_t{side_frame.size()}})
+            store::put_varint(frame, number);
         frame.insert(frame.end(), side_frame.begin(), side_frame.end());
         frame.insert(frame.end(), literal_frame.begin(), literal_frame.end());
         return frame;

@@ -39,14 +39,14 @@ TEST_CASE("batches are durable when their completion runs, which happens on the 
         Writer writer(environment, loop);
         auto const loop_thread = std::this_thread::get_id();
         for (int i = 0; i < 1000; ++i) {
-            writer.submit(Batch{put("words", std::to_string(i), value_of(i)),
-                                put("words", "newest", std::to_string(i))},
-                          [&, i](Status const& status) {
-                              all_visible = all_visible && status && std::this_thread::get_id() == loop_thread &&
-                                            text_at(environment, "words", std::to_string(i)) == value_of(i);
-                              order.push_back(i);
-                              if (i == 999) loop.stop();
-                          });
+            writer.submit(
+                Batch{put("words", std::to_string(i), value_of(i)), put("words", "newest", std::to_string(i))},
+                [&, i](Status const& status) {
+                    all_visible = all_visible && status && std::this_thread::get_id() == loop_thread &&
+                                  text_at(environment, "words", std::to_string(i)) == value_of(i);
+                    order.push_back(i);
+                    if (i == 999) loop.stop();
+                });
         }
         loop.run();
     }
@@ -91,39 +91,142 @@ TEST_CASE("the end of a writer commits what was submitted") {
     for (int i = 0; i < 100; ++i) CHECK(text_at(environment, "words", std::to_string(i)) == "x");
 }
 
-TEST_CASE("a batch that finds no space, or is against a rule, does not take the others down") {
+namespace {
+
+// What became of batches "a", "b", ... in the order in which they were submitted.
+struct Outcomes {
+    std::vector<std::pair<std::string, Status>> list;
+
+    [[nodiscard]] Writer::Done note(std::string const& name) {
+        return [this, name](Status const& status) { list.emplace_back(name, status); };
+    }
+    // The first batch that is durable though one before it is not; empty if there is none.
+    [[nodiscard]] std::string durable_behind_a_failure() const {
+        bool failed = false;
+        for (auto const& [name, status] : list) {
+            if (failed && status) return name;
+            failed = failed || !status;
+        }
+        return "";
+    }
+    [[nodiscard]] std::vector<std::string> texts() const {
+        std::vector<std::string> texts;
+        for (auto const& [name, status] : list) {
+            texts.push_back(name + (status ? " ok" : status.error().fault == Fault::no_space ? " no space" : " usage"));
+        }
+        return texts;
+    }
+};
+
+Batch small(std::string const& key) { return {put("words", key, "1")}; }
+Batch too_large(std::string const& key) {
+    return {put("words", key, "1"), put("words", "big", std::string(4 << 20, 'b'))};
+}
+Batch against_a_rule(std::string const& key) { return {put("words", key, "1"), put("words", "", "no key")}; }
+
+using Texts = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a batch that fails takes those behind it down, and none before it, until the owner knows") {
     TemporaryDirectory directory;
     auto environment = opened(directory.path(), MiB(1));
     EventLoop loop;
-    std::vector<std::string> results;
-    auto const note = [&](std::string const& name) {
-        return [&results, name](Status const& status) {
-            auto const text = status ? "ok" : status.error().fault == Fault::no_space ? "no space" : "usage";
-            results.push_back(name + " " + text);
-        };
-    };
+    Outcomes outcomes;
     {
         Writer writer(environment, loop);
-        for (int round = 0; round < 3; ++round) {
-            writer.submit(Batch{put("words", "a", "1")}, note("a"));
-            writer.submit(Batch{put("words", "b", "1"), put("words", "big", std::string(4 << 20, 'b'))}, note("b"));
-            writer.submit(Batch{put("words", "c", "1"), put("words", "", "no key")}, note("c"));
-            writer.submit(Batch{put("words", "d", "1")}, note("d"));
-        }
-        writer.submit({}, [&](Status const&) { loop.stop(); });
+        writer.submit(small("a"), outcomes.note("a"));
+        writer.submit(small("b"), outcomes.note("b"));
+        writer.submit(too_large("c"), outcomes.note("c"));
+        writer.submit(small("d"), outcomes.note("d"));
+        writer.submit(against_a_rule("e"), outcomes.note("e"));
+        writer.submit(small("f"), [&](Status const& status) {
+            outcomes.note("f")(status);
+            loop.stop();
+        });
         loop.run();
     }
-    REQUIRE(results.size() == 12);
-    for (std::size_t i = 0; i < results.size(); i += 4) {
-        CHECK(results[i] == "a ok");
-        CHECK(results[i + 1] == "b no space");
-        CHECK(results[i + 2] == "c usage");
-        CHECK(results[i + 3] == "d ok");
+    CHECK(outcomes.texts() == Texts{"a ok", "b ok", "c no space", "d no space", "e no space", "f no space"});
+    CHECK(outcomes.durable_behind_a_failure().empty());
+    CHECK_THAT(outcomes.list[3].second.error().message, Catch::StartsWith("not written, because an earlier change"));
+    for (auto const* key : {"a", "b"}) CHECK(text_at(environment, "words", key) == "1");
+    for (auto const* key : {"c", "d", "e", "f"}) CHECK(text_at(environment, "words", key) == "(none)");
+}
+
+TEST_CASE("what is submitted between a failure and the owner's knowledge of it fails, also one commit later") {
+    TemporaryDirectory directory;
+    auto environment = opened(directory.path(), MiB(1));
+    EventLoop loop;
+    Outcomes outcomes;
+    {
+        Writer writer(environment, loop);
+        // The loop does not run yet, so that the owner knows nothing, in however many commits the writer tries these.
+        writer.submit(against_a_rule("a"), outcomes.note("a"));
+        for (int i = 0; i < 50; ++i) {
+            std::this_thread::yield();
+            writer.submit(small("b" + std::to_string(i)), outcomes.note("b"));
+        }
+        writer.submit(small("last"), [&](Status const& status) {
+            outcomes.note("last")(status);
+            loop.stop();
+        });
+        loop.run();
     }
-    CHECK(text_at(environment, "words", "a") == "1");
-    CHECK(text_at(environment, "words", "b") == "(none)");
-    CHECK(text_at(environment, "words", "c") == "(none)");
-    CHECK(text_at(environment, "words", "d") == "1");
+    CHECK(outcomes.durable_behind_a_failure().empty());
+    CHECK(outcomes.list.size() == 52);
+    CHECK(text_at(environment, "words", "b49") == "(none)");
+    CHECK(text_at(environment, "words", "last") == "(none)");
+}
+
+TEST_CASE("what the owner submits in answer to a failure is written, also behind what still fails") {
+    TemporaryDirectory directory;
+    auto environment = opened(directory.path(), MiB(1));
+    EventLoop loop;
+    Outcomes outcomes;
+    {
+        Writer writer(environment, loop);
+        writer.submit(too_large("a"), [&](Status const& status) {
+            outcomes.note("a")(status);
+            writer.submit(small("again"), outcomes.note("again"));
+            writer.submit(against_a_rule("b"), [&](Status const& second) {
+                outcomes.note("b")(second);
+                writer.submit(small("at last"), [&](Status const& third) {
+                    outcomes.note("at last")(third);
+                    loop.stop();
+                });
+            });
+        });
+        writer.submit(small("behind"), outcomes.note("behind"));
+        loop.run();
+    }
+    CHECK(outcomes.texts() == Texts{"a no space", "behind no space", "again ok", "b usage", "at last ok"});
+}
+
+TEST_CASE("control: a writer that tries each batch by itself is caught") {
+    TemporaryDirectory directory;
+    auto environment = opened(directory.path(), MiB(1));
+    Outcomes outcomes;
+    outcomes.note("a")(environment.apply(small("a")));
+    outcomes.note("b")(environment.apply(too_large("b")));
+    outcomes.note("c")(environment.apply(small("c")));
+    CHECK(outcomes.durable_behind_a_failure() == "c");
+}
+
+TEST_CASE("a writer that has finished has committed all, and its owner may still be told afterwards") {
+    TemporaryDirectory directory;
+    auto environment = opened(directory.path());
+    EventLoop loop;
+    Outcomes outcomes;
+    {
+        Writer writer(environment, loop);
+        for (int i = 0; i < 20; ++i) writer.submit(small(std::to_string(i)), outcomes.note("x"));
+        writer.finish();
+        for (int i = 0; i < 20; ++i) CHECK(text_at(environment, "words", std::to_string(i)) == "1");
+        writer.finish();
+    }
+    loop.post([&] { loop.stop(); });
+    loop.run();
+    CHECK(outcomes.list.size() == 20);
 }
 
 TEST_CASE("several threads may submit while the loop reads") {

@@ -6,13 +6,14 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <functional>
 #include <list>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "store/compression.hpp"
-#include "subscriber/stager.hpp"
+#include "subscriber/install/stager.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace lull::subscriber::test {
@@ -66,7 +67,18 @@ public:
     }
 
     void seal_again(Release& made) const {
-        made.envelope = encode(seal(encode(made.manifest), domain::manifest, key_));
+        made.envelope = encode(seal(encode(made.manifest), domain_of(made.manifest), key_));
+    }
+
+    // Turns it into a manifest of format 2, and then what `change` says.
+    void make_second(Release& made, std::function<void(Manifest&)> const& change) const {
+        made.manifest.format = 2;
+        for (auto& entry : made.manifest.entries) {
+            if (entry.type != EntryType::symlink) entry.mode = mode_of(entry);
+            if (entry.type == EntryType::file) entry.modified = 1'700'000'000;
+        }
+        change(made.manifest);
+        seal_again(made);
     }
 
     [[nodiscard]] TrustedKeys trusted() const { return TrustedKeys({key_.public_key()}); }
@@ -106,8 +118,8 @@ struct Node {
     }
 
     // What the node would do once everything has been fetched.
-    StageJob job(ReleaseId const& id, Tree const& tree) {
-        auto made = publisher.publish(id, tree);
+    StageJob job(ReleaseId const& id, Tree const& tree) { return job(id, publisher.publish(id, tree)); }
+    StageJob job(ReleaseId const& id, Publisher::Release made) {
         StageJob result{id, std::move(made.manifest), std::move(made.envelope), {}};
         for (auto const& [digest, object] : made.objects) {
             REQUIRE(objects.write(digest, Bytes(0), object.bytes));
@@ -117,10 +129,10 @@ struct Node {
     }
 
     // An installed release, opened for the next one.
-    Seed const& seed(ReleaseId const& id) {
-        auto opened = Seed::open(layout, id);
+    InstalledBase const& base(ReleaseId const& id) {
+        auto opened = InstalledBase::open(layout, id);
         if (!opened) FAIL(opened.error().message);
-        return seeds.emplace_back(std::move(*opened));
+        return bases.emplace_back(std::move(*opened));
     }
 
     ReleaseId install(std::uint64_t seq, std::string_view version, Tree const& tree) {
@@ -134,13 +146,11 @@ struct Node {
     Layout layout;
     ObjectFiles objects;
     Publisher publisher;
-    std::list<Seed> seeds;
+    std::list<InstalledBase> bases;
 };
 
 // The test program as the contents of an executable file.
-inline std::string program_contents() {
-    return "x:" + contents_of(TEST_PROGRAM);
-}
+inline std::string program_contents() { return "x:" + contents_of(TEST_PROGRAM); }
 
 // A process that a test has started, with its standard input and output. Ends when the object does.
 class Child {

@@ -3,7 +3,7 @@
 #include "core/text.hpp"
 #include "fixture.hpp"
 #include "running.hpp"
-#include "subscriber/events.hpp"
+#include "subscriber/model/events.hpp"
 
 namespace lull::subscriber::test {
 
@@ -11,7 +11,8 @@ namespace lull::subscriber::test {
 struct ScriptedRelease {
     explicit ScriptedRelease(Tree const& scripts) {
         Tree tree;
-        for (auto const& [name, text] : scripts) tree[name] = "x:#!/bin/sh\ncd " + notes.path().string() + "\n" + text + "\n";
+        for (auto const& [name, text] : scripts)
+            tree[name] = "x:#!/bin/sh\ncd " + notes.path().string() + "\n" + text + "\n";
         id = node.install(1, "1.0", tree);
         fs::permissions(node.directory.path(), fs::perms(0755));  // programs run as somebody else
         fs::permissions(notes.path(), fs::perms(0777));
@@ -30,7 +31,9 @@ struct ScriptedRelease {
         REQUIRE(told.size() == count);
     }
     // A line for each call of a script that says so.
-    [[nodiscard]] std::string note(std::string const& name) const { return fs::exists(notes / name) ? contents_of(notes / name) : ""; }
+    [[nodiscard]] std::string note(std::string const& name) const {
+        return fs::exists(notes / name) ? contents_of(notes / name) : "";
+    }
 
     Node node;
     lull::test::TemporaryDirectory notes;

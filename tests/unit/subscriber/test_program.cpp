@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "subscriber/release_program.hpp"
-#include "subscriber/supervisor.hpp"
+#include "subscriber/programs/release_program.hpp"
+#include "subscriber/run/supervisor.hpp"
 
 // Holds a version in the way that the first argument names, says 'r' on standard output, and ends when standard
 // input does.
@@ -21,8 +21,7 @@ namespace {
 int wait_for_end() {
     if (write(STDOUT_FILENO, "r", 1) != 1) return 1;
     char letter = 0;
-    while (read(STDIN_FILENO, &letter, 1) > 0) {
-    }
+    while (read(STDIN_FILENO, &letter, 1) > 0) {}
     return 0;
 }
 
@@ -40,9 +39,7 @@ int hold_mapping(char const* path) {
     return wait_for_end();
 }
 
-int hold_open(char const* path) {
-    return open(path, O_RDONLY) < 0 ? 2 : wait_for_end();
-}
+int hold_open(char const* path) { return open(path, O_RDONLY) < 0 ? 2 : wait_for_end(); }
 
 int hold_lock(char const* path) {
     auto const lock = lull::subscriber::UseLock::shared(path);
@@ -75,7 +72,8 @@ int run_supervisor(std::vector<std::string> words) {
     auto const software = lull::SoftwareName::parse(words.at(3));
     if (!software) return 2;
     std::chrono::milliseconds const mark_wait(std::stoul(words.at(4)));
-    static_cast<void>(setpgid(0, 0));  // in the group of tests that nobody's shell watches SIGTSTP would have no effect (setpgid(2))
+    static_cast<void>(
+        setpgid(0, 0));  // in the group of tests that nobody's shell watches SIGTSTP would have no effect (setpgid(2))
     lull::subscriber::LaunchRequest request{*software, std::nullopt, {words.begin() + 5, words.end()}};
     auto const error = lull::subscriber::supervise(lull::subscriber::Layout(words.at(2)), request, mark_wait);
     std::fprintf(stderr, "%s\n", error.message.c_str());
@@ -86,14 +84,16 @@ int run_supervisor(std::vector<std::string> words) {
 int run_release_program(std::vector<std::string> const& words) {
     lull::EventLoop loop;
     lull::subscriber::ReleasePrograms programs(loop, "root");
-    programs.run({words.at(2), words.at(3), {}, {}, std::chrono::hours(1), lull::KiB(4)}, [&](auto const&) { loop.stop(); });
+    programs.run({words.at(2), words.at(3), {}, {}, std::chrono::hours(1), lull::KiB(4)},
+                 [&](auto const&) { loop.stop(); });
     loop.run();
     return 0;
 }
 
 // Writes the letter of each signal that it gets, and ends with 42 at SIGTERM.
 int tell_signals() {
-    std::map<int, char> const letters = {{SIGTERM, 't'}, {SIGINT, 'i'}, {SIGHUP, 'h'}, {SIGQUIT, 'q'}, {SIGUSR1, '1'}, {SIGUSR2, '2'}, {SIGCONT, 'c'}};
+    std::map<int, char> const letters = {{SIGTERM, 't'}, {SIGINT, 'i'},  {SIGHUP, 'h'}, {SIGQUIT, 'q'},
+                                         {SIGUSR1, '1'}, {SIGUSR2, '2'}, {SIGCONT, 'c'}};
     sigset_t set;
     sigemptyset(&set);
     for (auto const& [signal, letter] : letters) sigaddset(&set, signal);

@@ -1,3 +1,0 @@
-#include "broker/commands.hpp"
-
-int main(int argc, char** argv) { return lull::broker::run_program(argc, argv); }

@@ -1,3 +1,0 @@
-#include "subscriber/commands.hpp"
-
-int main(int argc, char** argv) { return lull::subscriber::run_program(argc, argv); }

@@ -2,6 +2,8 @@
 add_library(lull_flags INTERFACE)
 target_compile_options(lull_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Werror)
+# With the assertions of libstdc++ an absent value that is read, or an index out of range, ends the program.
+target_compile_definitions(lull_flags INTERFACE _GLIBCXX_ASSERTIONS)
 target_compile_definitions(lull_flags INTERFACE _FILE_OFFSET_BITS=64 MSGPACK_NO_BOOST LULL_VERSION="${PROJECT_VERSION}")
 target_include_directories(lull_flags INTERFACE ${PROJECT_SOURCE_DIR})
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

@@ -9,13 +9,13 @@ namespace lull {
 
 namespace {
 
-struct Unit {
+struct DurationUnit {
     std::string_view name;
     std::uint64_t seconds;
 };
 
-constexpr std::array units = {Unit{"", 1},   Unit{"s", 1},    Unit{"min", 60},
-                              Unit{"m", 60}, Unit{"h", 3600}, Unit{"d", 86'400}};
+constexpr std::array duration_units = {DurationUnit{"", 1},   DurationUnit{"s", 1},    DurationUnit{"min", 60},
+                                       DurationUnit{"m", 60}, DurationUnit{"h", 3600}, DurationUnit{"d", 86'400}};
 constexpr std::uint64_t most_seconds = 10ULL * 366 * 86'400;
 
 }  // namespace
@@ -25,7 +25,7 @@ Result<std::chrono::seconds> parse_duration(std::string_view text) {
     auto const [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     std::string_view name(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
     while (name.starts_with(' ')) name.remove_prefix(1);
-    for (auto const& unit : units) {
+    for (auto const& unit : duration_units) {
         bool const fits = error == std::errc() && name == unit.name && number <= most_seconds / unit.seconds;
         if (fits) return std::chrono::seconds(number * unit.seconds);
     }

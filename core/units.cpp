@@ -27,7 +27,7 @@ std::string_view take_digits(std::string_view& text) {
     return digits;
 }
 
-std::string_view trimmed(std::string_view text) {
+std::string_view without_spaces(std::string_view text) {
     while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
     while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
     return text;
@@ -35,7 +35,7 @@ std::string_view trimmed(std::string_view text) {
 
 // "1.5 GiB" -> "1", "5", "GiB".
 std::optional<ByteQuantity> split(std::string_view text) {
-    text = trimmed(text);
+    text = without_spaces(text);
     ByteQuantity quantity;
     quantity.whole = take_digits(text);
     if (quantity.whole.empty()) return std::nullopt;
@@ -44,7 +44,7 @@ std::optional<ByteQuantity> split(std::string_view text) {
         quantity.fraction = take_digits(text);
         if (quantity.fraction.empty()) return std::nullopt;
     }
-    quantity.unit = trimmed(text);
+    quantity.unit = without_spaces(text);
     return quantity;
 }
 

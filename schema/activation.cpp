@@ -54,7 +54,7 @@ constexpr std::array<std::string_view, 10> other_types = {".socket", ".device", 
                                                           ".target", ".path",   ".timer", ".slice",     ".scope"};
 
 tl::unexpected<Error> bad_unit(std::string_view unit, std::string_view why) {
-    return fail(Fault::refused, "{} is not the name of a systemd service: {}", quoted(unit), why);
+    return fail(Fault::refused, "{} is not the name of a systemd service: {}", lull::quoted(unit), why);
 }
 
 }  // namespace

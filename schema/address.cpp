@@ -66,27 +66,27 @@ std::optional<std::uint16_t> take_port(std::string_view& rest) {
     return static_cast<std::uint16_t>(port);
 }
 
-tl::unexpected<Error> refuse(std::string_view text, std::string_view what) {
+tl::unexpected<Error> bad_address(std::string_view text, std::string_view what) {
     return fail(
         Fault::usage,
         "{} is no broker address: {}; write it like tcp://broker.example:7700/KEY or tcp://[2001:db8::1]:7700/KEY, "
         "with the 64 hexadecimal digits that 'lull-broker init' printed as KEY",
-        quoted(text, most_shown), what);
+        lull::quoted(text, most_shown), what);
 }
 
 }  // namespace
 
 Result<BrokerAddress> BrokerAddress::parse(std::string_view text) {
     auto rest = text;
-    if (!rest.starts_with(scheme)) return refuse(text, "it does not begin with tcp://");
+    if (!rest.starts_with(scheme)) return bad_address(text, "it does not begin with tcp://");
     rest.remove_prefix(scheme.size());
     auto host = take_host(rest);
-    if (!host) return refuse(text, "the host is no name, IPv4 address or [IPv6 address] with a port behind it");
+    if (!host) return bad_address(text, "the host is no name, IPv4 address or [IPv6 address] with a port behind it");
     auto const port = take_port(rest);
-    if (!port) return refuse(text, "the port is not 1..65532 (the two ports above it are used as well)");
-    if (!rest.starts_with('/')) return refuse(text, "the broker's key is missing");
+    if (!port) return bad_address(text, "the port is not 1..65532 (the two ports above it are used as well)");
+    if (!rest.starts_with('/')) return bad_address(text, "the broker's key is missing");
     auto const key = PeerKey::parse(rest.substr(1));
-    if (!key) return refuse(text, "the broker's key is not 64 hexadecimal digits");
+    if (!key) return bad_address(text, "the broker's key is not 64 hexadecimal digits");
     return BrokerAddress{std::move(*host), *port, *key};
 }
 

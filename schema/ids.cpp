@@ -9,7 +9,7 @@ namespace lull {
 
 namespace {
 
-constexpr std::size_t most_shown = 40;
+constexpr std::size_t longest_shown = 40;
 constexpr std::string_view back_mark = "+back-";
 
 bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
@@ -27,7 +27,7 @@ Result<std::string> parse_name(std::string_view text, std::string_view what, std
     return fail(Fault::usage,
                 "{} is no {}: it takes 1 to {} characters, first a letter or digit (a-z, A-Z, 0-9), then also {}; for "
                 "example {}",
-                quoted(text, most_shown), what, most, also, example);
+                lull::quoted(text, longest_shown), what, most, also, example);
 }
 
 }  // namespace detail

@@ -16,7 +16,7 @@ constexpr std::uint32_t execute_bits = 0111;
 constexpr std::uint32_t usual_data_mode = 0700;
 
 tl::unexpected<Error> refuse(std::string_view path, std::string_view reason) {
-    return fail(Fault::refused, "the release cannot hold {}: {}", quoted(path), reason);
+    return fail(Fault::refused, "the release cannot hold {}: {}", lull::quoted(path), reason);
 }
 
 tl::unexpected<Error> refuse_manifest(std::string_view reason) {
@@ -225,15 +225,16 @@ Status validate_entry(Entry const& entry, Contents& contents, std::span<std::str
 Status validate_place(std::span<Entry const> before, std::string_view path) {
     if (!before.empty() && before.back().path == path) return refuse(path, "it is listed twice");
     if (!before.empty() && before.back().path > path) {
-        return refuse(
-            path, fmt::format("it is listed behind {}; paths have to be sorted bytewise", quoted(before.back().path)));
+        return refuse(path, fmt::format("it is listed behind {}; paths have to be sorted bytewise",
+                                        lull::quoted(before.back().path)));
     }
     auto const parent = parent_of(path);
     // Most paths lie beside the one before them.
     if (parent.empty() || (!before.empty() && parent_of(before.back().path) == parent)) return {};
     auto const* const found = find_entry(before, parent);
     if (found == nullptr) return refuse(path, "the directory that it lies in is not listed");
-    if (found->type != EntryType::directory) return refuse(path, fmt::format("{} is no directory", quoted(parent)));
+    if (found->type != EntryType::directory)
+        return refuse(path, fmt::format("{} is no directory", lull::quoted(parent)));
     return {};
 }
 
@@ -306,17 +307,17 @@ Status validate_start(Manifest const& manifest) {
         bool const good = word.size() <= limits::text && is_utf8(word) && word.find('\0') == std::string::npos;
         if (!good) {
             return refuse_manifest(
-                fmt::format("the start command holds {}, which is too long or no text", quoted(word)));
+                fmt::format("the start command holds {}, which is too long or no text", lull::quoted(word)));
         }
     }
     auto const* const program = find_entry(manifest.entries, start.front());
     if (program == nullptr) {
         return refuse_manifest(fmt::format("the program to start, {}, is not in the release; name its path in the tree",
-                                           quoted(start.front())));
+                                           lull::quoted(start.front())));
     }
     if (program->type == EntryType::symlink || (program->type == EntryType::file && program->executable)) return {};
     return refuse_manifest(
-        fmt::format("the program to start, {}, is no executable file; run: chmod +x", quoted(start.front())));
+        fmt::format("the program to start, {}, is no executable file; run: chmod +x", lull::quoted(start.front())));
 }
 
 }  // namespace
@@ -356,7 +357,7 @@ Status validate_path(std::string_view path) {
 // the same to the kernel as here, and what follows can only lead down or through links that keep the same rule.
 Status validate_link(std::string_view path, std::string_view target) {
     auto const bad = [&](std::string_view why) {
-        return refuse(path, fmt::format("it points to {}, and {}", quoted(target), why));
+        return refuse(path, fmt::format("it points to {}, and {}", lull::quoted(target), why));
     };
     if (target.empty()) return refuse(path, "it is a symlink to nothing");
     if (target.size() > limits::path_bytes) return bad(fmt::format("that is longer than {} bytes", limits::path_bytes));
@@ -381,7 +382,7 @@ Status validate_link(std::string_view path, std::string_view target) {
 
 Status validate_allowed_link(std::string_view target) {
     auto const bad = [&](std::string_view why) {
-        return fail(Fault::refused, "no link to {} can be allowed: {}", quoted(target), why);
+        return fail(Fault::refused, "no link to {} can be allowed: {}", lull::quoted(target), why);
     };
     if (!target.starts_with('/') || target.size() == 1) return bad("it is no absolute path to a file or directory");
     auto const path = validate_path(target.substr(1));

@@ -4,6 +4,8 @@
 #include <array>
 #include <numeric>
 
+#include "schema/roles.hpp"
+
 namespace lull::wire {
 
 namespace {
@@ -101,10 +103,6 @@ bool is_known(MessageType type) { return std::find(types.begin(), types.end(), t
 tl::unexpected<Error> unknown(MessageType type) {
     return fail(Fault::damaged, "message type {} is unknown to protocol version {}", static_cast<unsigned>(type),
                 version);
-}
-
-bool is_announced(MessageType type) {
-    return type == MessageType::update || type == MessageType::head || type == MessageType::orders;
 }
 
 // Where what is announced begins, behind the topic; nothing: it is none that we know.

@@ -12,7 +12,6 @@ namespace lull::broker {
 
 namespace {
 
-constexpr mode_t private_directory = 0700;
 constexpr int most_tries = 3;  // the broker may remove a pack meanwhile that the copied index still names
 
 // A name that only backups use. A process that makes one holds a lock (flock(2)) on the directory: what has the name

@@ -11,6 +11,8 @@ namespace lull::broker {
 // Where a broker listens if nothing is said.
 inline constexpr char const* usual_listen = "127.0.0.1:7700";
 
+inline constexpr mode_t private_directory = 0700;
+
 // Where a broker keeps what is its own. Made by `lull-broker init` (init.hpp), private to its user.
 class DataDirectory {
 public:

@@ -6,7 +6,6 @@ namespace lull::broker {
 
 namespace {
 
-constexpr mode_t private_directory = 0700;
 constexpr mode_t private_file = 0600;
 
 // A directory that is new, empty, or ours.

@@ -10,7 +10,7 @@ namespace {
 
 constexpr Duration ping_after = std::chrono::seconds(30);
 constexpr std::size_t ticks_per_round = 15;
-constexpr std::size_t least_per_tick = 1000;
+constexpr std::size_t least_visited_per_tick = 1000;
 constexpr Duration between_saves = std::chrono::minutes(1);
 constexpr std::size_t most_saved_at_once = 2000;
 
@@ -125,7 +125,8 @@ void Sessions::ping_if_quiet(SessionId session, Duration quiet, TimePoint now) {
 }
 
 void Sessions::look_after(Moment now) {
-    auto const most = std::min(sessions_.size(), std::max(least_per_tick, sessions_.size() / ticks_per_round + 1));
+    auto const most = std::min(sessions_.size(),
+                               std::max(least_visited_per_tick, sessions_.size() / ticks_per_round + 1));
     auto next = sessions_.upper_bound(looked_at_);
     std::vector<SessionId> silent;
     for (std::size_t i = 0; i < most; ++i, ++next) {

@@ -6,7 +6,7 @@ namespace lull::broker {
 
 namespace {
 
-constexpr Duration look_anyway = std::chrono::seconds(15);
+constexpr Duration tell_anyway = std::chrono::seconds(15);
 
 }  // namespace
 
@@ -65,7 +65,7 @@ void Followers::look(SoftwareName const& software, WallTime now) {
 void Followers::tick(Moment now) {
     auto const changed = std::exchange(changed_, {});
     bool const all = now.point >= next_look_;
-    if (all) next_look_ = now.point + look_anyway;
+    if (all) next_look_ = now.point + tell_anyway;
     if (!all && changed.empty()) return;
     for (auto& [session, told] : followers_) {
         if (all || changed.contains(told.software)) tell(session, told, now.wall);

@@ -8,7 +8,7 @@ namespace lull::publisher {
 
 namespace {
 
-constexpr Duration between_lines = std::chrono::seconds(2);
+constexpr Duration between_standings = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -55,7 +55,7 @@ Status wait_for(ClientOptions const& options, Follow const& what, Waiting const&
     std::string before;
     auto const tell = [&](ReleaseProgress const& now_so) {
         auto text = release_progress_text(now_so);
-        if (text == before || (said && clock.now() - *said < between_lines)) return;
+        if (text == before || (said && clock.now() - *said < between_standings)) return;
         said = clock.now();
         progress.say(fmt::format("lull: {}", text));
         before = std::move(text);

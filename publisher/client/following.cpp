@@ -4,7 +4,7 @@ namespace lull::publisher {
 
 namespace {
 
-constexpr Duration between_tries = std::chrono::seconds(1);
+constexpr Duration between_connections = std::chrono::seconds(1);
 constexpr Duration ask_again = std::chrono::seconds(20);  // also keeps the session
 
 class Following {
@@ -38,7 +38,7 @@ private:
         if (last_ && until_.lost) {
             until_.lost("lost the connection to the broker; the release continues, and this command connects again");
         }
-        call_.connect_after(between_tries);
+        call_.connect_after(between_connections);
     }
 
     void time_is_up() {

@@ -11,7 +11,7 @@ namespace lull::publisher {
 
 namespace {
 
-constexpr std::size_t read_block = 1 << 20;
+constexpr std::size_t hash_block = 1 << 20;
 
 // ELF(5): e_ident[4] is the class (1: 32 bits, 2: 64), e_ident[5] the byte order (1: little), e_machine stands at
 // byte 18.
@@ -71,7 +71,7 @@ Result<FileFacts> read_facts(FileToRead const& file, std::atomic<std::uint64_t>&
     FileFacts facts;
     if (file.sparse) facts.data = Bytes();
     Sha256 hash;
-    Buffer block(std::min<std::uint64_t>(read_block, file.stamp.size.count()));
+    Buffer block(std::min<std::uint64_t>(hash_block, file.stamp.size.count()));
     for (std::uint64_t offset = 0; offset < file.stamp.size.count(); offset += block.size()) {
         if (stop.stop_requested()) return fail(Fault::cancelled, "reading {} was stopped", file.path.string());
         block.resize(std::min<std::uint64_t>(block.size(), file.stamp.size.count() - offset));

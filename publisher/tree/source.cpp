@@ -21,7 +21,7 @@ namespace lull::publisher {
 
 namespace {
 
-constexpr std::size_t most_shown = 400;  // of a path that may hold anything
+constexpr std::size_t longest_shown = 400;  // of a path that may hold anything
 constexpr mode_t permissions = S_IRWXU | S_IRWXG | S_IRWXO;
 constexpr std::size_t most_noted = 5;    // paths in a note
 constexpr std::int64_t disk_unit = 512;  // of st_blocks
@@ -51,7 +51,7 @@ Error unreadable(std::string_view verb, fs::path const& path) {
 }
 
 tl::unexpected<Error> unfit(fs::path const& path, Error const& why, std::string_view advice) {
-    return fail(why.fault, "cannot publish {}: {}{}", quoted(path.string(), most_shown), why.message, advice);
+    return fail(why.fault, "cannot publish {}: {}{}", quoted(path.string(), longest_shown), why.message, advice);
 }
 
 // The root of a mounted file system, where ext4 keeps a directory of its own.
@@ -211,7 +211,7 @@ private:
         entry.type = EntryType::directory;
         entry.mode = status.st_mode & permissions;
         if ((status.st_mode & (S_ISUID | S_ISGID | S_ISVTX)) != 0 && ++special_count_ <= most_noted)
-            special_.push_back(quoted(entry.path, most_shown));
+            special_.push_back(quoted(entry.path, longest_shown));
         if ((status.st_mode & (S_IRUSR | S_IXUSR)) != (S_IRUSR | S_IXUSR)) {
             problems_.add(full, fmt::format("its mode does not let its owner look into it; run: chmod u+rx {}",
                                             shell_quoted(full.string())));

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t most_clients = 64;
 constexpr int most_waiting = 64;  // connections that were not accepted yet
-constexpr Duration least_wait = std::chrono::milliseconds(5);
+constexpr Duration least_pause = std::chrono::milliseconds(5);
 constexpr std::size_t most_groups = 1024;
 
 Result<sockaddr_un> address_of(fs::path const& path) {
@@ -329,7 +329,7 @@ void CallDesk::arm() {
     timer_.reset();
     auto const wake = caller_.wake();
     if (!wake) return;
-    timer_ = loop_.at(std::max(*wake, loop_.now() + least_wait), [this] {
+    timer_ = loop_.at(std::max(*wake, loop_.now() + least_pause), [this] {
         timer_.reset();
         caller_.on_time(clock_.moment());
         arm();

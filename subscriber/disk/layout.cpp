@@ -118,6 +118,11 @@ Result<std::vector<SoftwareName>> Layout::known_software() const {
     return found;
 }
 
+bool is_there(fs::path const& path) {
+    struct stat status {};
+    return lstat(path.c_str(), &status) == 0;
+}
+
 Result<std::vector<std::string>> names_in(fs::path const& directory) {
     std::error_code problem;
     fs::directory_iterator entries(directory, problem);

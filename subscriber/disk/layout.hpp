@@ -91,6 +91,9 @@ private:
     fs::path secret_;
 };
 
+// Whether the path has an entry of any kind; a link counts, wherever it leads.
+[[nodiscard]] bool is_there(fs::path const& path);
+
 // The names in a directory, sorted; none if it does not exist.
 [[nodiscard]] Result<std::vector<std::string>> names_in(fs::path const& directory);
 

@@ -13,11 +13,6 @@ namespace {
 constexpr std::string_view suffixes[] = {".manifest", ".seen"};
 constexpr std::int64_t a_minute = 60'000'000;  // microseconds
 
-bool is_there(fs::path const& path) {
-    struct stat status {};
-    return lstat(path.c_str(), &status) == 0;
-}
-
 std::string_view without_suffix(std::string_view name) {
     auto const suffix = std::find_if(std::begin(suffixes), std::end(suffixes),
                                      [&](auto ending) { return name.ends_with(ending); });

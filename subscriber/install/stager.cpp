@@ -18,12 +18,12 @@ namespace lull::subscriber {
 
 namespace {
 
-constexpr std::uint64_t block = 4096;          // the allocation unit that we reckon with
-constexpr std::uint64_t inodes_kept = 64;      // the reserve of what `reserve` is for bytes
-constexpr std::uint64_t inodes_around = 4;     // staging directory, manifest, lock file, a temporary file
-constexpr std::size_t most_synced_alone = 32;  // paths; an fsync(2) takes some milliseconds each
+constexpr std::uint64_t allocation_unit = 4096;  // of the disk, as far as we reckon
+constexpr std::uint64_t inodes_kept = 64;        // the reserve of what `reserve` is for bytes
+constexpr std::uint64_t inodes_around = 4;       // staging directory, manifest, lock file, a temporary file
+constexpr std::size_t most_synced_alone = 32;    // paths; an fsync(2) takes some milliseconds each
 
-Bytes on_disk(Bytes size) { return Bytes((size.count() + block - 1) / block * block); }
+Bytes on_disk(Bytes size) { return Bytes((size.count() + allocation_unit - 1) / allocation_unit * allocation_unit); }
 
 // The release's own files can be seen by everybody on the node; the umask must not matter.
 Status set_mode(int file, mode_t mode, fs::path const& path) {
@@ -85,7 +85,7 @@ private:
     [[nodiscard]] Bytes bytes_needed() const {
         Bytes sum = on_disk(Bytes(job_.manifest_envelope.size()));
         for (auto const& entry : manifest_.entries) {
-            sum += entry.type == EntryType::file ? on_disk(bytes_on_disk(entry)) : Bytes(block);
+            sum += entry.type == EntryType::file ? on_disk(bytes_on_disk(entry)) : Bytes(allocation_unit);
         }
         return sum;
     }
@@ -387,11 +387,6 @@ Status write_companions(StageJob const& job, Layout const& layout) {
     sync_file_or_die(lock->get(), path);
     sync_directory_or_die(layout.locks(job.release.software));
     return {};
-}
-
-bool is_there(fs::path const& path) {
-    struct stat status {};
-    return lstat(path.c_str(), &status) == 0;
 }
 
 // Puts the finished tree in its place. A damaged one that is there goes into the staging directory's name in the

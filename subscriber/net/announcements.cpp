@@ -1,16 +1,14 @@
 #include "subscriber/net/announcements.hpp"
 
 #include "subscriber/net/exchange.hpp"
+#include "subscriber/net/liveness.hpp"
 
 namespace lull::subscriber {
 
 namespace {
 
-constexpr Duration reconnect_most = std::chrono::seconds(120);
-constexpr Duration heartbeat = std::chrono::seconds(30);
-constexpr Duration heartbeat_timeout = std::chrono::seconds(90);
+constexpr Duration rejoin_most = std::chrono::seconds(120);
 constexpr Duration silence_at_first = std::chrono::seconds(5);
-constexpr int messages_a_turn = 64;
 
 }  // namespace
 
@@ -21,7 +19,7 @@ Announcements::Announcements(MessagingContext& context, EventLoop& loop, JoinBun
       socket_(context, SocketKind::sub),
       monitor_(context, socket_) {
     socket_.secure(curve_of(bundle));
-    socket_.set_reconnect(jitter, reconnect_most);
+    socket_.set_reconnect(jitter, rejoin_most);
     socket_.set_heartbeat(heartbeat, heartbeat_timeout);
     socket_.set_max_message(limits::control_message);
     socket_.subscribe(wire::everybody);

@@ -1,14 +1,13 @@
 #include "subscriber/net/exchange.hpp"
 
+#include "subscriber/net/liveness.hpp"
+
 namespace lull::subscriber {
 
 namespace {
 
 constexpr Duration reconnect_first = std::chrono::seconds(1);
 constexpr Duration reconnect_most = std::chrono::seconds(30);
-constexpr Duration heartbeat = std::chrono::seconds(30);
-constexpr Duration heartbeat_timeout = std::chrono::seconds(90);
-constexpr int messages_a_turn = 64;
 
 }  // namespace
 

@@ -4,7 +4,7 @@ namespace lull::subscriber {
 
 namespace {
 
-constexpr Bytes most_output = KiB(2);  // its last words, for the operator's table
+constexpr Bytes most_kept_output = KiB(2);  // its last words, for the operator's table
 
 }  // namespace
 
@@ -17,7 +17,7 @@ void Hooks::run(RunHook const& order) {
                          hook.arguments,
                          environment_of(release, layout_),
                          std::chrono::seconds(hook.time_limit),
-                         most_output};
+                         most_kept_output};
     auto const id = programs_.run(run, [this, order](Result<ProgramResult> const& result) { ended(order, result); });
     going_[release.software] = {id, false};
 }

@@ -158,7 +158,7 @@ void kill_all(pid_t program) {
 }
 
 // Not reaped yet: as long as it is not, its process group cannot be somebody else's.
-bool has_ended(pid_t program) {
+bool told_of_end(pid_t program) {
     siginfo_t ended{};
     if (waitid(P_PID, static_cast<id_t>(program), &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid == 0)
         return false;
@@ -183,7 +183,7 @@ void watch_over(pid_t program) {
     for (int const signal : {SIGCHLD, SIGTERM, SIGALRM, terminate_signal}) sigaddset(&expected, signal);
     while (true) {
         int const signal = sigwaitinfo(&expected, nullptr);
-        if (signal == SIGTERM || signal == SIGALRM || has_ended(program)) return kill_all(program);
+        if (signal == SIGTERM || signal == SIGALRM || told_of_end(program)) return kill_all(program);
         if (signal != terminate_signal) continue;
         terminate_all(program);
         alarm(static_cast<unsigned>(termination_grace.count()));

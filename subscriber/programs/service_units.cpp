@@ -7,7 +7,7 @@ namespace lull::subscriber {
 namespace {
 
 constexpr std::size_t most_units = 32;
-constexpr Bytes most_output = KiB(4);
+constexpr Bytes most_unit_output = KiB(4);
 
 Status status_of(Result<ProgramResult> const& result, std::string const& call) {
     if (!result) return pass(result.error());
@@ -41,7 +41,7 @@ ServiceUnits::RunId ServiceUnits::order(std::string const& verb, std::vector<std
                                         Duration time_limit, Done done) {
     auto const call = fmt::format("systemctl {} {}", verb, fmt::join(units, " "));
     return runs_.run(
-        prepare(verb, units), {time_limit, most_output},
+        prepare(verb, units), {time_limit, most_unit_output},
         [call, done = std::move(done)](Result<ProgramResult> const& result) { done(status_of(result, call)); });
 }
 

@@ -285,6 +285,7 @@ Message SimBroker::spoilt(Message message) const {
 void SimBroker::perform(broker::Persist& action) {
     for (auto& change : action.batch) {
         if (plant_ != Plant::opens_all_stages || change.table != std::string_view(broker::OrderBook::table)) continue;
+        if (!change.value) continue;  // the orders of a node that is removed
         auto set = *decode<OrderSet>(*change.value, limits::control_message);
         open_all(set.orders);
         change.value = encode(set);

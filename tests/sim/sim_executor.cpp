@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t slots = 3;
-constexpr Bytes window = KiB(32);
+constexpr Bytes input_window = KiB(32);
 constexpr std::uint64_t largest_output = 150'000;
 constexpr Duration waits_for_go = 45s;
 
@@ -68,7 +68,7 @@ void SimExecutor::go(CallId const& id) {
     if (!runs_.contains(id)) return;
     if (!runs_.at(id).begun) begin(id);
     send(CallState{id, CallPhase::running});
-    send(CallCredit{id, CallStream::in, window});
+    send(CallCredit{id, CallStream::in, input_window});
     write(id);
 }
 
@@ -114,7 +114,7 @@ void SimExecutor::read(CallData const& message, Buffer const& payload) {
     calls_.arrived(message, payload);
     run.input += Bytes(payload.size());
     run.input_credit += credit_for(Bytes(payload.size()));
-    send(CallCredit{message.id, CallStream::in, run.input_credit + window});
+    send(CallCredit{message.id, CallStream::in, run.input_credit + input_window});
 }
 
 void SimExecutor::end_if_done(CallId const& id) {

@@ -9,7 +9,7 @@ namespace lull::broker {
 namespace {
 
 constexpr std::size_t rounds = 3;
-constexpr std::size_t least_frames = 4;
+constexpr std::size_t frames_that_measure = 4;
 constexpr Duration memory = std::chrono::seconds(120);
 
 }  // namespace
@@ -25,7 +25,7 @@ void PathCapacity::on(QueueSample const& sample) {
 
 // What arrived cannot have been faster than what was sent: frames that a stall holds up arrive together.
 std::optional<ByteRate> PathCapacity::measure() {
-    if (frames_ < least_frames) return std::nullopt;
+    if (frames_ < frames_that_measure) return std::nullopt;
     span_ = std::max(last_->arrived() - first_->arrived(), last_->sent - first_->sent);
     return span_ > Duration::zero() ? std::optional(rate_of(after_first_, span_)) : std::nullopt;
 }

@@ -4,6 +4,8 @@
 
 #include "bench/quiet/exchange.hpp"
 
+namespace quantities_test {
+
 using namespace lull;
 using namespace lull::quiet;
 using namespace std::chrono_literals;
@@ -85,3 +87,5 @@ TEST_CASE("a place has a host and a port") {
         CHECK_FALSE(Place::parse(text));
     }
 }
+
+}  // namespace quantities_test

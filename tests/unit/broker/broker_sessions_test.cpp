@@ -3,6 +3,8 @@
 #include "broker_fixture.hpp"
 #include "schema/roles.hpp"
 
+namespace broker_sessions_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -286,3 +288,5 @@ TEST_CASE("what hearts keep for a live session is counted, and is gone with the 
         world.on(SessionGone{session});
     CHECK(world.broker.session_entries() == 0);
 }
+
+}  // namespace broker_sessions_test

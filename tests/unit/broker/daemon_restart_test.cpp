@@ -2,6 +2,8 @@
 
 #include "publisher_fixture.hpp"
 
+namespace daemon_restart_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -197,3 +199,5 @@ TEST_CASE("a release that a waiting node still runs, and the one that it waits f
     fleet.restart();
     CHECK(versions(fleet.ask(AdminVerb::list)) == left);
 }
+
+}  // namespace daemon_restart_test

@@ -2,6 +2,8 @@
 
 #include "publisher_fixture.hpp"
 
+namespace daemon_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -214,3 +216,5 @@ TEST_CASE("a broker whose frame cannot be read drops that session and serves on"
     }
     FAIL("the session is still there");
 }
+
+}  // namespace daemon_test

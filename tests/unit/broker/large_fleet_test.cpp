@@ -2,6 +2,8 @@
 
 #include "orders_fixture.hpp"
 
+namespace large_fleet_test {
+
 // Work that grows with the fleet is done in slices, of which each event does one.
 
 using namespace lull;
@@ -87,3 +89,5 @@ TEST_CASE("a long queue is told its places in portions, and each session the rig
     }
     CHECK(told == 1799);
 }
+
+}  // namespace large_fleet_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace bytes_test {
+
 using namespace lull;
 
 TEST_CASE("hexadecimal text has two lower-case digits a byte") {
@@ -39,3 +41,5 @@ TEST_CASE("views show text as bytes and bytes as text") {
     CHECK(as_text(as_view("lull")) == "lull");
     CHECK(as_text(to_buffer(as_view("lull"))) == "lull");
 }
+
+}  // namespace bytes_test

@@ -8,6 +8,8 @@
 #include "core/json.hpp"
 #include "tests/unit/core/captured_output.hpp"
 
+namespace command_line_test {
+
 using namespace lull;
 using test::CapturedOutput;
 using test::TemporaryDirectory;
@@ -423,3 +425,5 @@ TEST_CASE("with --json an error is one object with the exit status, also when ot
     }
     CHECK(has(run({"publish", "x"}).err, "see: prog publish --help"));
 }
+
+}  // namespace command_line_test

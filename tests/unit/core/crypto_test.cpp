@@ -4,6 +4,8 @@
 #include <set>
 #include <unordered_set>
 
+namespace crypto_test {
+
 using namespace lull;
 
 namespace {
@@ -217,3 +219,5 @@ TEST_CASE("random bytes differ from call to call and fill everything") {
     CHECK(zeros < 100);
     fill_random({});
 }
+
+}  // namespace crypto_test

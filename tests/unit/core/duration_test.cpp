@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace duration_test {
+
 using namespace lull;
 using namespace std::chrono_literals;
 
@@ -23,3 +25,5 @@ TEST_CASE("what is no length of time, or is longer than ten years, is refused wi
     CHECK(duration.error().fault == Fault::usage);
     CHECK(duration.error().message.find("30s") != std::string::npos);
 }
+
+}  // namespace duration_test

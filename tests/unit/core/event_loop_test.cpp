@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <thread>
 
+namespace event_loop_test {
+
 using namespace lull;
 using namespace std::chrono_literals;
 
@@ -244,3 +246,5 @@ TEST_CASE("a signal that the loop waits for reaches its handler and does not end
     }
     REQUIRE(pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
 }
+
+}  // namespace event_loop_test

@@ -13,6 +13,8 @@
 
 #include "tests/support/temporary_directory.hpp"
 
+namespace files_test {
+
 using namespace lull;
 using test::TemporaryDirectory;
 
@@ -526,3 +528,5 @@ TEST_CASE("a copy that is stopped says so") {
     bool const cloned = fs::file_size(dir / "again") > 0;  // where the file system clones, there is nothing to stop
     CHECK((cloned || status.error().fault == Fault::cancelled));
 }
+
+}  // namespace files_test

@@ -5,6 +5,8 @@
 
 #include "tests/support/temporary_directory.hpp"
 
+namespace inotify_test {
+
 using namespace lull;
 using test::TemporaryDirectory;
 
@@ -44,3 +46,5 @@ TEST_CASE("a directory that is removed loses its watch, and what is no directory
     for (auto const& event : inotify.read()) removed = removed || event.removed;
     CHECK(removed);
 }
+
+}  // namespace inotify_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace json_test {
+
 using namespace lull;
 
 TEST_CASE("a key that is missing in a constant object is an exception, not the end of the process") {
@@ -20,3 +22,5 @@ TEST_CASE("keys keep the order in which they were written") {
     json["a"] = 2;
     CHECK(json.dump() == R"({"b":1,"a":2})");
 }
+
+}  // namespace json_test

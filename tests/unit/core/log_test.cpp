@@ -6,6 +6,8 @@
 
 #include "tests/unit/core/captured_output.hpp"
 
+namespace log_test {
+
 using namespace lull;
 using test::CapturedOutput;
 
@@ -64,3 +66,5 @@ TEST_CASE("log levels are read by name") {
         CHECK(level.error().fault == Fault::usage);
     }
 }
+
+}  // namespace log_test

@@ -7,6 +7,8 @@
 
 #include "core/event_loop.hpp"
 
+namespace messaging_test {
+
 using namespace lull;
 using namespace std::chrono_literals;
 
@@ -305,3 +307,5 @@ TEST_CASE("the public half of a key pair follows from its secret half") {
     CHECK(curve_public_of(keys.secret_key) == keys.public_key);
     CHECK(CurveKeyPair::generate().public_key != keys.public_key);
 }
+
+}  // namespace messaging_test

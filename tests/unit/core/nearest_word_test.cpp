@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace nearest_word_test {
+
 using namespace lull;
 
 TEST_CASE("the edit distance counts inserted, removed, replaced and swapped letters") {
@@ -27,3 +29,5 @@ TEST_CASE("nothing is suggested where nothing is near or the word is absurdly lo
     CHECK_FALSE(nearest_word("x", {}));
     CHECK_FALSE(nearest_word(std::string(65, 'x'), {std::string(65, 'x')}));
 }
+
+}  // namespace nearest_word_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/core/captured_output.hpp"
 
+namespace option_table_test {
+
 using namespace lull;
 using test::OptionTable;
 using test::wrong_options;
@@ -96,3 +98,5 @@ TEST_CASE("a row for an option that does not exist, or a value that is refused, 
     CHECK_THAT(wrong[0], Catch::StartsWith("--interval: --interval is 'often'"));
     CHECK_THAT(wrong[1], Catch::StartsWith("--fresh: the command line is refused"));
 }
+
+}  // namespace option_table_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace schedule_test {
+
 using namespace lull;
 
 namespace {
@@ -66,3 +68,5 @@ TEST_CASE("times that cannot be understood are refused with what they should loo
     REQUIRE_FALSE(schedule.has_value());
     CHECK(schedule.error().fault == Fault::usage);
 }
+
+}  // namespace schedule_test

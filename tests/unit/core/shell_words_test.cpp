@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace shell_words_test {
+
 using namespace lull;
 
 TEST_CASE("a start command is split into words, with quotes and backslashes") {
@@ -14,3 +16,5 @@ TEST_CASE("a start command is split into words, with quotes and backslashes") {
     CHECK_FALSE(split_words("bin/app 'open"));
     CHECK_FALSE(split_words("bin/app \\"));
 }
+
+}  // namespace shell_words_test

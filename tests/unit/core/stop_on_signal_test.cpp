@@ -6,6 +6,8 @@
 
 #include <condition_variable>
 
+namespace stop_on_signal_test {
+
 using namespace lull;
 
 TEST_CASE("SIGTERM stops the work and does not end the process") {
@@ -30,3 +32,5 @@ TEST_CASE("without a signal the end does not wait for one") {
     { StopOnSignal const on_signal; }
     SUCCEED("it has ended");
 }
+
+}  // namespace stop_on_signal_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace table_test {
+
 using namespace lull;
 
 TEST_CASE("a table aligns its columns by characters and ends no line in blanks") {
@@ -29,3 +31,5 @@ TEST_CASE("text from elsewhere cannot disturb the terminal") {
     CHECK(harmless("\xff\xc3") == "??");
     CHECK(harmless("\xe2\x82\xac \xf0\x9f\x98\x80") == "\xe2\x82\xac \xf0\x9f\x98\x80");
 }
+
+}  // namespace table_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace text_test {
+
 using namespace lull;
 
 TEST_CASE("UTF-8 of every length is text") {
@@ -41,3 +43,5 @@ TEST_CASE("quoted text cannot disturb a terminal and stays short") {
     CHECK(quoted(std::string(1000, 'x'), 10) == "'xxxxxxxxxx...'");
     CHECK_FALSE(has_controls(quoted("\n\r\t\x7f")));
 }
+
+}  // namespace text_test

@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
+namespace units_test {
+
 using namespace lull;
 using namespace std::chrono_literals;
 
@@ -116,3 +118,5 @@ TEST_CASE("rates of lines are read and written as lines are sold") {
         CHECK_FALSE(parse_bit_rate(text).has_value());
     }
 }
+
+}  // namespace units_test

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <future>
 
+namespace workers_test {
+
 using namespace lull;
 
 TEST_CASE("one worker runs jobs in their order, and each result reaches the loop's thread") {
@@ -136,3 +138,5 @@ TEST_CASE("workers of low priority have a higher nice value than the others, and
     CHECK(*of_usual == mine);
     CHECK(nice_value() == mine);
 }
+
+}  // namespace workers_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/schema/samples.hpp"
 
+namespace activation_test {
+
 using namespace lull;
 using namespace lull::test;
 
@@ -112,3 +114,5 @@ TEST_CASE("hooks are programs of the tree, within bounds, and may be left out") 
     CHECK(to_text(HookTime::before) == "before");
     CHECK(to_text(HookTime::after) == "after");
 }
+
+}  // namespace activation_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace address_test {
+
 using namespace lull;
 
 namespace {
@@ -77,3 +79,5 @@ TEST_CASE("what is no address is refused with an example") {
         CHECK(address.error().message.find('\0') == std::string::npos);
     }
 }
+
+}  // namespace address_test

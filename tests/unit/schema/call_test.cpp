@@ -6,6 +6,8 @@
 #include "core/text.hpp"
 #include "schema/limits.hpp"
 
+namespace call_test {
+
 using namespace lull;
 
 namespace {
@@ -63,3 +65,5 @@ TEST_CASE("a call names a program of the tree or none, and arguments within boun
     check_refused(validate_call("", {}, {0, {}}), "a time limit of 0 s");
     check_refused(validate_call("", {}, {limits::call_seconds + 1, {}}), "604801 s; it has to be 1 to 604800");
 }
+
+}  // namespace call_test

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
+namespace codec_test {
+
 using namespace lull;
 
 namespace {
@@ -242,3 +244,5 @@ TEST_CASE("a document may be moved, and its items go with it") {
     CHECK(item.text() == "stays");
     CHECK(second.root().text() == "stays");
 }
+
+}  // namespace codec_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace envelope_test {
+
 using namespace lull;
 
 namespace {
@@ -118,3 +120,5 @@ TEST_CASE(
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().message.find("more elements") != std::string::npos);
 }
+
+}  // namespace envelope_test

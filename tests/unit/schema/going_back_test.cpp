@@ -4,6 +4,8 @@
 #include "schema/manifest.hpp"
 #include "tests/unit/schema/samples.hpp"
 
+namespace going_back_test {
+
 // Versions that go back to an older one.
 
 using namespace lull;
@@ -65,3 +67,5 @@ TEST_CASE("a manifest belongs to its own release and to those that go back to it
     CHECK_FALSE(belongs_to(mine, mine.software, version("1.4.1")));
     CHECK_FALSE(belongs_to(mine, mine.software, version("1.4.1+back-9")));
 }
+
+}  // namespace going_back_test

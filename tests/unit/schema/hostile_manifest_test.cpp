@@ -6,6 +6,8 @@
 #include "tests/support/hostile_manifests.hpp"
 #include "tests/unit/schema/samples.hpp"
 
+namespace hostile_manifest_test {
+
 using namespace lull;
 using namespace lull::test;
 
@@ -113,3 +115,5 @@ TEST_CASE("a hundred thousand links in a row are looked through at once") {
     m.entries.back().target = "a";
     CHECK(validate(m).error().message.find("in a circle") != std::string::npos);
 }
+
+}  // namespace hostile_manifest_test

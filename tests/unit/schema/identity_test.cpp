@@ -11,6 +11,8 @@
 #include "tests/support/temporary_directory.hpp"
 #include "tests/unit/schema/samples.hpp"
 
+namespace identity_test {
+
 using namespace lull;
 using namespace lull::test;
 
@@ -241,3 +243,5 @@ TEST_CASE("a file that is no join bundle is refused with its name and what to do
     CHECK(JoinBundle::load(path) == bundle());
     check_error(JoinBundle::load(directory / "none"), Fault::not_found, directory / "none", "lull nodes new NAME");
 }
+
+}  // namespace identity_test

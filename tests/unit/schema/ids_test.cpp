@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace ids_test {
+
 using namespace lull;
 
 TEST_CASE("names take letters, digits and the punctuation of their kind") {
@@ -53,3 +55,5 @@ TEST_CASE("roles have names") {
     CHECK(to_text(Role::publisher) == "publisher");
     CHECK(to_text(Role::operator_) == "operator");
 }
+
+}  // namespace ids_test

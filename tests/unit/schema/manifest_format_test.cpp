@@ -4,6 +4,8 @@
 #include "core/files.hpp"
 #include "tests/unit/schema/samples.hpp"
 
+namespace manifest_format_test {
+
 using namespace lull;
 using namespace lull::test;
 
@@ -136,3 +138,5 @@ TEST_CASE("manifests of format 1 that were recorded are read as they were") {
         CHECK(encode(*m) == decode<Envelope>(*bytes, limits::envelope)->payload);
     }
 }
+
+}  // namespace manifest_format_test

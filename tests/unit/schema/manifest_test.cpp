@@ -5,6 +5,8 @@
 
 #include "tests/unit/schema/samples.hpp"
 
+namespace manifest_test {
+
 using namespace lull;
 using namespace lull::test;
 
@@ -268,3 +270,5 @@ TEST_CASE("a manifest object that is cut or changed anywhere is refused") {
         CHECK_FALSE(open_manifest(cut, sha256(cut), trusted).has_value());
     }
 }
+
+}  // namespace manifest_test

@@ -6,6 +6,8 @@
 #include "schema/wire.hpp"
 #include "tests/unit/schema/samples.hpp"
 
+namespace messages_test {
+
 // What holds for every message and every field of it, by way of `describe`.
 
 using namespace lull;
@@ -193,3 +195,5 @@ TEST_CASE("states have the words of the ledger") {
                                                  "waiting", "active", "failed", "rolled-back", "superseded", "held",
                                                  "switching", "verifying", "removed"});
 }
+
+}  // namespace messages_test

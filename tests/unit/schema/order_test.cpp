@@ -5,6 +5,8 @@
 #include "schema/limits.hpp"
 #include "tests/unit/schema/samples.hpp"
 
+namespace order_test {
+
 using namespace lull;
 using namespace lull::test;
 
@@ -130,3 +132,5 @@ TEST_CASE("the most orders that a set may hold fit into a message") {
     CHECK(encode(message).size() < limits::control_message.count());
     CHECK(decode<OrderSet>(encode(set), limits::control_message) == set);
 }
+
+}  // namespace order_test

@@ -4,6 +4,8 @@
 
 #include "samples.hpp"
 
+namespace patch_test {
+
 using namespace lull;
 
 namespace {
@@ -85,3 +87,5 @@ TEST_CASE("a step whose object is the segment itself is no delta") {
     CHECK(is_delta(delta(1), to));
     CHECK(is_delta(inside(0), to));
 }
+
+}  // namespace patch_test

@@ -4,6 +4,8 @@
 
 #include "schema/limits.hpp"
 
+namespace path_patterns_test {
+
 using namespace lull;
 
 namespace {
@@ -52,3 +54,5 @@ TEST_CASE("patterns are bounded, and no pattern matches nothing") {
     CHECK_FALSE(PathPatterns::parse(std::vector<std::string>(limits::path_patterns + 1, "x")));
     CHECK_FALSE(PathPatterns().match("x"));
 }
+
+}  // namespace path_patterns_test

@@ -5,6 +5,8 @@
 #include "schema/wire.hpp"
 #include "tests/unit/schema/samples.hpp"
 
+namespace protocol_test {
+
 // PROTOCOL.md is the contract with whoever writes another end: it must not fall behind the code.
 
 using namespace lull;
@@ -102,3 +104,5 @@ TEST_CASE("the worked example of PROTOCOL.md is an UPDATE that can be read, and 
     REQUIRE(info.has_value());
     CHECK(info->software.text() == "kiosk");
 }
+
+}  // namespace protocol_test

@@ -4,6 +4,8 @@
 #include <map>
 #include <set>
 
+namespace roles_test {
+
 using namespace lull;
 
 namespace {
@@ -64,3 +66,5 @@ TEST_CASE("a node hears what the table says, and only some of it is announced") 
         CHECK(is_announced(type) == announced.contains(to_text(type)));
     }
 }
+
+}  // namespace roles_test

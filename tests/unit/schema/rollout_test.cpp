@@ -5,6 +5,8 @@
 #include "schema/limits.hpp"
 #include "tests/unit/schema/samples.hpp"
 
+namespace rollout_test {
+
 using namespace lull;
 using namespace lull::test;
 
@@ -112,3 +114,5 @@ TEST_CASE("a share is shown with the decimals that it has") {
     CHECK(share_text(105) == "1.05 %");
     CHECK(share_text(all_nodes) == "100 %");
 }
+
+}  // namespace rollout_test

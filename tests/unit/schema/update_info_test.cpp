@@ -4,6 +4,8 @@
 
 #include "tests/unit/schema/samples.hpp"
 
+namespace update_info_test {
+
 using namespace lull;
 using namespace lull::test;
 
@@ -102,3 +104,5 @@ TEST_CASE("a node that does not know callable programs reads the rest of the upd
     CHECK(encode(info).size() < with.size());
     CHECK(decode_update_info(encode(info)) == info);
 }
+
+}  // namespace update_info_test

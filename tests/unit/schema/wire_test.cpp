@@ -4,6 +4,8 @@
 
 #include "tests/unit/schema/samples.hpp"
 
+namespace wire_test {
+
 using namespace lull;
 using namespace lull::test;
 
@@ -167,3 +169,5 @@ TEST_CASE("a body over its bound is refused unread") {
     check_damaged(wire::decode_body(MessageType::ping, large),
                   "cannot read PING: a body of 1048577 bytes is larger than 1048576");
 }
+
+}  // namespace wire_test

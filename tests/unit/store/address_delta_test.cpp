@@ -9,6 +9,8 @@
 #include "store/delta.hpp"
 #include "tests/unit/store/program.hpp"
 
+namespace address_delta_test {
+
 using namespace lull;
 using namespace lull::store;
 using test::Program;
@@ -283,3 +285,5 @@ TEST_CASE("ranges that overlap or lie outside are left out, and an address space
     CHECK(read.places().size() == 1);
     CHECK(read.places()[0].extent == space.places()[0].extent);
 }
+
+}  // namespace address_delta_test

@@ -4,6 +4,8 @@
 
 #include <random>
 
+namespace compression_test {
+
 using namespace lull;
 using namespace lull::store;
 using Catch::Matchers::Contains;
@@ -159,3 +161,5 @@ TEST_CASE("packing that is stopped gives no object") {
     CHECK_FALSE(pack_object(prose(300'000), small_level, stop.get_token()));
     CHECK_FALSE(pack_object(noise(300'000), small_level, stop.get_token()));
 }
+
+}  // namespace compression_test

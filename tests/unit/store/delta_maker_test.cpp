@@ -7,6 +7,8 @@
 #include "store/address_delta.hpp"
 #include "tests/unit/store/program.hpp"
 
+namespace delta_maker_test {
+
 using namespace lull;
 using namespace lull::store;
 
@@ -157,3 +159,5 @@ TEST_CASE("a delta that is being made stops when it is told to") {
     auto const stopped = maker.make(maker.find_lacking().value().at(0), small_level, stop.get_token());
     CHECK(stopped.error().fault == Fault::cancelled);
 }
+
+}  // namespace delta_maker_test

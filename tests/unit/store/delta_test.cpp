@@ -7,6 +7,8 @@
 #include "store/compression.hpp"
 #include "store/delta.hpp"
 
+namespace delta_test {
+
 using namespace lull;
 using namespace lull::store;
 
@@ -188,3 +190,5 @@ TEST_CASE("a file that is too large to be a base is to be narrowed down, with th
     CHECK(lacking[1].relative_place == 0.5);
     CHECK(lacking[1].base == std::vector{BaseRange{0, {}, {}}});
 }
+
+}  // namespace delta_test

@@ -17,6 +17,8 @@
 #include "failing_disk.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace environment_test {
+
 using namespace lull;
 using namespace lull::store;
 using namespace lull::store::test;
@@ -514,3 +516,5 @@ TEST_CASE("pages that are taken and given back in one commit do not make a datab
     }
     CHECK(Environment::open(options));
 }
+
+}  // namespace environment_test

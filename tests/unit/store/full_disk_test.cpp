@@ -10,6 +10,8 @@
 #include "store/packs.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace full_disk_test {
+
 using namespace lull;
 using namespace lull::store;
 using namespace lull::store::test;
@@ -116,3 +118,5 @@ TEST_CASE("on a full disk an object is refused with what is needed, and the pack
     auto const small = pack_object(noise(1000), quick_level);
     CHECK(packs->append(small.shape, small.bytes));
 }
+
+}  // namespace full_disk_test

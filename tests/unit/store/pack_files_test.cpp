@@ -10,6 +10,8 @@
 #include "store/packs.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace pack_files_test {
+
 using namespace lull;
 using namespace lull::store;
 using lull::test::TemporaryDirectory;
@@ -158,3 +160,5 @@ TEST_CASE("a store of 10,000 packs opens, finds and reads its objects with 64 de
     CHECK(most == 64);
     CHECK(open_descriptors() <= before + 64 + 1);  // and the pack that is appended to
 }
+
+}  // namespace pack_files_test

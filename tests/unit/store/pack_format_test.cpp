@@ -6,6 +6,8 @@
 
 #include "schema/limits.hpp"
 
+namespace pack_format_test {
+
 using namespace lull;
 using namespace lull::store;
 using Catch::Matchers::Contains;
@@ -100,3 +102,5 @@ TEST_CASE("pack names hold their number and nothing else is a pack name") {
         CHECK(pack_number(name) == 0);
     }
 }
+
+}  // namespace pack_format_test

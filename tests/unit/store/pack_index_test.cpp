@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <random>
 
+namespace pack_index_test {
+
 using namespace lull;
 using namespace lull::store;
 
@@ -123,3 +125,5 @@ TEST_CASE("after many inserts, moves and removals the index agrees with a search
         REQUIRE(index.count() == model.places.size());
     }
 }
+
+}  // namespace pack_index_test

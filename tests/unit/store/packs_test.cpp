@@ -16,6 +16,8 @@
 #include "store/pack_format.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace packs_test {
+
 using namespace lull;
 using namespace lull::store;
 using namespace lull::store::test;
@@ -408,3 +410,5 @@ TEST_CASE("one thread appends while another finds, publishes and reads") {
     CHECK(all_found);
     CHECK(store.packs().count() == 70);
 }
+
+}  // namespace packs_test

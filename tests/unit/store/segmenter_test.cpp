@@ -9,6 +9,8 @@
 
 #include "schema/limits.hpp"
 
+namespace segmenter_test {
+
 using namespace lull;
 using namespace lull::store;
 
@@ -242,3 +244,5 @@ TEST_CASE("inserting, changing or removing a file changes the batches around it 
     CHECK(changed <= 2 * rounds);
     CHECK(changed_by_size_alone > 5 * rounds);  // the check can fail
 }
+
+}  // namespace segmenter_test

@@ -7,6 +7,8 @@
 #include "changes.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace writer_test {
+
 using namespace lull;
 using namespace lull::store;
 using namespace lull::store::test;
@@ -255,3 +257,5 @@ TEST_CASE("several threads may submit while the loop reads") {
     CHECK(all_visible);
     CHECK(finished == 600);
 }
+
+}  // namespace writer_test

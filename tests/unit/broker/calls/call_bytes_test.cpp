@@ -4,6 +4,8 @@
 #include "broker/calls/call_pacer.hpp"
 #include "tests/unit/broker/calls/calls_fixture.hpp"
 
+namespace call_bytes_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -195,3 +197,5 @@ TEST_CASE("what is on its way in all calls together is bounded, however many the
     CHECK(granted > MiB(14));
     CHECK(granted < MiB(64));
 }
+
+}  // namespace call_bytes_test

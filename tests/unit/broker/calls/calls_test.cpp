@@ -4,6 +4,8 @@
 
 #include "tests/unit/broker/calls/calls_fixture.hpp"
 
+namespace calls_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -522,3 +524,5 @@ TEST_CASE("the calls of an operator's table come in pages") {
     CHECK(second.calls->front().id == call_id(501));
     CHECK_FALSE(second.next);
 }
+
+}  // namespace calls_test

@@ -3,6 +3,8 @@
 #include "tests/unit/broker/calls/calls_fixture.hpp"
 #include "tests/unit/broker/publisher_fixture.hpp"
 
+namespace daemon_calls_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -106,3 +108,5 @@ TEST_CASE("a call and its bytes go through the sockets, and after a restart it i
     CHECK(again.phase == CallPhase::unknown);
     CHECK(again.reason == CallReason::other_life);
 }
+
+}  // namespace daemon_calls_test

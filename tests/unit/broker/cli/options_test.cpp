@@ -7,6 +7,8 @@
 #include "tests/support/option_table.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace options_test {
+
 using namespace lull;
 using namespace lull::broker;
 using lull::test::OptionRow;
@@ -169,3 +171,5 @@ TEST_CASE("a number, a size or a word that an option does not take is refused wi
     CHECK_THAT(refused({"--call-time", "8d"}), Catch::StartsWith("--call-time is '8d', and has to be a time"));
     CHECK_THAT(refused({"--listen", "0.0.0.0:7700"}), Catch::StartsWith("--advertise is missing"));
 }
+
+}  // namespace options_test

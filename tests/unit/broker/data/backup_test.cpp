@@ -6,6 +6,8 @@
 #include "broker_fixture.hpp"
 #include "daemon_fixture.hpp"
 
+namespace backup_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -130,3 +132,5 @@ TEST_CASE("a backup of a damaged broker fails and leaves nothing behind") {
         left += entry.path().filename() != "broker" ? 1 : 0;
     CHECK(left == 0);
 }
+
+}  // namespace backup_test

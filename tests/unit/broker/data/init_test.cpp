@@ -5,6 +5,8 @@
 #include "broker_fixture.hpp"
 #include "daemon_fixture.hpp"
 
+namespace init_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -261,3 +263,5 @@ TEST_CASE("what is advertised is a host that others can reach") {
     CHECK(advertised(everywhere, "2001:db8::1")->host == "2001:db8::1");
     CHECK(advertised(parse_listen("127.0.0.1:7700", PeerKey()).value(), "")->host == "127.0.0.1");
 }
+
+}  // namespace init_test

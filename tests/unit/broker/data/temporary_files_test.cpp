@@ -9,6 +9,8 @@
 #include "daemon_fixture.hpp"
 #include "kill_at_rename.hpp"
 
+namespace temporary_files_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -127,3 +129,5 @@ TEST_CASE("a backup that is stopped leaves nothing") {
     CHECK(names_in(place.directory.path()) == Names{"broker"});
     CHECK(back_up(place.data, place.directory / "monday"));
 }
+
+}  // namespace temporary_files_test

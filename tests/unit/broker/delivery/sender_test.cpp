@@ -4,6 +4,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace sender_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -447,3 +449,5 @@ TEST_CASE("the governor's word holds for every frame, and when it says wait noth
     sender.permit(2, plenty);
     CHECK(totals(sender.next(*first.again).frames) == std::map<SessionId, std::uint64_t>{{2, 200}});
 }
+
+}  // namespace sender_test

@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+namespace waiting_queue_test {
+
 using namespace lull;
 using namespace lull::broker;
 
@@ -39,3 +41,5 @@ TEST_CASE("the queue has the order and the positions of a list that is searched 
     queue.erase(next);
     CHECK(queue.size() == list.size());
 }
+
+}  // namespace waiting_queue_test

@@ -2,6 +2,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace broker_nodes_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -251,3 +253,5 @@ TEST_CASE("two reports whose batches fail together are both taken again when the
     CHECK(world.broker.state().node_status.durable_revision(software("app"), World::node_key(0)) == 0);
     CHECK(only<ReportAck>(world.finish(world.from_node(0, report(2))), World::at_node(0)).revision == 2);
 }
+
+}  // namespace broker_nodes_test

@@ -4,6 +4,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace catch_up_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -53,3 +55,5 @@ TEST_CASE("a node that repeats HELLO does not hold up the others") {
     CHECK(sent<Update>(actions, World::at_node(0)).size() == 1);
     CHECK(sent<Update>(actions, World::at_node(1)).size() == 1);
 }
+
+}  // namespace catch_up_test

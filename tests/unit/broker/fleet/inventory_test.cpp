@@ -4,6 +4,8 @@
 
 #include "orders_fixture.hpp"
 
+namespace inventory_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -104,3 +106,5 @@ TEST_CASE("what runs on a node is shown also when the log does not have that rel
     auto const answer = only<Answer>(world.from_operator(question), World::at_operator);
     CHECK(answer.status.at(0).active == version("0.9"));
 }
+
+}  // namespace inventory_test

@@ -4,6 +4,8 @@
 
 #include "orders_fixture.hpp"
 
+namespace node_facts_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -209,3 +211,5 @@ TEST_CASE("a node that connects to the announcements was seen, whether or not it
     world.on(NodeSubscribed{peer_key(4711)});
     CHECK(world.broker.state().last_seen.find(peer_key(4711)) == nullptr);
 }
+
+}  // namespace node_facts_test

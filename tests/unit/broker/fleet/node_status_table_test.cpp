@@ -2,6 +2,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace node_status_table_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -154,3 +156,5 @@ TEST_CASE("of the nodes on which a release is active those that are away are cou
     node_status.set_presence(peer_key(2), Presence::present);
     CHECK(node_status.counters(app).counts(Seq{4}).away_active == 0);
 }
+
+}  // namespace node_status_table_test

@@ -2,6 +2,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace peers_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -74,3 +76,5 @@ TEST_CASE("the signatures of publishers and operators count, those of nodes do n
     CHECK(trusted.contains(of_operator));
     CHECK(!trusted.contains(of_node));
 }
+
+}  // namespace peers_test

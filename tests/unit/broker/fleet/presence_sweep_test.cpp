@@ -4,6 +4,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace presence_sweep_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -70,3 +72,5 @@ TEST_CASE("a tick looks at a fifteenth of a large fleet, and fifteen ticks look 
     for (int i = 0; i < 14; ++i) alone.sweep(at(100));
     CHECK(alone.presence.away() == 30'000);
 }
+
+}  // namespace presence_sweep_test

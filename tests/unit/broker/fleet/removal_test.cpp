@@ -4,6 +4,8 @@
 
 #include "orders_fixture.hpp"
 
+namespace removal_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -203,3 +205,5 @@ TEST_CASE("an order to a node that is removed meanwhile is refused") {
     settle(world, removal);
     CHECK(world.broker.state().orders.of(node_name("node-0000")) == nullptr);
 }
+
+}  // namespace removal_test

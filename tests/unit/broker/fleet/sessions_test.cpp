@@ -4,6 +4,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace sessions_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -112,3 +114,5 @@ TEST_CASE("when peers were heard last is written in bounded batches, until all i
     }
     CHECK(sizes == std::vector<std::size_t>{2000, 2000, 1000});
 }
+
+}  // namespace sessions_test

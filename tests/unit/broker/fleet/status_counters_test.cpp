@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+namespace status_counters_test {
+
 using namespace lull;
 using namespace lull::broker;
 
@@ -57,3 +59,5 @@ TEST_CASE("counters are what a look at every node finds, whatever changes") {
     }
     CHECK(counters.releases().empty());  // nothing is kept of releases that no row names
 }
+
+}  // namespace status_counters_test

@@ -5,6 +5,8 @@
 #include "broker_fixture.hpp"
 #include "daemon_fixture.hpp"
 
+namespace executor_identity_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -75,3 +77,5 @@ TEST_CASE("a broker with an executor is initialised again without complaint") {
     REQUIRE(again);
     CHECK(again->before);
 }
+
+}  // namespace executor_identity_test

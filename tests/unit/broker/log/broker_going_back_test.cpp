@@ -2,6 +2,8 @@
 
 #include "orders_fixture.hpp"
 
+namespace broker_going_back_test {
+
 // Releases that go back to an older one, whose manifests and objects are here already.
 
 using namespace lull;
@@ -67,3 +69,5 @@ TEST_CASE("orders about the release that is gone back from do not stand for the 
     settle(world, world.from_operator(give(order(OrderKind::force))));
     CHECK(world.broker.state().orders.for_all().find(OrderKind::force, software("app"), Seq{3}) != nullptr);
 }
+
+}  // namespace broker_going_back_test

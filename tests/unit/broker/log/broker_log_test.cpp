@@ -2,6 +2,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace broker_log_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -314,3 +316,5 @@ TEST_CASE("when a node was heard last is written each minute, and read again") {
     CHECK(sighting->when == WallTime{1'000'000'000});
     CHECK(loaded.find(World::node_key(1)) == nullptr);
 }
+
+}  // namespace broker_log_test

@@ -4,6 +4,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace log_changes_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -93,3 +95,5 @@ TEST_CASE("the log is renewed once, and not while another change is on its way")
     CHECK(alone.told.back() == "free");
     CHECK(std::ranges::count(alone.told, "renewed") == 1);
 }
+
+}  // namespace log_changes_test

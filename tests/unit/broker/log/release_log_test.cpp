@@ -2,6 +2,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace release_log_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -140,3 +142,5 @@ TEST_CASE("a log with a gap, a changed key, or a damaged entry is refused") {
     CHECK(!bad_value.load(one.key, damaged));
     CHECK(bad_value.head() == Seq{0});
 }
+
+}  // namespace release_log_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace dispatch_test {
+
 // A router that lacks a handler must not compile. The controls are such routers.
 
 using namespace lull;
@@ -46,3 +48,5 @@ TEST_CASE("a message goes to the handler of its type, and to none if no peer may
     CHECK_FALSE(router(Welcome{}));
     CHECK(acks == 7);
 }
+
+}  // namespace dispatch_test

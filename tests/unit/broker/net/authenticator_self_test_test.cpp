@@ -2,6 +2,8 @@
 
 #include "broker/net/authenticator_self_test.hpp"
 
+namespace authenticator_self_test_test {
+
 using namespace lull;
 using namespace lull::broker;
 
@@ -65,3 +67,5 @@ TEST_CASE("a port that cannot be reached proves nothing") {
     REQUIRE(!outcome);
     CHECK(outcome.error().message.find("cannot connect to its own port") != std::string::npos);
 }
+
+}  // namespace authenticator_self_test_test

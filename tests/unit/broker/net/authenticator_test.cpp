@@ -3,6 +3,8 @@
 #include "broker/net/authenticator.hpp"
 #include "broker_fixture.hpp"
 
+namespace authenticator_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -50,3 +52,5 @@ TEST_CASE("thousands of nodes that come at once are let in at the rate of handsh
     now += std::chrono::hours(1);
     CHECK(admitted(5000) == rate);  // patience is not saved up
 }
+
+}  // namespace authenticator_test

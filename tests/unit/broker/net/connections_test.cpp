@@ -3,6 +3,8 @@
 #include "broker/net/connections.hpp"
 #include "broker_fixture.hpp"
 
+namespace connections_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -45,3 +47,5 @@ TEST_CASE("the table of connections is bounded") {
     connections.forget(first->session);
     CHECK(connections.session_of("c", peer_key(3)));
 }
+
+}  // namespace connections_test

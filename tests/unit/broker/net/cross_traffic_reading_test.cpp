@@ -11,6 +11,8 @@
 #include "core/http.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace cross_traffic_reading_test {
+
 using namespace lull;
 using namespace lull::broker;
 
@@ -97,3 +99,5 @@ TEST_CASE("a page that is missing, too long, or not there at all gives no readin
     CHECK(http_get("http://127.0.0.1:1/others", KiB(4), std::chrono::seconds(1)).error().fault == Fault::unreachable);
     CHECK(http_get("https://127.0.0.1/others", KiB(4), std::chrono::seconds(1)).error().fault == Fault::usage);
 }
+
+}  // namespace cross_traffic_reading_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace ip_network_test {
+
 using namespace lull;
 using lull::broker::IpNetwork;
 
@@ -33,3 +35,5 @@ TEST_CASE("what is no network is refused") {
     INFO(text);
     CHECK_FALSE(IpNetwork::parse(text).has_value());
 }
+
+}  // namespace ip_network_test

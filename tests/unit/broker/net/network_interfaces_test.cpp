@@ -9,6 +9,8 @@
 
 #include "core/files.hpp"
 
+namespace network_interfaces_test {
+
 using namespace lull;
 using namespace lull::broker;
 
@@ -109,3 +111,5 @@ TEST_CASE("a peer on this machine is on no line, and nothing is counted for it")
     CHECK(lines.read(TimePoint{}).empty());
     lines.close(1);
 }
+
+}  // namespace network_interfaces_test

@@ -9,6 +9,8 @@
 #include "broker_fixture.hpp"
 #include "core/files.hpp"
 
+namespace peer_connections_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -83,3 +85,5 @@ TEST_CASE("no more than a few connections of a peer are remembered") {
     connections.seen(peer_key(1), fresh.ours.get());
     CHECK(connections.of(peer_key(1)) == 1);
 }
+
+}  // namespace peer_connections_test

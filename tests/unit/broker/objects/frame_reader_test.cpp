@@ -4,6 +4,8 @@
 
 #include "tests/unit/broker/objects/object_bench.hpp"
 
+namespace frame_reader_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -120,3 +122,5 @@ TEST_CASE("a pack that was cut is an error of the read") {
     Transfer transfer(files, place);
     CHECK(transfer.read_all().error().fault == Fault::damaged);
 }
+
+}  // namespace frame_reader_test

@@ -6,6 +6,8 @@
 #include "schema/envelope.hpp"
 #include "tests/unit/broker/objects/object_bench.hpp"
 
+namespace garbage_collector_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -206,3 +208,5 @@ TEST_CASE("objects are written, moved, read and swept by their threads at the sa
     for (int i = 0; i < 20; ++i) CHECK(bench.has(fmt::format("new {}", i)));
     CHECK_FALSE(bench.has(names[1]));
 }
+
+}  // namespace garbage_collector_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/broker/objects/object_bench.hpp"
 
+namespace object_writer_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -131,3 +133,5 @@ TEST_CASE("the end of the threads leaves a store that opens, whatever was under 
         }
     }
 }
+
+}  // namespace object_writer_test

@@ -5,6 +5,8 @@
 #include "schema/envelope.hpp"
 #include "tests/unit/broker/objects/object_bench.hpp"
 
+namespace patch_maker_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -133,3 +135,5 @@ TEST_CASE("the end of a maker that is at work stops it, and reports nothing") {
     threads.loop.run();
     CHECK_FALSE(reported);
 }
+
+}  // namespace patch_maker_test

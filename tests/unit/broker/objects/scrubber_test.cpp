@@ -5,6 +5,8 @@
 #include "broker_fixture.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace scrubber_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -254,3 +256,5 @@ TEST_CASE("what is lost is found out from what releases need, also after a start
         said, [](Say const& say) { return say.text.find("publish these releases again") != std::string::npos; }));
     CHECK(sent<Committed>(world.from_publisher(release.offer), World::at_publisher).empty());
 }
+
+}  // namespace scrubber_test

@@ -2,6 +2,8 @@
 
 #include "orders_fixture.hpp"
 
+namespace broker_order_news_test {
+
 // How nodes hear of orders: announced when durable, said again to whoever has missed some.
 
 using namespace lull;
@@ -165,3 +167,5 @@ TEST_CASE("an order that is still on its way to the disk is not told to whoever 
     CHECK(only<Orders>(world.finish(done), World::at_node(0)).node == first);
     CHECK(all<Persist>(own).empty());
 }
+
+}  // namespace broker_order_news_test

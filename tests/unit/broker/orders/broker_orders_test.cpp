@@ -2,6 +2,8 @@
 
 #include "orders_fixture.hpp"
 
+namespace broker_orders_test {
+
 // What operators order, what is refused, and what a disk that fails makes of it.
 
 using namespace lull;
@@ -319,3 +321,5 @@ TEST_CASE("what one node is ordered is announced as a change of what it was told
     CHECK(let_go.base == held.revision);
     CHECK(let_go.orders.empty());
 }
+
+}  // namespace broker_orders_test

@@ -4,6 +4,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace order_book_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -68,3 +70,5 @@ TEST_CASE("a row that is damaged is said to be, and of which table") {
     CHECK(book.by_node().empty());
     CHECK(book.for_all() == OrderSet());
 }
+
+}  // namespace order_book_test

@@ -4,6 +4,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace patches_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -281,3 +283,5 @@ TEST_CASE("a bounded number of patches is ordered") {
     while (taken < 10'000 && queue.order(id_of(std::to_string(taken), "to"), Effort::quick, MiB(1), start)) ++taken;
     CHECK(taken == 256);
 }
+
+}  // namespace patches_test

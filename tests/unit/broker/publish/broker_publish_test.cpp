@@ -2,6 +2,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace broker_publish_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -192,3 +194,5 @@ TEST_CASE("a publisher that vanished while its release was being written has pub
     CHECK(announced<Update>(after).entry.seq == Seq{1});
     CHECK(only<Committed>(world.from(60, world.publisher_key, release.offer), 60).before);
 }
+
+}  // namespace broker_publish_test

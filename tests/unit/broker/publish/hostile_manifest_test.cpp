@@ -8,6 +8,8 @@
 #include "tests/support/hostile_manifests.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+namespace hostile_manifest_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -117,3 +119,5 @@ TEST_CASE("each hostile manifest is refused at the broker, with path and reason,
     }
     CHECK(refused >= 300);
 }
+
+}  // namespace hostile_manifest_test

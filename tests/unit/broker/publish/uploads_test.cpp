@@ -2,6 +2,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace uploads_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -350,3 +352,5 @@ TEST_CASE("news about an offer that is gone changes nothing") {
     CHECK(desk.offers.manifest_opened({7, digest_of("a"), release.manifest}).empty());
     CHECK(desk.offers.drop(7).empty());
 }
+
+}  // namespace uploads_test

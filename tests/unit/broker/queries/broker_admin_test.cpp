@@ -3,6 +3,8 @@
 #include "broker_fixture.hpp"
 #include "schema/wire.hpp"
 
+namespace broker_admin_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -378,3 +380,5 @@ TEST_CASE("a publisher lists the software that its key has signed a release of, 
     }
     CHECK(ask(world, admin(AdminVerb::list)).releases.size() == 4);  // an operator sees all
 }
+
+}  // namespace broker_admin_test

@@ -2,6 +2,8 @@
 
 #include "orders_fixture.hpp"
 
+namespace broker_progress_test {
+
 // FOLLOW and PROGRESS: how far a release is in the fleet, for whoever waits for it.
 
 using namespace lull;
@@ -164,3 +166,5 @@ TEST_CASE("progress of a rollout counts those whose turn it is") {
     reports(world, line[2], Seq{1}, NodeState::failed, "no");
     CHECK(*ask(world, follow()).rollout == RolloutProgress{2, 3, 5000, 5, 1, 1, 1});
 }
+
+}  // namespace broker_progress_test

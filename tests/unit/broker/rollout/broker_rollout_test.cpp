@@ -2,6 +2,8 @@
 
 #include "orders_fixture.hpp"
 
+namespace broker_rollout_test {
+
 // Rollouts as the broker advances them, by what nodes report.
 
 using namespace lull;
@@ -271,3 +273,5 @@ TEST_CASE("the list tells where the rollout of the newest release is") {
     publish(fleet.world, {"2"});
     CHECK(note(fleet.world).empty());
 }
+
+}  // namespace broker_rollout_test

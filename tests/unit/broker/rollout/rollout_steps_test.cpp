@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace rollout_steps_test {
+
 // When the next nodes' turn comes.
 
 using namespace lull;
@@ -223,3 +225,5 @@ TEST_CASE("nodes that come to no end count as blocked when the patience with the
     CHECK(progress_of(half, turn(0, 40), fleet, {after(3601), std::chrono::hours(1)}).blocked == 3);
     CHECK(stays(next_step(half, turn(0, 40), nodes("........"), after(3601), std::chrono::hours(1))));
 }
+
+}  // namespace rollout_steps_test

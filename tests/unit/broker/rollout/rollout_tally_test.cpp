@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+namespace rollout_tally_test {
+
 using namespace lull;
 using namespace lull::broker;
 
@@ -86,3 +88,5 @@ TEST_CASE("what is told of a node without a rank is left to the one who adds it"
     tally.set_presence(3, Presence::away);
     CHECK(tally.members().all == 0);
 }
+
+}  // namespace rollout_tally_test

@@ -2,6 +2,8 @@
 
 #include "broker_fixture.hpp"
 
+namespace garbage_builds_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -35,3 +37,5 @@ TEST_CASE("garbage collection asks what each build of a release needs") {
     CHECK(manifests == std::set{release.manifest_shape.object, other.manifest_shape.object,
                                 make_release("tool", "1", {{"d", 1000}}).manifest_shape.object});
 }
+
+}  // namespace garbage_builds_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/publisher/cli/view_times.hpp"
 
+namespace calls_view_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using lull::publisher::test::today;
@@ -85,3 +87,5 @@ TEST_CASE("calls as JSON carry everything, in UTC") {
         R"("output":700,"text":"","executor":"farm-1","status":3,"cpu_us":500000,"duration_us":1200000})");
     CHECK(calls_json({})["calls"].empty());
 }
+
+}  // namespace calls_view_test

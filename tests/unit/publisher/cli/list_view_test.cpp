@@ -4,6 +4,8 @@
 
 #include "tests/unit/publisher/cli/view_times.hpp"
 
+namespace list_view_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using lull::publisher::test::today;
@@ -59,3 +61,5 @@ TEST_CASE("the list has a column for notes where there are some") {
 TEST_CASE("an empty list says what to do") {
     CHECK_THAT(list_text({}, Sizes::hidden, Painting::off), Catch::Contains("lull publish"));
 }
+
+}  // namespace list_view_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/publisher/cli/view_times.hpp"
 
+namespace nodes_view_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using lull::publisher::test::today;
@@ -27,3 +29,5 @@ TEST_CASE("nodes shows who is there") {
 TEST_CASE("an empty list of nodes says what to do") {
     CHECK_THAT(nodes_text({}, Painting::off), Catch::Contains("lull nodes new"));
 }
+
+}  // namespace nodes_view_test

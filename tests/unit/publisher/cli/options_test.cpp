@@ -10,6 +10,8 @@
 #include "tests/support/option_table.hpp"
 #include "tests/unit/publisher/given_arguments.hpp"
 
+namespace options_test {
+
 // Every option of every command reaches the field that it is for, and no other. The tables name each option: an option
 // without a row fails its test.
 
@@ -448,3 +450,5 @@ TEST_CASE("the tables find an option that is dropped, in the wrong unit, on the 
         {{"for", {"--for", "3min"}, [](S& s) { s.order.until = WallTime{now.micros + 180'000'000}; }}}};
     CHECK_THAT(problems_of(wrong_unit).back(), Catch::StartsWith("--for: it does not reach its setting"));
 }
+
+}  // namespace options_test

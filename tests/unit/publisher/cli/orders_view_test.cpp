@@ -4,6 +4,8 @@
 
 #include "tests/unit/publisher/cli/view_times.hpp"
 
+namespace orders_view_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using lull::publisher::test::today;
@@ -86,3 +88,5 @@ TEST_CASE("orders as JSON carry everything, in UTC") {
           R"("software":"kiosk","version":"1.4.3","restart":true})");
     CHECK(orders_json({})["orders"].empty());
 }
+
+}  // namespace orders_view_test

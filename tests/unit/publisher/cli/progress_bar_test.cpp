@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 #include <memory>
 
+namespace progress_bar_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using namespace std::chrono_literals;
@@ -90,3 +92,5 @@ TEST_CASE("a stream that is no terminal gets lines") {
     std::unique_ptr<std::FILE, int (*)(std::FILE*)> const null(fopen("/dev/null", "w"), fclose);
     CHECK(style_for(null.get()) == ProgressStyle::lines);
 }
+
+}  // namespace progress_bar_test

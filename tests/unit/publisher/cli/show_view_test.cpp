@@ -4,6 +4,8 @@
 
 #include "view_times.hpp"
 
+namespace show_view_test {
+
 using namespace lull;
 using namespace lull::publisher;
 
@@ -88,3 +90,5 @@ TEST_CASE("the JSON of a release has each option, times in seconds and shares in
     CHECK(json["builds"][0]["files"] == 812);
     CHECK_FALSE(show_json(row_of(plain()), plain()).contains("rollout"));
 }
+
+}  // namespace show_view_test

@@ -5,6 +5,8 @@
 #include "schema/holders.hpp"
 #include "tests/unit/publisher/cli/view_times.hpp"
 
+namespace status_view_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using lull::publisher::test::today;
@@ -119,3 +121,5 @@ TEST_CASE("an empty status says what to do") {
                Catch::Contains("lull nodes new") && Catch::Contains("lull publish"));
     CHECK(status_json({})["status"].is_array());
 }
+
+}  // namespace status_view_test

@@ -13,6 +13,8 @@
 #include "publisher/client/query.hpp"
 #include "tests/unit/publisher/client/fake_broker.hpp"
 
+namespace broker_call_test {
+
 // Calls to a broker that says nothing, does not accept the key, or ends in the middle.
 
 using namespace lull;
@@ -291,3 +293,5 @@ TEST_CASE("the list of a software that the broker does not have is empty, and an
     CHECK(releases->empty());
     CHECK(list(Refusal::not_allowed).error().fault == Fault::refused);
 }
+
+}  // namespace broker_call_test

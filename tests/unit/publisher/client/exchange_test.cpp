@@ -4,6 +4,8 @@
 
 #include "schema/wire.hpp"
 
+namespace exchange_test {
+
 using namespace lull;
 using namespace lull::publisher;
 
@@ -67,3 +69,5 @@ TEST_CASE("frames of the exchange are a header and a body, and nothing else is b
     std::vector<Frame> none;
     CHECK(read_exchange(none)->error().fault == Fault::damaged);
 }
+
+}  // namespace exchange_test

@@ -5,6 +5,8 @@
 #include "publisher/cli/wait_options.hpp"
 #include "tests/unit/publisher/given_arguments.hpp"
 
+namespace goal_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using Catch::Contains;
@@ -185,3 +187,5 @@ TEST_CASE("--within is for --wait, and both are checked before anything is publi
     CHECK_THAT(parse({"--wait", "all"}).error().message, Contains("--wait: "));
     CHECK_THAT(parse({"--wait", "active", "--within", "long"}).error().message, Contains("--within: "));
 }
+
+}  // namespace goal_test

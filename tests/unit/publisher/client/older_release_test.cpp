@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace older_release_test {
+
 using namespace lull;
 using namespace lull::publisher;
 
@@ -56,3 +58,5 @@ TEST_CASE("the first release, or one whose predecessors left the log, has no rel
     CHECK_THAT(older({row(8, "1.1", "b"), row(9, "1.0+back-8", "a")}),
                Catch::Contains("has no release before kiosk 1.0"));
 }
+
+}  // namespace older_release_test

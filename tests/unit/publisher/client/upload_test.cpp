@@ -6,6 +6,8 @@
 #include <random>
 #include <set>
 
+namespace upload_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using namespace std::chrono_literals;
@@ -618,3 +620,5 @@ TEST_CASE("through loss, broken links and a forgetful broker every release gets 
     }
     CHECK(breaks > 400);  // the network did disturb
 }
+
+}  // namespace upload_test

@@ -5,6 +5,8 @@
 #include "schema/limits.hpp"
 #include "tests/unit/publisher/trees.hpp"
 
+namespace builder_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using test::put_file;
@@ -226,3 +228,5 @@ TEST_CASE("a single file is built as a tree of one") {
     CHECK(release.manifest.entries[0].executable);
     CHECK(contents_by_manifest(release, "tool") == to_buffer(as_view("#!/bin/sh\n")));
 }
+
+}  // namespace builder_test

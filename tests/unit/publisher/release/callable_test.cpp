@@ -4,6 +4,8 @@
 
 #include "tests/unit/schema/samples.hpp"
 
+namespace callable_test {
+
 using namespace lull;
 using namespace lull::publisher;
 
@@ -20,3 +22,5 @@ TEST_CASE("only executable regular files of the release can be callable, and all
           "--callable 'lib': it is a directory\n"
           "--callable 'bin/none': the release has no such file");
 }
+
+}  // namespace callable_test

@@ -5,6 +5,8 @@
 #include "schema/limits.hpp"
 #include "tests/unit/publisher/given_arguments.hpp"
 
+namespace distribution_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using lull::publisher::test::given;
@@ -173,3 +175,5 @@ TEST_CASE("two distributions differ in the options that are named") {
     more.activation.emplace().deadline = 5;
     CHECK(differences(usual, more) == std::vector<std::string>{"group", "deadline", "callable"});
 }
+
+}  // namespace distribution_test

@@ -6,9 +6,11 @@
 
 #include "tests/unit/publisher/trees.hpp"
 
+namespace tree_options_test {
+
 using namespace lull;
 using namespace lull::publisher;
-using test::put_file;
+using lull::test::put_file;
 
 namespace {
 
@@ -24,7 +26,7 @@ std::string error_of(fs::path const& tree, std::string_view text) {
 }  // namespace
 
 TEST_CASE("lull.conf has the options of 'lull publish' by their names") {
-    test::TemporaryDirectory temporary;
+    lull::test::TemporaryDirectory temporary;
     put_file(
         temporary / "lull.conf",
         "# how to publish\nurgency = urgent\narch = arm64\nstart = bin/run --fast\nexclude = *.log\nexclude = /tmp\n"
@@ -44,7 +46,7 @@ TEST_CASE("lull.conf has the options of 'lull publish' by their names") {
 }
 
 TEST_CASE("without lull.conf all options have their usual values, and a path that is no directory has none") {
-    test::TemporaryDirectory temporary;
+    lull::test::TemporaryDirectory temporary;
     put_file(temporary / "file", "1");
     for (auto const& path : {temporary.path(), temporary / "file", temporary / "nothing"}) {
         auto const file = read_tree_file(path);
@@ -55,7 +57,7 @@ TEST_CASE("without lull.conf all options have their usual values, and a path tha
 }
 
 TEST_CASE("an error in lull.conf names file, line and option") {
-    test::TemporaryDirectory temporary;
+    lull::test::TemporaryDirectory temporary;
     auto const tree = temporary.path();
     CHECK_THAT(error_of(tree, "urgency = urgent\n\npolcy = now\n"),
                Catch::Contains("line 3: unknown option polcy; did you mean policy?"));
@@ -67,7 +69,7 @@ TEST_CASE("an error in lull.conf names file, line and option") {
 }
 
 TEST_CASE("a lull.conf that is no regular file is neither followed nor waited for") {
-    test::TemporaryDirectory temporary;
+    lull::test::TemporaryDirectory temporary;
     REQUIRE(mkfifo((temporary / "lull.conf").c_str(), 0600) == 0);
     CHECK_THAT(read_tree_file(temporary.path()).error().message, Catch::Contains("is no regular file"));
     fs::remove(temporary / "lull.conf");
@@ -77,3 +79,5 @@ TEST_CASE("a lull.conf that is no regular file is neither followed nor waited fo
     put_file(temporary / "lull.conf", std::string(70'000, '#'));
     CHECK_THAT(read_tree_file(temporary.path()).error().message, Catch::Contains("is larger than 64 KiB"));
 }
+
+}  // namespace tree_options_test

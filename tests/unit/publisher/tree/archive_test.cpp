@@ -10,6 +10,8 @@
 #include "tests/unit/publisher/tree/zip_bytes.hpp"
 #include "tests/unit/publisher/trees.hpp"
 
+namespace archive_test {
+
 using namespace lull;
 using namespace lull::publisher;
 
@@ -406,3 +408,5 @@ TEST_CASE("an error about a member does not name the temporary directory") {
     CHECK_THAT(error.message, !Catch::Contains("lull-unpacked"));
     CHECK_THAT(error.message, Catch::Contains("'x/y'"));
 }
+
+}  // namespace archive_test

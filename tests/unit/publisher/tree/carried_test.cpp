@@ -8,6 +8,8 @@
 #include "publisher/tree/problems.hpp"
 #include "tests/unit/publisher/trees.hpp"
 
+namespace carried_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using test::put_file;
@@ -212,3 +214,5 @@ TEST_CASE("the interpreter of a virtual environment is allowed, as far as its py
         fs::remove(place.root / link);
     }
 }
+
+}  // namespace carried_test

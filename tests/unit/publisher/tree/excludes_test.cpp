@@ -5,6 +5,8 @@
 #include "publisher/tree/source.hpp"
 #include "tests/unit/publisher/trees.hpp"
 
+namespace excludes_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using test::put_file;
@@ -73,3 +75,5 @@ TEST_CASE("git's data, lull.conf and .lull-version are no part of a directory's 
     CHECK(is_of_publisher(".git"));
     CHECK_FALSE(is_of_publisher(".github"));
 }
+
+}  // namespace excludes_test

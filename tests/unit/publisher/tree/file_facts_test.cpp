@@ -4,6 +4,8 @@
 
 #include "tests/unit/publisher/trees.hpp"
 
+namespace file_facts_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using test::put_file;
@@ -107,3 +109,5 @@ TEST_CASE("many files are read by two threads and come back in order") {
     REQUIRE_FALSE(failed);
     CHECK_THAT(failed.error().message, Catch::Contains("77: it changed"));
 }
+
+}  // namespace file_facts_test

@@ -10,6 +10,8 @@
 #include "tests/support/hostile_manifests.hpp"
 #include "tests/unit/publisher/trees.hpp"
 
+namespace hostile_tree_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using test::put_file;
@@ -214,3 +216,5 @@ TEST_CASE("a directory that becomes a link to elsewhere while it is published le
         CHECK_THAT(segment.error().message, Catch::Contains("became a symbolic link"));
     }
 }
+
+}  // namespace hostile_tree_test

@@ -8,6 +8,8 @@
 
 #include "tests/unit/publisher/trees.hpp"
 
+namespace scratch_directory_test {
+
 using namespace lull;
 using namespace lull::publisher;
 
@@ -92,3 +94,5 @@ TEST_CASE("a parent that does not exist is named") {
     CHECK(directory.error().fault == Fault::not_found);
     CHECK_THAT(directory.error().message, Catch::Contains("/nowhere/at/all"));
 }
+
+}  // namespace scratch_directory_test

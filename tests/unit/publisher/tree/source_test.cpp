@@ -9,6 +9,8 @@
 
 #include "tests/unit/publisher/trees.hpp"
 
+namespace source_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using test::put_file;
@@ -181,3 +183,5 @@ TEST_CASE("an unreadable directory is named") {
     if (access((root / "closed").c_str(), R_OK) == 0) return;  // root reads everything
     CHECK_THAT(refusal(root, "closed").message, Catch::Contains("needs read permission"));
 }
+
+}  // namespace source_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/publisher/trees.hpp"
 
+namespace stat_cache_test {
+
 using namespace lull;
 using namespace lull::publisher;
 
@@ -120,3 +122,5 @@ TEST_CASE("each source has a cache of its own, and a cache without a place is no
     CHECK_FALSE(other.find("bin/app", stamp(scanned - 3 * second)));
     CHECK(StatCache().save());
 }
+
+}  // namespace stat_cache_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace watch_list_test {
+
 using namespace lull;
 using namespace lull::publisher::watch;
 using namespace std::chrono_literals;
@@ -469,3 +471,5 @@ TEST_CASE("the pause before another try doubles and has an end") {
     CHECK(back_off(2, 5s, 10min) == 10s);
     CHECK(back_off(1000, 5s, 10min) == 10min);
 }
+
+}  // namespace watch_list_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/surroundings.hpp"
 
+namespace acquisition_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -74,3 +76,5 @@ TEST_CASE("a release that is not signed by a trusted key, or has no build for th
     other.target.info.builds.clear();
     CHECK(other.acquisition.plan().failure);
 }
+
+}  // namespace acquisition_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace activation_rules_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace std::chrono_literals;
@@ -115,3 +117,5 @@ TEST_CASE("the node's policy outranks the release's, and a deadline makes restar
     CHECK(gentle.policy(release(Policy::restart), seq, 0s) == Policy::wait);
     CHECK(gentle.policy(release(Policy::restart, patient), seq, 1h) == Policy::restart);
 }
+
+}  // namespace activation_rules_test

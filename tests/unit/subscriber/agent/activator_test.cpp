@@ -5,6 +5,8 @@
 #include "subscriber/agent/verification.hpp"
 #include "tests/unit/subscriber/agent/surroundings.hpp"
 
+namespace activator_test {
+
 // Activator and Verification alone: what surrounds them is made by hand.
 
 using namespace lull;
@@ -99,3 +101,5 @@ TEST_CASE("a verification that fails goes back to the last release that was show
     CHECK(verification.switch_back().begun == Work::switching);
     CHECK(only<SwitchCurrent>(around.effects.take()).release == Bench::id(1));
 }
+
+}  // namespace activator_test

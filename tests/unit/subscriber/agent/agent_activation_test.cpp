@@ -1,6 +1,8 @@
 #include <catch2/catch.hpp>
 
-#include "tests/unit/subscriber/agent/agent_bench.hpp"
+#include "tests/unit/subscriber/agent/orders_bench.hpp"
+
+namespace agent_activation_test {
 
 // From a staged tree to a release that works, or back: holds and time windows, users that are ended, trials.
 
@@ -15,27 +17,10 @@ Holder holder(std::uint64_t pid) {
     return {pid, 1000, "kiosk", "kiosk --full", WallTime{static_cast<std::int64_t>(pid)}, std::nullopt};
 }
 
-Report last_report(Actions const& actions) {
-    auto const reports = sent<Report>(actions);
-    REQUIRE_FALSE(reports.empty());
-    return reports.back();
-}
-
 Holds all_held(std::optional<WallTime> until = std::nullopt) {
     Holds holds;
     holds.all = Hold{WallTime{1}, until, "anna", "inventory"};
     return holds;
-}
-
-// Release 1 is active and works; release 2, made as the bench says, is staged. What the last step ordered.
-Actions second_staged(Bench& bench) {
-    bench.check_in();
-    auto const how = std::exchange(bench.activation, std::nullopt);
-    bench.record(1);
-    bench.to_active(1);
-    bench.activation = how;
-    bench.record(2);
-    return bench.to_staged(2);
 }
 
 // Release 2 is live, and its trial has begun.
@@ -60,7 +45,7 @@ Activation with_unit() {
 }
 
 // Another life of the same node.
-Bench restarted(Bench const& before, std::uint64_t current, Holds holds = {}) {
+Bench started_again(Bench const& before, std::uint64_t current, Holds holds = {}) {
     return Bench(before.agent.state(), {{software(), Bench::id(current)}},
                  *SigningKey::from_pem(before.key.to_pem(""), ""), {}, std::move(holds));
 }
@@ -128,7 +113,7 @@ TEST_CASE("a hold outlives the daemon") {
     before.on(HoldsRead{all_held()});
     before.on(UseFound{software(), UseAnswer::free, {}, ""});
     before.all_durable();
-    auto after = restarted(before, 1, all_held());
+    auto after = started_again(before, 1, all_held());
     CHECK_FALSE(any<ProbeUse>(after.start()));
     CHECK_FALSE(any<ProbeUse>(after.all_durable()));
     CHECK(after.state().phase == Phase::held);
@@ -236,7 +221,7 @@ TEST_CASE("users who were ended are started again if a hold comes before the swi
         bench.all_durable();
         bench.on(SwitchEnded{Bench::id(2), {}});
         bench.one_durable();
-        auto after = restarted(bench, 2);
+        auto after = started_again(bench, 2);
         CHECK(any<StartUse>(after.start()));
     }
     SECTION("a newer release") {
@@ -273,7 +258,7 @@ TEST_CASE("a clock that is set ahead does not end the wait, and what was waited 
         bench.idle(10min);
         bench.all_durable();
     }
-    auto after = restarted(bench, 1);
+    auto after = started_again(bench, 1);
     after.start();
     after.all_durable();
     after.on(UseFound{software(), UseAnswer::in_use, {holder(5)}, ""});
@@ -444,11 +429,11 @@ TEST_CASE("a release that takes the daemon down with each trial is rolled back a
     bench->activation = with_health();
     second_on_trial(*bench);
     for (int life = 0; life < 2; ++life) {
-        bench.reset(new Bench(restarted(*bench, 2)));
+        bench.reset(new Bench(started_again(*bench, 2)));
         bench->start();
         REQUIRE(any<CheckHealth>(bench->all_durable()));
     }
-    auto last = restarted(*bench, 2);
+    auto last = started_again(*bench, 2);
     last.start();
     auto const actions = last.all_durable();
     CHECK_FALSE(any<CheckHealth>(actions));
@@ -464,12 +449,12 @@ TEST_CASE("after a crash on the way back the way goes on") {
     before.on(HealthFound{Bench::id(2), fail(Fault::failed, "no")});
     before.all_durable();
     SECTION("before the switch") {
-        auto after = restarted(before, 2);
+        auto after = started_again(before, 2);
         REQUIRE(any<ProbeUse>(after.start()));
         CHECK(only<SwitchCurrent>(after.on(UseFound{software(), UseAnswer::free, {}, ""})).release == Bench::id(1));
     }
     SECTION("behind it") {
-        auto after = restarted(before, 1);
+        auto after = started_again(before, 1);
         CHECK(only<SwitchCurrent>(after.start()).release == Bench::id(1));
         after.on(SwitchEnded{Bench::id(1), {}});
         after.all_durable();
@@ -481,7 +466,7 @@ TEST_CASE("a trial ends when `current` points elsewhere after a crash: the relea
     Bench before;
     before.activation = with_health();
     second_on_trial(before);
-    auto after = restarted(before, 1);
+    auto after = started_again(before, 1);
     after.start();
     CHECK(after.state().phase == Phase::announced);
 }
@@ -520,7 +505,7 @@ TEST_CASE("a first release whose trials ended the daemon gets new ones when it i
     bench->on(SwitchEnded{Bench::id(1), {}});
     REQUIRE(any<CheckHealth>(bench->all_durable()));
     for (int life = 0; life < 3; ++life) {
-        bench.reset(new Bench(restarted(*bench, 1)));
+        bench.reset(new Bench(started_again(*bench, 1)));
         bench->start();
         bench->all_durable();
     }
@@ -590,3 +575,5 @@ TEST_CASE("the next release waits for processes of a live one whose tree was fou
     CHECK(only<ProbeUse>(actions).active == Bench::id(1));
     CHECK_FALSE(any<SwitchCurrent>(actions));
 }
+
+}  // namespace agent_activation_test

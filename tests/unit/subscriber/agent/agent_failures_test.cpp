@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace agent_failures_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -205,3 +207,5 @@ TEST_CASE("a staged tree that has vanished is made again") {
     CHECK(bench.state().phase == Phase::announced);
     CHECK(bench.state().active == ReleaseRef{Seq{1}, Bench::version(1)});
 }
+
+}  // namespace agent_failures_test

@@ -2,6 +2,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace agent_going_back_test {
+
 // Releases that go back to an older one: a node that still has that one needs no byte from the broker.
 
 using namespace lull;
@@ -128,3 +130,5 @@ TEST_CASE("a newer release that goes back is not misled by an older release that
     auto const plan = only<MakePlan>(recorded(bench, back_to(bench, 2, 4)));
     CHECK(plan.materials.seed == Bench::id(2));
 }
+
+}  // namespace agent_going_back_test

@@ -2,6 +2,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace agent_hooks_test {
+
 // Programs of the release that run before and after the switch, where the owner of the node allows them.
 
 using namespace lull;
@@ -295,3 +297,5 @@ TEST_CASE(
     ready.bench.all_durable();
     CHECK(any<RunHook>(ready.found_free()));
 }
+
+}  // namespace agent_hooks_test

@@ -5,6 +5,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace agent_inventory_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -143,3 +145,5 @@ TEST_CASE("what the broker has to say to the owner of a node goes into the log, 
     CHECK(told() == 1);
     CHECK(told() == 0);
 }
+
+}  // namespace agent_inventory_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace agent_log_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -293,3 +295,5 @@ TEST_CASE("a release without a build for this machine is reported as failed") {
     CHECK(last_report(actions).state == NodeState::failed);
     CHECK(sent<Fetch>(actions).empty());
 }
+
+}  // namespace agent_log_test

@@ -2,6 +2,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace agent_ordered_test {
+
 // What a release goes through that is forced, paused, withdrawn, or has to wait for its turn.
 
 using namespace lull;
@@ -373,3 +375,5 @@ TEST_CASE("an order to try again means nothing to a release that has not failed,
     ordered(other, for_all(5, {order(OrderKind::retry, 1)}));
     CHECK(other.state().phase == Phase::rolled_back);
 }
+
+}  // namespace agent_ordered_test

@@ -2,6 +2,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace agent_orders_test {
+
 // How the agent hears of orders, keeps them, and finds out that it has missed some.
 
 using namespace lull;
@@ -204,3 +206,5 @@ TEST_CASE("an order about one software disturbs no other one") {
         any<ProbeUse>(ordered(bench, change(0, 6, {order(OrderKind::hold, 2, software("other"))}, software("other")))));
     CHECK(any<ProbeUse>(ordered(bench, change(6, 7, {}, std::nullopt))));
 }
+
+}  // namespace agent_orders_test

@@ -2,6 +2,8 @@
 
 #include "../agent/agent_bench.hpp"
 
+namespace agent_patch_test {
+
 // How an agent comes by a patch, and how it goes on without one.
 
 using namespace lull;
@@ -233,3 +235,5 @@ TEST_CASE("after a crash the question is asked again, and what has come is not f
     actions = after.on(PlanMade{Bench::id(2), Plan{{{delta, Bytes(30)}}, Bytes(30)}});
     CHECK(any<StageRelease>(actions));
 }
+
+}  // namespace agent_patch_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace agent_release_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -126,3 +128,5 @@ TEST_CASE("three releases in one page: only the newest is fetched") {
     REQUIRE(fetch.size() == 1);
     CHECK(fetch[0].seq == Seq{3});
 }
+
+}  // namespace agent_release_test

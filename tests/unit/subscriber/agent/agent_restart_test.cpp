@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace agent_restart_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -79,3 +81,5 @@ TEST_CASE("what current points to outranks the journal") {
     CHECK(after.state().software.at(software()).phase == Phase::announced);
     CHECK_FALSE(after.state().software.at(software()).active);
 }
+
+}  // namespace agent_restart_test

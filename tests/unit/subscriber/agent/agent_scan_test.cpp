@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace agent_scan_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -179,3 +181,5 @@ TEST_CASE("an interrupted look changes nothing, and nothing is looked at while a
     REQUIRE(bench.state().phase == Phase::switching);
     CHECK(scans_in(bench, 1h).empty());
 }
+
+}  // namespace agent_scan_test

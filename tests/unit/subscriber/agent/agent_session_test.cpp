@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace agent_session_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -137,3 +139,5 @@ TEST_CASE("whatever was told, the agent never wants to be woken in the past") {
         CHECK(well());
     }
 }
+
+}  // namespace agent_session_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace agent_use_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -74,3 +76,5 @@ TEST_CASE("no report names more holders than one may") {
     bench.on(UseFound{software(), UseAnswer::in_use, many, "in use by 100 processes"});
     CHECK(last_report(bench.all_durable()).holders.size() == limits::holders_per_report);
 }
+
+}  // namespace agent_use_test

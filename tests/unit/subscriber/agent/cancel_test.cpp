@@ -2,6 +2,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace cancel_test {
+
 // What runs for a release is stopped when an order, a newer release or a stop makes it pointless.
 
 using namespace lull;
@@ -325,3 +327,5 @@ TEST_CASE("a plan and a tree are ordered with what the shell needs to take small
     CHECK(stage.urgency == Urgency::urgent);
     CHECK(stage.size == Bytes(50));
 }
+
+}  // namespace cancel_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace dispatch_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 
@@ -83,3 +85,5 @@ TEST_CASE("a message that is not for nodes, or not announced, reaches no handler
     CHECK(everything.heard == static_cast<int>(messages_to_nodes.size()));
     CHECK(everything.announced == static_cast<int>(announced_messages.size()));
 }
+
+}  // namespace dispatch_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace fetcher_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using Verdict = Fetcher::Verdict;
@@ -308,3 +310,5 @@ TEST_CASE("an object of which all is durable counts only when it is checked") {
     CHECK(fetching.synced(object("a"), Bytes(150)));
     CHECK(fetching.finished(object("a")));
 }
+
+}  // namespace fetcher_test

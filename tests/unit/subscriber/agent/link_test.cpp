@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace link_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace std::chrono_literals;
@@ -221,3 +223,5 @@ TEST_CASE("the link never asks to be woken before or at a moment at which it has
         }
     }
 }
+
+}  // namespace link_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/surroundings.hpp"
 
+namespace log_follower_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -67,3 +69,5 @@ TEST_CASE("a page or a snapshot that was not asked for changes nothing") {
                                    follower.known(), follower.now));
     CHECK(follower.log.cursor() == Cursor{epoch, Seq{2}});
 }
+
+}  // namespace log_follower_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/surroundings.hpp"
 
+namespace object_transfer_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -99,3 +101,5 @@ TEST_CASE("what a release that has failed wanted is spared, until it wants it no
     transfer.objects.spare_no_more(software());
     CHECK(only<DropObjects>(collect()).objects == std::vector{transfer.object});
 }
+
+}  // namespace object_transfer_test

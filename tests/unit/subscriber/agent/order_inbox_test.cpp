@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/surroundings.hpp"
 
+namespace order_inbox_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -62,3 +64,5 @@ TEST_CASE("an announcement of older orders than those of the session is left out
     CHECK(inbox.effects.take().empty());
     CHECK(inbox.inbox.revisions().all == 4);
 }
+
+}  // namespace order_inbox_test

@@ -2,6 +2,8 @@
 
 #include "subscriber/agent/activation_rules.hpp"
 
+namespace ordered_activation_test {
+
 // What orders make of the rules by which a release becomes live.
 
 using namespace lull;
@@ -175,3 +177,5 @@ TEST_CASE("hooks may run where the owner of the node allows all, or this softwar
     allowed.all = true;
     CHECK(allowed.contains(*SoftwareName::parse("other")));
 }
+
+}  // namespace ordered_activation_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/agent_bench.hpp"
 
+namespace report_outbox_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -67,3 +69,5 @@ TEST_CASE("a report is kept until just this revision is acknowledged") {
     CHECK(batch[0].table == journal::outbox);
     CHECK_FALSE(batch[0].value);
 }
+
+}  // namespace report_outbox_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/surroundings.hpp"
 
+namespace session_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -61,3 +63,5 @@ TEST_CASE("a PING is answered with its number and the time at which it came") {
     REQUIRE(pong.size() == 1);
     CHECK(pong[0].nonce == 7);
 }
+
+}  // namespace session_test

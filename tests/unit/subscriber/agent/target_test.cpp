@@ -2,6 +2,8 @@
 
 #include "tests/unit/subscriber/agent/orders_bench.hpp"
 
+namespace target_test {
+
 // The state of one target begins anew with the next one. One test for each part of it that could be carried over.
 
 using namespace lull;
@@ -151,3 +153,5 @@ TEST_CASE("users that stayed for the release before are asked to end for the new
     bench.to_staged(3);
     CHECK(any<EndUse>(in_use(bench)));
 }
+
+}  // namespace target_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/agent/surroundings.hpp"
 
+namespace tree_care_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -131,3 +133,5 @@ TEST_CASE("an active tree beside a newer release that is ready is repaired, and 
         CHECK_FALSE(care.care.on(TreesScanned{software(), false, false, {}, {findings}}, trees, care.now));
     }
 }
+
+}  // namespace tree_care_test

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::caller_test {
 
 namespace {
 
@@ -258,4 +258,4 @@ TEST_CASE("frames between a command and the daemon are cut from any pieces, and 
     CHECK_FALSE(frames.next());
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::caller_test

@@ -7,7 +7,7 @@
 
 // Every option of `lull-node daemon` reaches what it sets, in its unit, and nothing else.
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::daemon_options_test {
 
 namespace {
 
@@ -191,4 +191,4 @@ TEST_CASE("a value that makes no sense is refused with exit status 2, and nothin
     }
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::daemon_options_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/subscriber/fixture.hpp"
 
+namespace hold_files_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -74,3 +76,5 @@ TEST_CASE("whoever watches is told when a hold is set and when it is taken back"
     REQUIRE(seen.size() == 2);
     CHECK(seen.front() == Holds{{{software("app"), forever}}, std::nullopt});
 }
+
+}  // namespace hold_files_test

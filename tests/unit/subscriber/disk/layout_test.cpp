@@ -2,7 +2,7 @@
 
 #include "fixture.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::layout_test {
 
 TEST_CASE("the name of a version's directory is its seq and version, and nothing else is read as one") {
     auto const id = release(12, "1.4.2-rc1");
@@ -67,4 +67,4 @@ TEST_CASE("the directory of secrets is closed to others, and refused where it is
     CHECK(again.error().fault == Fault::refused);
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::layout_test

@@ -4,7 +4,7 @@
 
 #include "fixture.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::object_files_test {
 
 TEST_CASE("frames written in any order make up the object, in a file of its own that only we can read") {
     Node node;
@@ -67,4 +67,4 @@ TEST_CASE("many more objects than descriptors are kept open can be written by tu
     CHECK(open_files < 60);
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::object_files_test

@@ -4,7 +4,7 @@
 
 #include "fixture.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::restart_marks_test {
 
 namespace {
 
@@ -105,4 +105,4 @@ TEST_CASE("a mark of software that is not here cannot be set") {
     CHECK_FALSE(marked.marks.set(software("none"), {7}));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::restart_marks_test

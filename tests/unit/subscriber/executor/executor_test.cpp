@@ -4,7 +4,7 @@
 
 // The executor's decisions: what it refuses, what it prepares, and that nothing begins twice.
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::executor_test {
 
 namespace {
 
@@ -406,4 +406,4 @@ TEST_CASE("a call whose sandbox could not be made is refused: nothing of it has 
     CHECK_FALSE(bench.last_state().result);
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::executor_test

@@ -8,7 +8,7 @@
 
 // Kills a process at every single system call of some work, and looks at what is left.
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::crash_test {
 
 namespace {
 
@@ -137,4 +137,4 @@ TEST_CASE("killed at any system call of removing a version, the next call remove
     CHECK(kills > 10);
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::crash_test

@@ -8,7 +8,7 @@
 
 // A release that goes back to an older one is made of what is left of that, on a real disk.
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::going_back_test {
 
 namespace {
 
@@ -108,4 +108,4 @@ TEST_CASE("an older release under another name than its own is not staged") {
     CHECK_FALSE(stage(job, going.node.layout, going.node.objects, Bytes(0)));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::going_back_test

@@ -3,7 +3,7 @@
 #include "fixture.hpp"
 #include "tests/support/hostile_manifests.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::hostile_staging_test {
 
 namespace {
 
@@ -90,4 +90,4 @@ TEST_CASE(
     }
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::hostile_staging_test

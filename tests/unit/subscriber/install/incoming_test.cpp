@@ -3,7 +3,7 @@
 #include "fixture.hpp"
 #include "store/compression.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::incoming_test {
 
 namespace {
 
@@ -100,4 +100,4 @@ TEST_CASE("what could not be deleted is deleted later, unless it has begun to co
     CHECK(fs::exists(path_of(comes_again)));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::incoming_test

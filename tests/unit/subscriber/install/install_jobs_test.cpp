@@ -9,7 +9,7 @@
 
 // Which job begins when, without a clock: jobs wait for permits that the test gives.
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::install_jobs_test {
 
 namespace {
 
@@ -169,4 +169,4 @@ TEST_CASE("the end of the process stops what runs and drops what waits") {
     CHECK(test->begun_names() == Names{"runs"});
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::install_jobs_test

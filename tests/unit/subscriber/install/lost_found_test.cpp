@@ -5,7 +5,7 @@
 #include "core/clock.hpp"
 #include "fixture.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::lost_found_test {
 
 namespace {
 
@@ -107,4 +107,4 @@ TEST_CASE("a symbolic link is moved, and what it leads to is not touched") {
     CHECK(contents_of(outside / "precious") == "ours");
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::lost_found_test

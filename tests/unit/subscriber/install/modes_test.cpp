@@ -6,7 +6,7 @@
 #include "subscriber/tree/tree_check.hpp"
 #include "subscriber/tree/tree_repair.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::modes_test {
 
 namespace {
 
@@ -186,4 +186,4 @@ TEST_CASE("the data directory is made once, with the mode of the release, and th
     CHECK_FALSE(fs::exists(calls.data(app)));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::modes_test

@@ -7,7 +7,7 @@
 #include "subscriber/disk/manifest_files.hpp"
 #include "subscriber/install/switch_current.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::scanner_test {
 
 namespace {
 
@@ -264,4 +264,4 @@ TEST_CASE("the scanner stops for whoever wants the trees") {
     CHECK_FALSE(node.scan().interrupted);
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::scanner_test

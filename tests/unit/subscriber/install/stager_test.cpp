@@ -7,7 +7,7 @@
 #include "subscriber/install/switch_current.hpp"
 #include "subscriber/tree/tree_check.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::stager_test {
 
 namespace {
 
@@ -378,4 +378,4 @@ TEST_CASE("a stored manifest is refused if it is another release's, damaged, or 
     CHECK(load_manifest(node.layout, id).error().fault == Fault::damaged);
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::stager_test

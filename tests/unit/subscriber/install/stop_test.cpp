@@ -9,7 +9,7 @@
 
 // Work on trees that is stopped or cancelled, at any point, and what it leaves.
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::stop_test {
 
 namespace {
 
@@ -176,4 +176,4 @@ TEST_CASE("memory that is taken is waited for, but alone everything is given") {
     CHECK(got);
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::stop_test

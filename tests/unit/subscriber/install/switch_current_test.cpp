@@ -3,7 +3,7 @@
 #include "fixture.hpp"
 #include "subscriber/usage/use_lock.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::switch_current_test {
 
 namespace {
 
@@ -108,4 +108,4 @@ TEST_CASE("what interrupted calls have left goes, whatever is installed stays wh
     CHECK(std::distance(left, fs::directory_iterator()) == 2);
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::switch_current_test

@@ -7,7 +7,7 @@
 
 // In which order staging and switching make things durable.
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::sync_order_test {
 
 namespace {
 
@@ -157,4 +157,4 @@ TEST_CASE("a switch syncs the directory of `current` behind the new link") {
     CHECK(synced > named);
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::sync_order_test

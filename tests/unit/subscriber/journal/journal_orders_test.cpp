@@ -5,7 +5,7 @@
 
 // Orders in the journal: those for all nodes, and those for this one.
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::journal_orders_test {
 
 namespace {
 
@@ -48,4 +48,4 @@ TEST_CASE("orders that are damaged in the journal are an error that names the ta
     CHECK(loaded.error().message.find("meta") != std::string::npos);
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::journal_orders_test

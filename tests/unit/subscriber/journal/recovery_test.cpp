@@ -3,7 +3,7 @@
 #include "fixture.hpp"
 #include "subscriber/disk/object_files.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::recovery_test {
 
 namespace {
 
@@ -62,4 +62,4 @@ TEST_CASE("records without their bytes and files without a record go") {
     CHECK_FALSE(unknown.has_file());
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::recovery_test

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <optional>
 
+namespace phases_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 
@@ -69,3 +71,5 @@ TEST_CASE("the ledger hears of each phase in its own words") {
     CHECK(node_state(Phase::rolled_back) == NodeState::rolled_back);
     CHECK(node_state(Phase::awaiting_rollout) == NodeState::staged);
 }
+
+}  // namespace phases_test

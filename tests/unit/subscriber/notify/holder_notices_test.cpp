@@ -8,7 +8,7 @@
 // What is told to whom is in the tests of notices, of the operator's program and of the system's log; this is when they
 // are.
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::holder_notices_test {
 
 namespace {
 
@@ -77,4 +77,4 @@ TEST_CASE("the operator's program is called for each holder that was not told, w
     CHECK(contents_of_fifo(fifo) == "app 2.0 1.0 4194305\n");
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::holder_notices_test

@@ -5,7 +5,7 @@
 #include "fixture.hpp"
 #include "running.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::notice_program_test {
 
 namespace {
 
@@ -119,4 +119,4 @@ TEST_CASE("the path of an operator's program is absolute, and a link in a safe p
     CHECK(check_own_program(told.directory / "link") == fs::canonical(told.program));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::notice_program_test

@@ -2,7 +2,7 @@
 
 #include "fixture.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::notice_text_test {
 
 namespace {
 
@@ -72,4 +72,4 @@ TEST_CASE("words come from a file, which an error names") {
     CHECK(NoticeText::load(path).error().message.starts_with(path.string()));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::notice_text_test

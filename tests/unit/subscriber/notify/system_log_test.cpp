@@ -7,7 +7,7 @@
 
 #include "fixture.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::system_log_test {
 
 namespace {
 
@@ -54,4 +54,4 @@ TEST_CASE("where nobody reads the system's log, or not fast enough, that is an e
     CHECK_FALSE(SystemLog(fs::path("/" + std::string(200, 'x'))).notice("x"));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::system_log_test

@@ -10,7 +10,7 @@
 #include "fixture.hpp"
 #include "subscriber/proc/process_stat.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::terminal_notice_test {
 
 namespace {
 
@@ -144,4 +144,4 @@ TEST_CASE("a terminal that takes no more does not hold us up") {
     CHECK(tell(notice, holder));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::terminal_notice_test

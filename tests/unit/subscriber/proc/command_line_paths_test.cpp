@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::command_line_paths_test {
 
 namespace {
 
@@ -40,4 +40,4 @@ TEST_CASE("no more than the first arguments are looked at, and none that was cut
     CHECK(command_line_paths(std::string_view(cut).substr(0, most_argument_bytes)) == Paths{"first"});
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::command_line_paths_test

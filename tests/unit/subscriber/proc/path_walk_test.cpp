@@ -4,7 +4,7 @@
 
 #include "fixture.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::path_walk_test {
 
 namespace {
 
@@ -91,4 +91,4 @@ TEST_CASE("the links of /proc that lead to other processes' files are not follow
     CHECK_FALSE(walk.find("cwd/x"));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::path_walk_test

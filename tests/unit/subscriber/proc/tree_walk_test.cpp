@@ -4,7 +4,7 @@
 
 #include "fixture.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::tree_walk_test {
 
 namespace {
 
@@ -66,4 +66,4 @@ TEST_CASE("a tree that is not there, or is a link, is an error") {
     CHECK_FALSE(walk_tree(tree.top / "link", {enter, visit}));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::tree_walk_test

@@ -10,7 +10,7 @@
 
 // What runs for a release is cancelled: nothing of it goes on, nothing is killed that was to live, and the end is told.
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::cancel_test {
 
 namespace {
 
@@ -146,4 +146,4 @@ TEST_CASE("a cancel with nothing to cancel tells nothing") {
     CHECK(test.told.empty());
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::cancel_test

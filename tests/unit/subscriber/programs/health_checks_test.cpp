@@ -2,7 +2,7 @@
 
 #include "scripted_release.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::health_checks_test {
 
 namespace {
 
@@ -78,4 +78,4 @@ TEST_CASE("checks that are going on end with what has begun them, and tell nothi
     CHECK(release.told.empty());
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::health_checks_test

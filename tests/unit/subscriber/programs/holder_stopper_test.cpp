@@ -8,7 +8,7 @@
 #include "running.hpp"
 #include "subscriber/proc/process_stat.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::holder_stopper_test {
 
 namespace {
 
@@ -198,4 +198,4 @@ TEST_CASE("two pieces of software are stopped independently, and a stopper may e
     CHECK_FALSE(is_killed(deaf->pid()));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::holder_stopper_test

@@ -2,7 +2,7 @@
 
 #include "scripted_release.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::hooks_test {
 
 namespace {
 
@@ -67,4 +67,4 @@ TEST_CASE("a hook that is going on ends with what has begun it, and tells nothin
     CHECK(release.told.empty());
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::hooks_test

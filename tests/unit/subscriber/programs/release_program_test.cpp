@@ -12,7 +12,7 @@
 #include "running.hpp"
 #include "subscriber/usage/in_use.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::release_program_test {
 
 namespace {
 
@@ -316,4 +316,4 @@ TEST_CASE("while a program of a version runs it uses that version, and the proce
                       [&](auto const& holder) { return static_cast<pid_t>(holder.pid) == pids.back(); }));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::release_program_test

@@ -3,7 +3,7 @@
 #include "fixture.hpp"
 #include "running.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::service_units_test {
 
 namespace {
 
@@ -113,4 +113,4 @@ TEST_CASE("what is not the name of a service is refused, and nothing is called")
     CHECK(validate_unit("lull.1.2"));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::service_units_test

@@ -4,7 +4,7 @@
 #include "running.hpp"
 #include "subscriber/proc/process_stat.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::use_control_test {
 
 namespace {
 
@@ -129,4 +129,4 @@ TEST_CASE("marks that an earlier daemon has left are cleared when one begins") {
     CHECK((!mark || mark->state == RestartMark::State::over));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::use_control_test

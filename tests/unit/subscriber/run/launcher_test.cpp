@@ -10,7 +10,7 @@
 #include "subscriber/install/switch_current.hpp"
 #include "subscriber/usage/in_use.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::launcher_test {
 
 namespace {
 
@@ -236,4 +236,4 @@ TEST_CASE("software that is not installed cannot be launched, and a broken curre
     CHECK(prepare_launch(node.layout, request()).error().fault == Fault::damaged);
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::launcher_test

@@ -16,7 +16,7 @@
 #include "subscriber/tree/tree_program.hpp"
 #include "subscriber/usage/in_use.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::supervisor_test {
 
 namespace {
 
@@ -388,4 +388,4 @@ TEST_CASE("a supervisor that is killed hard does not leave its program behind") 
     CHECK_FALSE(app.used(app.one));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::supervisor_test

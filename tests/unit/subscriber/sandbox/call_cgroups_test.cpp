@@ -6,7 +6,7 @@
 #include "subscriber/sandbox/syscall_filter.hpp"
 #include "tests/support/temporary_directory.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::call_cgroups_test {
 
 namespace {
 
@@ -96,4 +96,4 @@ TEST_CASE("the sandbox is bound to the tree, without a network unless it is allo
     CHECK_FALSE(syscall_filter().empty());
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::call_cgroups_test

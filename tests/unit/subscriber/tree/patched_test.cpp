@@ -6,6 +6,8 @@
 #include "store/delta_maker.hpp"
 #include "subscriber/disk/manifest_files.hpp"
 
+namespace patched_test {
+
 using namespace lull;
 using namespace lull::subscriber;
 using namespace lull::subscriber::test;
@@ -165,3 +167,5 @@ TEST_CASE("what a step takes in memory is base, segment, frame, and what a delta
     CHECK(patched->step_for(step.segment) == &step);
     CHECK(patched->step_for(99) == nullptr);
 }
+
+}  // namespace patched_test

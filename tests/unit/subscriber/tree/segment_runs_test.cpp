@@ -2,7 +2,7 @@
 
 #include "fixture.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::segment_runs_test {
 
 namespace {
 
@@ -51,4 +51,4 @@ TEST_CASE("only the segments of files that the base lacks are wanted, shared one
     CHECK(wanted_segments(manifest, &base) == Wanted{0, 1, 2});
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::segment_runs_test

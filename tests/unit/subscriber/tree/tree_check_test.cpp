@@ -4,7 +4,7 @@
 
 #include "fixture.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::tree_check_test {
 
 namespace {
 
@@ -74,4 +74,4 @@ TEST_CASE("a tree that is not there is an error and not a tree without differenc
     CHECK(verify_tree(installed.node.layout, installed.id, *manifest).error().fault == Fault::not_found);
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::tree_check_test

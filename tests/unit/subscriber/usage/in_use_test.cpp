@@ -7,7 +7,7 @@
 #include "running.hpp"
 #include "subscriber/proc/process_stat.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::in_use_test {
 
 namespace {
 
@@ -313,4 +313,4 @@ TEST_CASE("what is not followed any more is not reported, and a watch may end in
     CHECK(ended == std::vector{other.pid()});
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::in_use_test

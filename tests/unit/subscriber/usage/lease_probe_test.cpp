@@ -2,7 +2,7 @@
 
 #include "fixture.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::lease_probe_test {
 
 namespace {
 
@@ -53,4 +53,4 @@ TEST_CASE("a version that is not there is an error and not free") {
     CHECK_FALSE(find_open_file(app.node.layout, release(9, "9.0")));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::lease_probe_test

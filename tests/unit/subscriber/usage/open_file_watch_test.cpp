@@ -3,7 +3,7 @@
 #include "fixture.hpp"
 #include "subscriber/usage/lease_probe.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::open_file_watch_test {
 
 namespace {
 
@@ -81,4 +81,4 @@ TEST_CASE("what this process has open itself does not count") {
     CHECK_FALSE(find_open_file(node.layout, id).value());
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::open_file_watch_test

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::scan_pacer_test {
 
 namespace {
 
@@ -38,4 +38,4 @@ TEST_CASE("looks that follow each other wait longer and longer, up to a second")
     CHECK(pace.wait(now) == Duration());
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::scan_pacer_test

@@ -8,7 +8,7 @@
 
 // Where it cannot be found out who uses a version, it is never called free; and its lock is given back after a switch.
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::unknown_use_test {
 
 namespace {
 
@@ -103,4 +103,4 @@ TEST_CASE("control: with /proc the same version is free, and stays locked until 
     CHECK_FALSE(test.is_locked());
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::unknown_use_test

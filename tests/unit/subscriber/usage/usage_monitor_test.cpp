@@ -5,7 +5,7 @@
 #include "fixture.hpp"
 #include "running.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::usage_monitor_test {
 
 namespace {
 
@@ -142,4 +142,4 @@ TEST_CASE("where it cannot be told the answer is unknown, with the reason, and n
     CHECK_FALSE(found.why.empty());
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::usage_monitor_test

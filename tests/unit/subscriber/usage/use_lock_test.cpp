@@ -5,7 +5,7 @@
 #include "fixture.hpp"
 #include "running.hpp"
 
-namespace lull::subscriber::test {
+namespace lull::subscriber::test::use_lock_test {
 
 namespace {
 
@@ -168,4 +168,4 @@ TEST_CASE("a lock tells whether the name still leads to its file") {
     CHECK_FALSE(lock->is_on(file.path));
 }
 
-}  // namespace lull::subscriber::test
+}  // namespace lull::subscriber::test::use_lock_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace cross_traffic_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace std::chrono_literals;
@@ -115,3 +117,5 @@ TEST_CASE("a line has the most that it has carried, and less of it the longer ag
     for (auto t = 1min; t < 5h; t += 1min) capacity.on(Mbit(10), start + t);
     CHECK(capacity.learned() < Mbit(11));
 }
+
+}  // namespace cross_traffic_test

@@ -5,6 +5,8 @@
 
 #include "core/byte_rate.hpp"
 
+namespace delay_base_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace std::chrono_literals;
@@ -67,3 +69,5 @@ TEST_CASE("offsets between clocks of hours and delays below zero are no matter")
     base.add(start + 1s, -7h + 3ms);
     CHECK(base.at(start + 1s) == -7h);
 }
+
+}  // namespace delay_base_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace frame_pacer_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace std::chrono_literals;
@@ -94,3 +96,5 @@ TEST_CASE("the kernel's pacing follows a falling rate two rounds later") {
     pacer.begin_round(Mbit(1));
     CHECK(pacer.pacing(Mbit(1)) > Mbit(20));  // or the second packet of a frame would seem to be in a queue
 }
+
+}  // namespace frame_pacer_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace governor_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace std::chrono_literals;
@@ -191,3 +193,5 @@ TEST_CASE("a session that is sent nothing costs no more than its way") {
     CHECK(bench.governor.sites() == 0);
     CHECK_FALSE(bench.governor.view(7, bench.now).has_value());
 }
+
+}  // namespace governor_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace line_governor_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace std::chrono_literals;
@@ -154,3 +156,5 @@ TEST_CASE("the operator's figure is never exceeded") {
     line.run(1s, Mbit(40), ByteRate());
     CHECK(total(line.governor.divide(claims(5), {})) == Approx(Mbit(48.5).per_second()));
 }
+
+}  // namespace line_governor_test

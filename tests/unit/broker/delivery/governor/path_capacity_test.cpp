@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace path_capacity_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace std::chrono_literals;
@@ -85,3 +87,5 @@ TEST_CASE("frames whose delay is unknown count by their bytes all the same") {
     }
     CHECK(capacity.learned().per_second() == Approx(2'500'000).epsilon(0.01));
 }
+
+}  // namespace path_capacity_test

@@ -4,6 +4,8 @@
 
 #include "synthetic_line.hpp"
 
+namespace path_controller_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace lull::broker::test;
@@ -187,3 +189,5 @@ TEST_CASE("control: without the minimum progress nothing flows there") {
     line.jitter = [](Duration t, std::mt19937_64&) { return t > 5s ? 200ms : 0ms; };
     CHECK(share(drive(controller, line, 19s), 7s, 19s, Mbit(20)) < 0.004);
 }
+
+}  // namespace path_controller_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace path_delay_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace std::chrono_literals;
@@ -79,3 +81,5 @@ TEST_CASE("one packet of a slow line is no queue, and a probe is held against pr
     CHECK(delay.on(sample(3s, Bytes(32), 13ms)).queue == 3ms);
     CHECK(delay.on(sample(4s, Bytes(5000), 12ms)).queue == 2ms);
 }
+
+}  // namespace path_delay_test

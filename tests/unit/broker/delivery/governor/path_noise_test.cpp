@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+namespace path_noise_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace std::chrono_literals;
@@ -28,3 +30,5 @@ TEST_CASE("bursts of others in some groups are not taken for noise") {
     for (int i = 0; i < 300; ++i) noise.add(i % 50 < 20 ? 1ms * (i % 10) : 0ms);
     CHECK(noise.level() < 1ms);
 }
+
+}  // namespace path_noise_test

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace queue_watch_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace std::chrono_literals;
@@ -85,3 +87,5 @@ TEST_CASE("a queue without gaps is a persistent queue, bursts are none") {
     CHECK(kept.persistent_queue() > 0.9);
     CHECK(bursts.persistent_queue() < 0.5);
 }
+
+}  // namespace queue_watch_test

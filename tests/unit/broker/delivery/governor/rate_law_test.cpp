@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace rate_law_test {
+
 using namespace lull;
 using namespace lull::broker;
 using namespace std::chrono_literals;
@@ -94,3 +96,5 @@ TEST_CASE("two who meet on one line come nearer to each other, whatever each of 
     }
     CHECK(large.law.rate() / small.law.rate() < 2.5);
 }
+
+}  // namespace rate_law_test

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+namespace reason_test {
+
 using namespace lull::broker;
 
 TEST_CASE("each reason has a text of its own") {
@@ -11,3 +13,5 @@ TEST_CASE("each reason has a text of its own") {
     CHECK(texts.size() == static_cast<std::size_t>(Reason::only_quiet) + 1);
     CHECK(!texts.contains("unknown"));
 }
+
+}  // namespace reason_test

@@ -4,6 +4,8 @@
 #include <functional>
 #include <random>
 
+namespace water_filling_test {
+
 using namespace lull;
 using namespace lull::broker;
 
@@ -104,3 +106,5 @@ TEST_CASE("nobody and nothing can be divided") {
     Claim const claim{1, ByteRate(5)};
     CHECK(fill(ByteRate(), {&claim, 1}, {&cap, 1})[0].zero());
 }
+
+}  // namespace water_filling_test

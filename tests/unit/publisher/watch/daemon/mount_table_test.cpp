@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+namespace mount_table_test {
+
 using namespace lull::publisher::watch;
 
 namespace {
@@ -40,3 +42,5 @@ TEST_CASE("entries whose mounts came, went or were replaced have changed") {
     CHECK(changed_mounts(first, other) == Names{"app", "cd", "usb"});
     CHECK(changed_mounts(first, {}) == Names{"", "app", "cd"});
 }
+
+}  // namespace mount_table_test

@@ -6,6 +6,8 @@
 #include "publisher/watch/daemon/watcher.hpp"
 #include "tests/unit/publisher/trees.hpp"
 
+namespace release_job_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using namespace lull::publisher::watch;
@@ -141,3 +143,5 @@ TEST_CASE("a tree behind a symbolic link is not published") {
     REQUIRE(listed->invalid.size() == 1);
     CHECK_THAT(listed->invalid[0], Catch::Contains("symbolic link"));
 }
+
+}  // namespace release_job_test

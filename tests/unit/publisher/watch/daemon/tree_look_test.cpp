@@ -8,6 +8,8 @@
 #include "publisher/watch/daemon/watched_directories.hpp"
 #include "tests/unit/publisher/trees.hpp"
 
+namespace tree_look_test {
+
 using namespace lull;
 using namespace lull::publisher;
 using namespace lull::publisher::watch;
@@ -131,3 +133,5 @@ TEST_CASE("the kernel's events are changes of the tree, but for what is left out
     put_file(tree / "new/file", "2");
     CHECK_FALSE(changed());
 }
+
+}  // namespace tree_look_test

@@ -4,6 +4,8 @@
 
 #include "tests/unit/publisher/trees.hpp"
 
+namespace version_rule_test {
+
 using namespace lull;
 using namespace lull::publisher::watch;
 using test::put_file;
@@ -63,3 +65,5 @@ TEST_CASE("a .git that is no repository is an error, and a repository above the 
     CHECK_THAT(choice(temporary / "above/tree"), Catch::Contains("git"));
     CHECK_FALSE(choose_version(temporary / "above/tree", now, {}));
 }
+
+}  // namespace version_rule_test

@@ -6,6 +6,8 @@
 
 #include "tests/unit/publisher/trees.hpp"
 
+namespace watch_state_test {
+
 using namespace lull;
 using namespace lull::publisher::watch;
 using test::put_file;
@@ -61,3 +63,5 @@ TEST_CASE("a process is known by its number and the time of its start") {
     CHECK(start_of_process(getpid()) == start_of_process(getpid()));
     CHECK(start_of_process(-1).empty());
 }
+
+}  // namespace watch_state_test

@@ -1,0 +1,35 @@
+# Compiles the files of a folder together, up to a dozen at a time: their headers and templates are then parsed and
+# instantiated once (DECISIONS 61). LULL_BY_ROOM=OFF compiles each file by itself, which shows an include that is missing.
+option(LULL_BY_ROOM "compile the files of a folder together" ON)
+
+# compile_by_room(TARGET [ALONE FILES...]); ALONE: files that do not bear company.
+# To be called in the folder of the target, after all its sources are known.
+function(compile_by_room target)
+  cmake_parse_arguments(ARG "" "" "ALONE" ${ARGN})
+  if(NOT LULL_BY_ROOM)
+    return()
+  endif()
+  set(most 12)
+  get_target_property(sources ${target} SOURCES)
+  list(REMOVE_ITEM sources ${ARG_ALONE})
+  set(rooms "")
+  foreach(source ${sources})
+    get_filename_component(room ${source} DIRECTORY)
+    string(MAKE_C_IDENTIFIER "room_${room}" room)
+    list(APPEND ${room} ${source})
+    list(APPEND rooms ${room})
+  endforeach()
+  list(REMOVE_DUPLICATES rooms)
+  foreach(room ${rooms})
+    # Parts of equal length.
+    list(LENGTH ${room} count)
+    math(EXPR parts "(${count} + ${most} - 1) / ${most}")
+    set(index 0)
+    foreach(source ${${room}})
+      math(EXPR part "${index} * ${parts} / ${count}")
+      set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${room}_${part})
+      math(EXPR index "${index} + 1")
+    endforeach()
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+endfunction()

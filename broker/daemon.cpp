@@ -137,8 +137,8 @@ void Daemon::begin() {
     loop_.watch(ports_->ingest, [this] { serve_ingest(); });
     loop_.watch(ports_->announce, [this] { serve_announce(); });
     tick();
-    log_.info("listening on {}:{} (ingest), :{} (announce), :{} (exchange); log at release {}", listen_.host,
-              listen_.port, listen_.port + 1, listen_.port + 2, broker_.state().release_log.head().value);
+    log_.info("listening on {} (ingest), :{} (announce), :{} (exchange); log at release {}", listen_.ingest(),
+              listen_.port + 1, listen_.port + 2, broker_.state().release_log.head().value);
 }
 
 void Daemon::tick() {

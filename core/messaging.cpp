@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/crypto.hpp"
+#include "core/ip_family.hpp"
 
 namespace lull {
 
@@ -141,6 +142,7 @@ void Socket::set_heartbeat(Duration interval, Duration timeout) {
 void Socket::set_linger(Duration linger) { set_number(socket_, ZMQ_LINGER, milliseconds(linger)); }
 
 Status Socket::bind(std::string const& endpoint) {
+    set_number(socket_, ZMQ_IPV6, by_ipv6(endpoint, {}) ? 1 : 0);
     if (zmq_bind(socket_.handle(), endpoint.c_str()) == 0) return {};
     int const error = zmq_errno();
     if (error == EADDRINUSE) {
@@ -152,6 +154,7 @@ Status Socket::bind(std::string const& endpoint) {
 }
 
 Status Socket::connect(std::string const& endpoint) {
+    set_number(socket_, ZMQ_IPV6, by_ipv6(endpoint, own_addresses()) ? 1 : 0);
     if (zmq_connect(socket_.handle(), endpoint.c_str()) == 0) return {};
     return fail(Fault::usage, "cannot connect to {}: {}; check the address", endpoint, zmq_strerror(zmq_errno()));
 }

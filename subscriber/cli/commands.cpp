@@ -10,6 +10,7 @@
 #include "subscriber/cli/call_command.hpp"
 #include "subscriber/cli/daemon_options.hpp"
 #include "subscriber/cli/hold_commands.hpp"
+#include "subscriber/cli/move_command.hpp"
 #include "subscriber/cli/status_view.hpp"
 #include "subscriber/daemon/daemon.hpp"
 #include "subscriber/daemon/disk_trouble.hpp"
@@ -240,8 +241,8 @@ Command verify_command() {
 
 int run_program(int argc, char const* const* argv) {
     CommandLine program("lull-node", "keeps the software of this machine at the newest release",
-                        {join_command(), daemon_command(), status_command(), run_command(), call_command(),
-                         hold_command(), unhold_command(), verify_command()});
+                        {join_command(), move_command(), daemon_command(), status_command(), run_command(),
+                         call_command(), hold_command(), unhold_command(), verify_command()});
     return program.run(argc, argv);
 }
 

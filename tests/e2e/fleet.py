@@ -109,7 +109,7 @@ class Node:
 
 
 class Fleet:
-    def __init__(self, nodes=0, broker_options=()):
+    def __init__(self, nodes=0, broker_options=(), listen="127.0.0.1", advertise=None):
         self.directory = tempfile.mkdtemp(prefix="lull-e2e-")
         os.chmod(self.directory, 0o755)
         self.started = []
@@ -133,7 +133,7 @@ class Fleet:
         self.checker = Checker(self)
         self.run(LULL, "keygen", "--name", "operator")
         self.run(BROKER, "init", "--data", self.broker_directory, "--operator", f"{self.keys}/public.key", "--listen",
-                 f"127.0.0.1:{self.port}")
+                 f"{listen}:{self.port}", *(("--advertise", advertise) if advertise else ()))
         with open(f"{self.broker_directory}/address", encoding="utf-8") as file:
             self.address = file.read().strip()
         self.environment["LULL_BROKER"] = self.address
@@ -258,6 +258,8 @@ class Fleet:
 class FleetTest(unittest.TestCase):
     nodes = 0
     broker_options = ()
+    listen = "127.0.0.1"
+    advertise = None
     shared = False  # one fleet for all methods of the class: for those that leave it as it was
     fleet = None
 
@@ -265,12 +267,12 @@ class FleetTest(unittest.TestCase):
     def setUpClass(cls):
         if cls.shared:
             cls.failed = False
-            cls.fleet = Fleet(cls.nodes, cls.broker_options)
+            cls.fleet = Fleet(cls.nodes, cls.broker_options, cls.listen, cls.advertise)
             cls.addClassCleanup(lambda: cls.put_away(cls.fleet, cls.failed, cls.__name__))
 
     def setUp(self):
         if not self.shared:
-            self.fleet = Fleet(self.nodes, self.broker_options)
+            self.fleet = Fleet(self.nodes, self.broker_options, self.listen, self.advertise)
             self.addCleanup(self.fleet.close)
 
     @staticmethod

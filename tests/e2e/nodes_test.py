@@ -7,8 +7,36 @@ import shutil
 import subprocess
 import unittest
 
-from fleet import FleetTest, NODE, main
+from fleet import FleetTest, NODE, free_ports, main
 from waiting import wait_until
+
+
+class Moved(FleetTest):
+    nodes = 1
+
+    def test_a_node_follows_its_broker_to_another_address_and_to_no_other_broker(self):
+        fleet, node = self.fleet, self.fleet.nodes[0]
+        fleet.publish_new("1.0")
+        node.wait_active("1.0")
+        fleet.broker.stop()
+        port = free_ports()
+        before = f"tcp://127.0.0.1:{fleet.port}"
+        fleet.start_broker("--listen", f"127.0.0.1:{port}")
+
+        other = fleet.address.rpartition("/")[0] + "/" + "0" * 64
+        refused = fleet.node("move", other, "--root", node.root, status=None)
+        self.assertNotEqual(refused.status, 0, str(refused))
+        self.expect(refused, "is another broker", "lull-node join --force BUNDLE")
+        self.assertTrue(node.status()["broker"].startswith(before), node.status()["broker"])
+
+        told = fleet.node("move", f"tcp://127.0.0.1:{port}", "--root", node.root)
+        self.assertIn("restart lull-node", told.out)
+        node.stop()
+        node.start()
+        fleet.environment["LULL_BROKER"] = fleet.address.replace(f":{fleet.port}/", f":{port}/")
+        fleet.publish_new("1.1")
+        node.wait_active("1.1")
+        fleet.checker.check_converged()
 
 
 class PutBack(FleetTest):

@@ -64,6 +64,7 @@ std::string CommandLine::help(Command const& command) const {
     auto usage = fmt::format("usage: {} {}", program_, command.name);
     for (auto const& placeholder : command.positional) usage += " " + placeholder;
     if (!command.options.empty() || !common_.empty()) usage += " [OPTIONS]";
+    if (!command.rest.empty()) usage += fmt::format(" [-- {}...]", command.rest);
     return fmt::format("{}\n\n{}\n", usage, command.summary) + options_table("options", command.options) +
            options_table("options of every command", common_) + example_lines(command.example);
 }

@@ -253,7 +253,10 @@ Status check_positional(Command const& command, std::vector<std::string> const& 
                     command.example.empty() ? "" : "; for example: " + command.example);
     }
     if (given.size() > places.size() && std::none_of(places.begin(), places.end(), takes_rest)) {
-        return fail(Fault::usage, "'{}' is one argument too many", given[places.size()]);
+        auto const& extra = given[places.size()];
+        if (command.rest.empty()) return fail(Fault::usage, "'{}' is one argument too many", extra);
+        return fail(Fault::usage, "'{}' is one argument too many; arguments of the program stand behind --: {} -- {}",
+                    extra, given.front(), fmt::join(given.begin() + 1, given.end(), " "));
     }
     return {};
 }
@@ -424,6 +427,8 @@ Result<Arguments> CommandLine::parse(Command const& command, std::vector<std::st
     arguments.given_ = names_in(arguments.values_);
     add_fallbacks(options, arguments.values_);
     if (auto status = check_positional(command, arguments.positional_); !status) return pass(status.error());
+    if (command.rest.empty() && !arguments.rest_.empty())
+        return fail(Fault::usage, "'{}' stands behind --, where this command takes nothing", arguments.rest_.front());
     if (auto status = check_required(options, arguments.values_); !status) return pass(status.error());
     return arguments;
 }

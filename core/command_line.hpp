@@ -64,6 +64,7 @@ struct Command {
     std::vector<Option> options;
     std::string example;  // a call that works
     std::function<Status(Arguments const&)> run;
+    std::string rest{};  // placeholder of what may stand behind "--"; empty: nothing
 };
 
 // A program with commands. Handles --help, --version, unknown words (with the nearest known one), and missing options.

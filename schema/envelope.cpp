@@ -43,7 +43,8 @@ Status check_signature(Envelope const& envelope, std::string_view domain, Truste
     if (!any_trusted) {
         return fail(
             Fault::refused,
-            "the {} is signed by key {}, which is not trusted here; publish with a key that is, or add this one",
+            "the {} is signed by key {}, which is not trusted here; publish it with a key that is, or enrol this node "
+            "anew with that key: lull nodes new NAME --trust PUBLIC.KEY, then lull-node join --force NAME.join",
             domain, first);
     }
     return fail(Fault::refused,

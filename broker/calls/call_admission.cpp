@@ -12,6 +12,16 @@ std::uint64_t whole_seconds(Duration duration) {
     return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count());
 }
 
+// The first of them, for a message.
+std::string shown_names(std::vector<std::string> const& names) {
+    constexpr std::size_t most = 8;
+    std::vector<std::string> shown;
+    for (auto const& name : names) {
+        if (shown.size() < most) shown.push_back(lull::quoted(name));
+    }
+    return fmt::format("{}{}", fmt::join(shown, ", "), names.size() > most ? ", ..." : "");
+}
+
 }  // namespace
 
 std::optional<CallCause> CallAdmission::complete(Call& request) const {
@@ -44,7 +54,8 @@ std::optional<CallCause> CallAdmission::complete_program(Call& request, Release 
     if (request.program.empty()) {
         if (callable.size() > 1) {
             return CallCause{CallReason::invalid,
-                             fmt::format("{} has {} callable programs: name one of them", name, callable.size())};
+                             fmt::format("{} has {} callable programs; name one with --program: {}", name,
+                                         callable.size(), shown_names(callable))};
         }
         request.program = callable.front();
     }
@@ -58,7 +69,9 @@ std::optional<CallCause> CallAdmission::take_room(Call const& request, PeerKey c
     auto const& software = request.software;
     if (!parts_.executors.serves(software)) {
         return CallCause{CallReason::no_executor,
-                         fmt::format("no connected node serves {} (lull-node daemon --serve-calls)", software.text())};
+                         fmt::format("no connected node serves {0}; one does with: lull-node daemon --serve-calls "
+                                     "--allow-calls {0}",
+                                     software.text())};
     }
     if (parts_.table.full()) {
         return CallCause{

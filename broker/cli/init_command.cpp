@@ -61,7 +61,6 @@ Command init_command() {
                     {.name = "operator",
                      .help = "public.key of a user who may administer and publish ('lull keygen' makes it)",
                      .placeholder = "PUBLIC.KEY",
-                     .required = true,
                      .many = true},
                     {.name = "publisher",
                      .help = "public.key of a user or program that may publish only",

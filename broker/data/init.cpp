@@ -112,6 +112,11 @@ Result<InitOutcome> initialise(InitRequest const& request, WallTime now) {
     auto const identity = load_log_identity(*database);
     if (!identity) return pass(identity.error());
     bool const before = identity->has_value();
+    if (!before && request.operators.empty()) {
+        return fail(Fault::usage,
+                    "--operator is missing: a broker without an operator cannot be administered; add --operator "
+                    "PUBLIC.KEY, which 'lull keygen' makes");
+    }
     auto const keys = keys_of(directory, before);
     if (!keys) return pass(keys.error());
 

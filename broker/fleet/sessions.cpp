@@ -41,7 +41,8 @@ bool Sessions::admit(MessageArrived const& event, Moment now) {
                             ? fmt::format("this key is not enrolled here, or not any more, and may not send {}; for a "
                                           "new one, run 'lull nodes new' and 'lull-node join'",
                                           what)
-                            : fmt::format("{} may not send {}", to_text(peer->role), what));
+                            : fmt::format("the key of a {} does not suffice for this ({}){}", to_text(peer->role), what,
+                                          peer->role == Role::publisher ? "; use an operator's key (--keys)" : ""));
         if (known == sessions_.end()) end(event.session, now);
         return false;
     }

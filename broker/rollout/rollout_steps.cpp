@@ -22,7 +22,7 @@ bool is_slow(RolloutTurn const& turn, RolloutClock const& clock) {
 std::optional<std::string> reason_to_halt(Rollout const& rollout, RolloutTurn const& turn,
                                           RolloutTally::Members const& members) {
     if (!rollout.halt_on || members.failed <= turn.accepted_failures) return std::nullopt;
-    auto const there = members.all - members.pending_away;
+    auto const there = members.all - members.away;
     if (members.failed * all_nodes <= *rollout.halt_on * there) return std::nullopt;
     return fmt::format("it failed on {} of the {} node{} whose turn it was, and more than {} may not", members.failed,
                        there, there == 1 ? "" : "s", share_text(*rollout.halt_on));
@@ -76,7 +76,7 @@ RolloutProgress progress_of(Rollout const& rollout, RolloutTurn const& turn, Rol
                             RolloutClock const& clock) {
     auto const stage = std::min<std::uint64_t>(turn.stage, rollout.stages.size() - 1);
     auto const& members = nodes.members();
-    auto const blocked = members.blocked + members.pending_away + (is_slow(turn, clock) ? members.pending : 0);
+    auto const blocked = members.blocked + members.away + (is_slow(turn, clock) ? members.pending : 0);
     return {stage + 1, rollout.stages.size(), rollout.stages[stage], members.all, members.done, members.failed,
             blocked};
 }

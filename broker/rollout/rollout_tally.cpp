@@ -30,11 +30,15 @@ void RolloutTally::add(std::vector<Node> const& nodes) {
 
 void RolloutTally::count(Node const& node, std::uint64_t by) {
     members_.all += by;
+    if (is_away(node)) {
+        members_.away += by;
+        return;
+    }
     switch (node.status) {
         case RolloutStatus::done: members_.done += by; break;
         case RolloutStatus::failed: members_.failed += by; break;
         case RolloutStatus::blocked: members_.blocked += by; break;
-        case RolloutStatus::pending: (is_away(node) ? members_.pending_away : members_.pending) += by; break;
+        case RolloutStatus::pending: members_.pending += by; break;
     }
 }
 
@@ -80,7 +84,7 @@ std::uint64_t RolloutTally::rank_of_first(std::uint64_t count) const {
 }
 
 std::optional<RolloutTally::Next> RolloutTally::next_able(Pending pending) const {
-    Next next{0, members_.all - members_.pending_away};
+    Next next{0, members_.all - members_.away};
     auto const behind = std::ranges::upper_bound(in_order_, last_rank_, {},
                                                  [this](NodeNumber number) { return nodes_[number].rank; });
     for (auto number = any_open_ ? behind : in_order_.begin(); number != in_order_.end(); ++number) {

@@ -40,8 +40,8 @@ public:
         std::uint64_t done = 0;
         std::uint64_t failed = 0;
         std::uint64_t blocked = 0;
-        std::uint64_t pending = 0;       // present ones
-        std::uint64_t pending_away = 0;  // count as if they were not there
+        std::uint64_t pending = 0;
+        std::uint64_t away = 0;  // without a result, so they count as if they were not there
     };
     [[nodiscard]] Members const& members() const { return members_; }
     // Numbers that are known, those of removed nodes among them.
@@ -61,7 +61,8 @@ public:
 
 private:
     [[nodiscard]] static bool is_away(Node const& node) {
-        return node.status == RolloutStatus::pending && node.presence == Presence::away;
+        bool const ended = node.status == RolloutStatus::done || node.status == RolloutStatus::failed;
+        return !ended && node.presence == Presence::away;
     }
     void count(Node const& node, std::uint64_t by);
     [[nodiscard]] bool is_member(Node const& node) const {

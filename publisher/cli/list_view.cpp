@@ -22,7 +22,8 @@ Bytes total_size(std::vector<Build> const& builds) {
 
 std::string list_text(Answer const& answer, Sizes sizes, Painting painting) {
     if (answer.releases.empty())
-        return "nothing is published yet; publish something with: lull publish PATH --name NAME --version VERSION\n";
+        return "there is nothing to list: nothing is published yet, or nothing by this key, if it is a publisher's\n"
+               "publish something with: lull publish PATH --name NAME --version VERSION\n";
     std::vector<Column> columns{{"SOFTWARE"},           {"VERSION"}, {"SEQ", Align::right},      {"PUBLISHED"},
                                 {"SIZE", Align::right}, {"BUILDS"},  {"ACTIVE ON", Align::right}};
     bool const noted = std::ranges::any_of(answer.releases, [](ReleaseRow const& row) { return row.note.has_value(); });

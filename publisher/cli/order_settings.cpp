@@ -53,6 +53,7 @@ Result<OrderSettings> hold_settings(Arguments const& arguments, WallTime now) {
     if (!settings || !arguments.has("for")) return settings;
     auto const length = parse_duration(arguments.text("for"));
     if (!length) return fail(Fault::usage, "--for: {}", length.error().message);
+    if (length->count() == 0) return fail(Fault::usage, "--for is 0: a hold has to last; 'unhold' ends one");
     settings->order.until = WallTime{now.micros + std::chrono::microseconds(*length).count()};
     return settings;
 }

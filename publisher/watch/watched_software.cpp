@@ -5,6 +5,20 @@
 
 namespace lull::publisher::watch {
 
+namespace {
+
+// A list of problems has a line for each; a log and a table have one for all.
+std::string in_one_line(std::string_view message) {
+    std::string line;
+    for (auto const c : message) {
+        if (c == '\n') line += line.ends_with(':') ? "" : ";";
+        if (c != '\n' && !(c == ' ' && line.ends_with(' '))) line += c;
+    }
+    return line;
+}
+
+}  // namespace
+
 Duration back_off(unsigned failures, Duration first, Duration last) {
     auto wait = first;
     for (unsigned i = 1; i < failures && wait < last; ++i) wait *= 2;
@@ -189,7 +203,7 @@ Actions WatchedSoftware::end(outcome::Failed const& failure, TimePoint now) {
             done_ = candidate_;
             finish(now);
             failures_ = 0;
-            auto actions = failed(failure.error.message + "; the watcher waits for a change", now);
+            auto actions = failed("the watcher waits for a change: " + in_one_line(failure.error.message), now);
             failures_ = 0;
             return actions;
         }

@@ -88,7 +88,9 @@ void SoftwareUpdate::start(Moment now) {
     // record of that is left to be made.
     if (phase == Phase::switching && !target_is_active()) phase = Phase::staged;
     report_hold(now);
-    if (phase == Phase::failed) retry_ = now.point;  // an operator that starts the node anew expects a new attempt
+    // An operator that starts the node anew expects a new attempt. A release that ends the node itself would have one
+    // with every start, for ever.
+    if (phase == Phase::failed && !work_->verification.is_worn_out()) retry_ = now.point;
     reconcile(now);
     if (phase == Phase::active) clean_up();  // the process before may have ended before that
 }
@@ -383,6 +385,7 @@ void SoftwareUpdate::count(Transition transition) {
     if (phase == Phase::active) installed_.proven = installed_.active;
     if (phase == Phase::failed || phase == Phase::rolled_back) obeyed_retry();
     if (transition == Transition::found_healthy) progress_.failures = 0;
+    if (transition == Transition::try_again && work_->verification.is_worn_out()) work_->verification.try_again();
     // Where a release has been verified before, it is known not to work, and is tried less and less often.
     if (transition == Transition::tree_staged && !work_->verification.trials()) progress_.failures = 0;
 }

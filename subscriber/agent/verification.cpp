@@ -52,7 +52,7 @@ bool Verification::begins_trial() const {
 // A release that ends the daemon or the machine must not do so for ever: each hook and each health check counts from
 // before its begin until its end. After a crash hooks run again from the first.
 bool Verification::begin_trial() {
-    if (trials_.value_or(0) >= around_.settings.most_trials) return false;
+    if (is_worn_out()) return false;
     trials_ = trials_.value_or(0) + 1;
     return true;
 }
@@ -67,10 +67,16 @@ Happening Verification::run_hook(Hook const& hook) {
 }
 
 Happening Verification::on(HookEnded const& event) {
-    if (!event.status) return hook_failed(event.status.error());
     uncount_trial();
+    if (!event.status) return hook_failed(event.status.error());
     ++hooks_run_;
     return Happening::again();
+}
+
+bool Verification::is_worn_out() const { return trials_.value_or(0) >= around_.settings.most_trials; }
+
+void Verification::end_trials() {
+    if (!is_worn_out()) trials_ = 0;
 }
 
 void Verification::uncount_trial() { trials_ = std::max<std::uint64_t>(1, trials_.value_or(0)) - 1; }
@@ -78,7 +84,7 @@ void Verification::uncount_trial() { trials_ = std::max<std::uint64_t>(1, trials
 // A release that its hooks do not prepare is not switched to.
 Happening Verification::hook_failed(Error const& error) {
     if (around_.progress.phase == Phase::verifying) return end(pass(Error(error)));
-    trials_ = 0;
+    end_trials();
     around_.effects.perform(LetGo{around_.software()});
     return Happening::failed(error);
 }
@@ -101,7 +107,7 @@ Happening Verification::end(Status const& healthy) {
     }
     auto const& why = healthy.error().message;
     if (way_back()) return Happening::moved(Transition::found_unhealthy, why);
-    trials_ = 0;  // it is tried again
+    end_trials();  // it is tried again
     return Happening::failed({Fault::failed, why + "; there is no release to go back to"});
 }
 

@@ -20,6 +20,10 @@ public:
 
     // ---- the switch ----
 
+    // As many hooks and health checks as may be were begun and did not end: this release ends the node.
+    [[nodiscard]] bool is_worn_out() const;
+    // Another attempt has all of its tries.
+    void try_again() { trials_ = 0; }
     // The next hook before the switch, then the switch.
     [[nodiscard]] Happening advance_switch();
     // Hooks before the switch run from the first one.
@@ -48,6 +52,7 @@ private:
     [[nodiscard]] Happening run_hook(Hook const& hook);
     [[nodiscard]] Happening hook_failed(Error const& error);
     [[nodiscard]] std::optional<ReleaseId> way_back() const;
+    void end_trials();
     // Counts a hook or a health check before it begins. False: too many have not ended.
     [[nodiscard]] bool begin_trial();
 

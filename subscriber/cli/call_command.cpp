@@ -30,7 +30,12 @@ Result<FileDescriptor> connect_to(fs::path const& path) {
     FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!socket.valid()) return fail_errno("make a socket for", path);
     if (connect(socket.get(), reinterpret_cast<sockaddr const*>(&address), sizeof address) == 0) return socket;
-    if (errno == EACCES || errno == EPERM) return fail_errno("reach the daemon of this node at", path);
+    if (errno == EACCES || errno == EPERM) {
+        return fail(Fault::refused,
+                    "this user may not call: {} belongs to root and to the group that 'lull-node daemon --call-group' "
+                    "names",
+                    text);
+    }
     return fail(Fault::unreachable, "no daemon of this node listens at {}; start 'lull-node daemon'", text);
 }
 
@@ -184,7 +189,8 @@ Command call_command() {
                         {.name = "time", .help = "stop the program after so many seconds", .placeholder = "SECONDS"},
                         {.name = "output", .help = "stop the program after so much output", .placeholder = "SIZE"}},
             .example = "lull-node call solver --program bin/solve -- --exact < problem > solution",
-            .run = call};
+            .run = call,
+            .rest = "ARGUMENTS"};
 }
 
 }  // namespace lull::subscriber

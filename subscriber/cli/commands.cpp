@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "core/command_line.hpp"
+#include "store/owner_lock.hpp"
 #include "subscriber/cli/call_command.hpp"
 #include "subscriber/cli/daemon_options.hpp"
 #include "subscriber/cli/hold_commands.hpp"
@@ -37,8 +38,12 @@ Status join(Arguments const& arguments) {
                     layout.root().string(), before->node.text(), before->broker.to_text());
     }
     if (auto saved = bundle->save(layout.join_bundle()); !saved) return saved;
-    fmt::print("joined {} as node '{}'\nnext:\n  lull-node daemon --root {}\n", bundle->broker.to_text(),
-               bundle->node.text(), layout.root().string());
+    fmt::print("joined {} as node '{}'\nnext:\n", bundle->broker.to_text(), bundle->node.text());
+    if (store::has_owner(layout.journal())) {
+        fmt::print("  restart lull-node: the daemon that runs here still has the identity from before\n");
+    } else {
+        fmt::print("  lull-node daemon --root {}\n", layout.root().string());
+    }
     return {};
 }
 
@@ -175,7 +180,8 @@ Command run_command() {
               .help = "start the program again after it was ended for a switch; exit when it crashes, so that systemd "
                       "(Restart=) sees the crash"}},
         .example = "lull-node run kiosk-browser -- --fullscreen",
-        .run = run};
+        .run = run,
+        .rest = "ARGUMENTS"};
 }
 
 // ---- verify ----

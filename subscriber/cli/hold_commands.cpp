@@ -61,6 +61,7 @@ Status hold(Arguments const& arguments) {
     if (arguments.has("for")) {
         auto const length = parse_duration(arguments.text("for"));
         if (!length) return fail(Fault::usage, "--for: {}", length.error().message);
+        if (length->count() == 0) return fail(Fault::usage, "--for is 0: a hold has to last; 'unhold' ends one");
         wanted.until = WallTime{wanted.since.micros + std::chrono::microseconds(*length).count()};
     }
     if (auto saved = save_hold(layout, *software, wanted); !saved) return saved;

@@ -23,7 +23,7 @@ class MainJob(FleetTest):
 
     def test_the_tables_show_what_is_where(self):
         fleet = self.fleet
-        self.assertIn("nothing is published yet", fleet.lull("list").out)
+        self.assertIn("there is nothing to list: nothing is published yet", fleet.lull("list").out)
         self.assertIn("no release has been announced yet", fleet.node("status", "--root", fleet.nodes[0].root).out)
         fleet.publish_new("1.0")
         fleet.checker.check_converged()

@@ -59,7 +59,13 @@ std::vector<Command> commands_that_note_into(Outcome& outcome, Status const& res
         {.name = "json", .help = "print JSON", .environment = "LULL_TEST_JSON"},
     };
     return {
-        {"publish", "publish a release", {"PATH"}, publish_options, "prog publish ./dist --name app", note("publish")},
+        {"publish",
+         "publish a release",
+         {"PATH"},
+         publish_options,
+         "prog publish ./dist --name app",
+         note("publish"),
+         "ARGUMENTS"},
         {"status",
          "show the nodes",
          {"[SOFTWARE]"},
@@ -68,7 +74,7 @@ std::vector<Command> commands_that_note_into(Outcome& outcome, Status const& res
          note("status")},
         {"nodes new", "make a node", {"NAME"}, {}, "prog nodes new lab-3", note("nodes new")},
         {"nodes list", "list nodes", {}, {}, "prog nodes list", note("nodes list")},
-        {"run", "run a program", {"PROGRAM", "[WORDS...]"}, {}, "prog run app", note("run")},
+        {"run", "run a program", {"PROGRAM", "[WORDS...]"}, {}, "prog run app", note("run"), "ARGUMENTS"},
         {"copy", "copy files", {"FILE..."}, {}, "", note("copy")},
     };
 }
@@ -295,8 +301,10 @@ TEST_CASE("wrong use of options is a usage error that names the option") {
 TEST_CASE("missing and surplus arguments are usage errors") {
     check_refused({"publish", "--name", "app"}, "PATH is missing; for example: prog publish ./dist --name app",
                   "prog publish");
-    check_refused({"publish", "a", "b", "--name", "app"}, "'b' is one argument too many", "prog publish");
+    check_refused({"publish", "a", "b", "--name", "app"},
+                  "'b' is one argument too many; arguments of the program stand behind --: a -- b", "prog publish");
     check_refused({"status", "a", "b"}, "'b' is one argument too many", "prog status");
+    check_refused({"status", "--", "a"}, "'a' stands behind --, where this command takes nothing", "prog status");
     check_refused({"copy"}, "FILE... is missing\n", "prog copy");
     check_refused({"run", "--", "app"}, "PROGRAM is missing", "prog run");
 }

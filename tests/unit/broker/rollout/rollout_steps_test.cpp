@@ -17,16 +17,17 @@ constexpr WallTime begun{1'000'000'000'000};
 
 using Nodes = std::vector<RolloutTally::Node>;
 
-// One node for each letter, by rank: (d)one, (f)ailed, (b)locked, (a)way, others are pending. The i-th of them, from
-// 1, has rank 10 i.
+// One node for each letter, by rank: (d)one, (f)ailed, (b)locked, (a)way, (B)locked and away, others are pending. The
+// i-th of them, from 1, has rank 10 i.
 Nodes nodes(std::string_view letters) {
     Nodes made;
     for (auto const letter : letters) {
-        auto const status = letter == 'd'   ? RolloutStatus::done
-                            : letter == 'f' ? RolloutStatus::failed
-                            : letter == 'b' ? RolloutStatus::blocked
-                                            : RolloutStatus::pending;
-        made.push_back({10 * (made.size() + 1), status, letter == 'a' ? Presence::away : Presence::present});
+        auto const status = letter == 'd'                    ? RolloutStatus::done
+                            : letter == 'f'                  ? RolloutStatus::failed
+                            : letter == 'b' || letter == 'B' ? RolloutStatus::blocked
+                                                             : RolloutStatus::pending;
+        made.push_back(
+            {10 * (made.size() + 1), status, letter == 'a' || letter == 'B' ? Presence::away : Presence::present});
     }
     return made;
 }
@@ -214,6 +215,14 @@ TEST_CASE("nodes that are away count as if they were not there") {
     CHECK(halted(next_step(one, turn(0, 100), nodes("aaaaaaaaaf"), after(1))) ==
           "it failed on 1 of the 1 node whose turn it was, and more than 2 % may not");
     CHECK(opened(next_step(one, turn(0, 100), nodes("aaaaaaaaad"), after(1)))->stage == 1);
+}
+
+TEST_CASE("nodes that are gone for good, and were held when they were seen last, keep no rollout from going on") {
+    Rollout const one{{1000, all_nodes}, 0, 200};
+    auto const wider = opened(next_step(one, turn(0, 20), nodes("BBp......."), after(1)));
+    REQUIRE(wider);
+    CHECK(wider->upto == 30);
+    CHECK(opened(next_step(one, turn(0, 30), nodes("BBd......."), after(1)))->stage == 1);
 }
 
 TEST_CASE("nodes that come to no end count as blocked when the patience with them is over") {

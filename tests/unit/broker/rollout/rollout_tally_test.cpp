@@ -11,7 +11,8 @@ using namespace lull::broker;
 namespace {
 
 bool is_away(RolloutTally::Node const& node) {
-    return node.status == RolloutStatus::pending && node.presence == Presence::away;
+    return (node.status == RolloutStatus::pending || node.status == RolloutStatus::blocked) &&
+           node.presence == Presence::away;
 }
 
 // The same figures by a look at every node.
@@ -22,16 +23,16 @@ RolloutTally::Members counted(std::vector<RolloutTally::Node> const& nodes, std:
         ++members.all;
         members.done += node.status == RolloutStatus::done;
         members.failed += node.status == RolloutStatus::failed;
-        members.blocked += node.status == RolloutStatus::blocked;
+        members.blocked += node.status == RolloutStatus::blocked && !is_away(node);
         members.pending += node.status == RolloutStatus::pending && !is_away(node);
-        members.pending_away += is_away(node);
+        members.away += is_away(node);
     }
     return members;
 }
 
 std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t> figures(
     RolloutTally::Members const& m) {
-    return {m.all, m.done, m.failed, m.blocked, m.pending, m.pending_away};
+    return {m.all, m.done, m.failed, m.blocked, m.pending, m.away};
 }
 
 }  // namespace

@@ -290,7 +290,7 @@ TEST_CASE("what only a change can repair waits for one") {
     directory.fail_with(outcome::Remedy::change, "version 1 is already published");
     directory.pass(24h);
     CHECK(directory.published.size() == 1);
-    CHECK(directory.lines("version 1 is already published; the watcher waits for a change") == 1);
+    CHECK(directory.lines("the watcher waits for a change: version 1 is already published") == 1);
     CHECK(directory.status("app").waits_for == "a change");
     directory.put("app", "2");
     directory.pass(65s);

@@ -242,6 +242,20 @@ TEST_CASE("a hook that takes the daemon down each time is not begun a fourth tim
     CHECK(bench->state().why.find("begun 3 times") != std::string::npos);
 }
 
+TEST_CASE("a release that ends the node gets no new attempt by the start that this causes, but by time and by order") {
+    Ready node(with({prepare}));
+    std::unique_ptr<Bench> bench(new Bench(restarted(node.bench, 1, allowed())));
+    for (int life = 0; life < 3; ++life) next_life(bench, 1);
+    REQUIRE(bench->state().phase == Phase::failed);
+    for (int life = 0; life < 5; ++life) {  // others that end the node as well, or an operator
+        CHECK_FALSE(any<RunHook>(next_life(bench, 1)));
+        CHECK(bench->state().phase == Phase::failed);
+    }
+    bench->after(std::chrono::hours(2));
+    bench->all_durable();
+    CHECK(bench->state().phase != Phase::failed);
+}
+
 TEST_CASE("a trial that takes the daemon down each time ends after three, whichever of its programs does it") {
     auto how = with({warm});
     bool const by_health = GENERATE(false, true);

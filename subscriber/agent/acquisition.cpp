@@ -166,6 +166,7 @@ Happening Acquisition::plan() {
 Happening Acquisition::on(PlanMade const& event) {
     if (!event.plan) return no_plan(event.plan.error());
     wanted_ = Wanted{event.plan->objects};
+    wanted_->lacking = event.plan->lacking;
     if (event.plan->no_room) return Happening::failed(*event.plan->no_room);
     log_plan(*event.plan);
     return {.transition = Transition::plan_made, .then = Happening::Then::reconcile};

@@ -33,6 +33,8 @@ public:
     void plan_again();
     // The objects of the plan, and what gives the manifest; nothing if there is no plan.
     [[nodiscard]] std::optional<std::set<Digest>> needs() const;
+    // The room that the plan lacks, if that is known.
+    [[nodiscard]] Bytes lacking() const { return wanted_ ? wanted_->lacking : Bytes(); }
     // There is no tree.
     void forget_tree() { staged_.reset(); }
 
@@ -71,6 +73,7 @@ private:
         bool asked_for = false;  // they are with the fetcher
         TimePoint since{};
         Bytes had{};            // of them, when they were wanted
+        Bytes lacking{};        // of room on the disk
         unsigned restaged = 0;  // how often staging has found that something must be fetched again
     };
 

@@ -30,12 +30,22 @@ bool RoomMaker::ask(RoomNeed const& need) {
     }
     auto& attempt = attempts_[software];
     if (!std::exchange(attempt.tidied, true) && tidy(need)) return true;
-    for (auto const& version : in_order_of_loss(software, ports_.expendable())) {
-        if (version == need.release || attempt.in_use.contains(version)) continue;
-        give_up(version, need.release);
-        return true;
-    }
+    if (!attempt.hopeless && give_up_version(need)) return true;
     return !std::exchange(attempt.took_fetched, true) && take_fetched(need);
+}
+
+// The record comes first: after a crash in between the version is one that nobody needs, and the next clean-up deletes
+// it.
+bool RoomMaker::give_up_version(RoomNeed const& need) {
+    auto versions = in_order_of_loss(need.release.software, ports_.expendable());
+    auto const& in_use = attempts_[need.release.software].in_use;
+    std::erase_if(versions, [&](auto const& version) { return version == need.release || in_use.contains(version); });
+    if (versions.empty()) return false;
+    auto const version = versions.front();
+    step_ = Step{need.release, version};
+    MakeRoom order{version.software, {}, version, std::move(versions), need.lacking};
+    ports_.forget(version, [this, order = std::move(order)](Moment) { effects_.perform(order); });
+    return true;
 }
 
 bool RoomMaker::tidy(RoomNeed const& need) {
@@ -54,26 +64,22 @@ bool RoomMaker::take_fetched(RoomNeed const& need) {
 
 void RoomMaker::drop(RoomNeed const& need, std::vector<Digest> const& objects, std::string_view whose) {
     step_ = Step{need.release, std::nullopt};
-    MakeRoom order{need.release.software, need.keep, std::nullopt};
+    MakeRoom order{need.release.software, need.keep};
     if (objects.empty()) return effects_.perform(std::move(order));
     effects_.log(LogLevel::info, fmt::format("{} needs room: {} fetched objects {} are deleted", name_of(need.release),
                                              objects.size(), whose));
     ports_.drop(objects, [this, order = std::move(order)](Moment) { effects_.perform(order); });
 }
 
-// The record comes first: after a crash in between the version is one that nobody needs, and the next clean-up deletes
-// it.
-void RoomMaker::give_up(ReleaseId const& version, ReleaseId const& asker) {
-    step_ = Step{asker, version};
-    ports_.forget(version, [this, version](Moment) { effects_.perform(MakeRoom{version.software, {}, version}); });
-}
-
 std::string RoomMaker::end(SoftwareName const& software) {
-    auto const attempt = attempts_.extract(software);
-    if (!attempt || attempt.mapped().in_use.empty()) return {};
+    auto const ended = attempts_.extract(software);
+    if (!ended) return {};
+    auto const& attempt = ended.mapped();
     std::string text;
-    for (auto const& version : attempt.mapped().in_use) text += (text.empty() ? "" : ", ") + name_of(version);
-    return "in use, and therefore kept: " + text;
+    for (auto const& version : attempt.in_use) text += (text.empty() ? "" : ", ") + name_of(version);
+    if (!text.empty()) text = "in use, and therefore kept: " + text;
+    if (attempt.hopeless) text += (text.empty() ? "" : "; ") + std::string("the room of older versions is not enough");
+    return text;
 }
 
 void RoomMaker::on(RoomMade const& event, Moment now) {
@@ -90,6 +96,10 @@ void RoomMaker::settle(Step const& step, RoomMade const& event) {
     auto const& version = *step.version;
     bool const stays = event.there && std::ranges::find(*event.there, version) != event.there->end();
     ports_.settle(version, stays ? Fate::stays : Fate::gone, step.asker);
+    if (event.hopeless) {
+        attempts_[step.asker.software].hopeless = true;
+        return;
+    }
     if (stays) {
         attempts_[step.asker.software].in_use.insert(version);
         return effects_.log(LogLevel::info, fmt::format("{} stays although {} needs its room: a process uses it",

@@ -28,13 +28,14 @@ struct RoomNeed {
     ReleaseId release;
     std::vector<ReleaseId> keep;                // versions of its software that it does not want to lose in a clean-up
     bool untidy = false;                        // versions that nobody needs may be left of its software
+    Bytes lacking{};                            // room; zero: it is not known how much
     std::optional<std::set<Digest>> objects{};  // of its plan; nothing: there is no plan
 };
 
 // Makes room on the disk for releases that lack it, one step at a time: first what nobody needs is deleted, then one
-// version after the other is given up, and at last what other releases have fetched that lack room as well: two that
-// hold half of what there is would wait for each other for ever. After each step those that lack room try again. What
-// has been found in use is passed over until they give up.
+// version after the other is given up, unless all together would not be enough, and at last what other releases have
+// fetched that lack room as well: two that hold half of what there is would wait for each other for ever. After each
+// step those that lack room try again. What has been found in use is passed over until they give up.
 class RoomMaker {
 public:
     enum class Fate { gone, stays };
@@ -60,8 +61,8 @@ public:
 
     // True: go_on() follows. False: there is nothing left to give up.
     [[nodiscard]] bool ask(RoomNeed const& need);
-    // The attempts of this software to get room have ended, well or not. The versions that stayed because they are in
-    // use, for people; empty if there are none.
+    // The attempts of this software to get room have ended, well or not. For people: why versions stayed; empty if none
+    // did.
     std::string end(SoftwareName const& software);
 
     void on(RoomMade const& event, Moment now);
@@ -69,6 +70,7 @@ public:
 private:
     struct Attempt {
         bool tidied = false;
+        bool hopeless = false;      // all versions together would not be enough
         bool took_fetched = false;  // of other releases
         std::set<ReleaseId> in_use;
     };
@@ -79,7 +81,7 @@ private:
     [[nodiscard]] bool tidy(RoomNeed const& need);
     [[nodiscard]] bool take_fetched(RoomNeed const& need);
     void drop(RoomNeed const& need, std::vector<Digest> const& objects, std::string_view whose);
-    void give_up(ReleaseId const& version, ReleaseId const& asker);
+    [[nodiscard]] bool give_up_version(RoomNeed const& need);
     void settle(Step const& step, RoomMade const& event);
 
     Effects& effects_;

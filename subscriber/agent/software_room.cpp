@@ -20,7 +20,7 @@ bool SoftwareUpdate::makes_room(Error const& error) {
     bool const acquiring = progress_.phase == Phase::announced || progress_.phase == Phase::fetching;
     if (error.fault != Fault::no_space || running_ || !acquiring) return false;
     auto needs = work_->acquisition.needs();
-    if (!shared_.room.ask({work_->target.release, kept(), untidy_, needs})) return false;
+    if (!shared_.room.ask({work_->target.release, kept(), untidy_, work_->acquisition.lacking(), needs})) return false;
     if (needs) {
         shared_.objects.spare(software(), std::move(*needs));
     } else {

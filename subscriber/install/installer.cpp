@@ -216,14 +216,14 @@ void Installer::remove(RemoveVersions const& order, Log& log) {
 void Installer::make_room(MakeRoom const& order) {
     jobs_.submit(
         {order.software, TreeWork::room, Urgency::immediate, Bytes()},
-        [this, order](std::stop_token const& stop) -> Result<std::vector<ReleaseId>> {
-            if (stop.stop_requested()) return fail(Fault::cancelled, "stopped before room was made");
+        [this, order](std::stop_token const& stop) -> RoomMade {
+            if (stop.stop_requested()) return {order.software, fail(Fault::cancelled, "stopped before room was made")};
             auto const turn = access_.take(order.software);
-            return subscriber::make_room(layout_, order, [stop] { return !stop.stop_requested(); });
+            auto const hopeless = is_hopeless(layout_, order);
+            if (hopeless && *hopeless) return {order.software, layout_.installed(order.software), true};
+            return {order.software, subscriber::make_room(layout_, order, [stop] { return !stop.stop_requested(); })};
         },
-        [this, software = order.software](Result<std::vector<ReleaseId>> there) {
-            tell_(RoomMade{software, std::move(there)});
-        });
+        [this](RoomMade made) { tell_(std::move(made)); });
 }
 
 void Installer::clear_leftovers(Log& log) {

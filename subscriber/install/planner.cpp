@@ -25,7 +25,7 @@ Result<Room> room_of_objects(Layout const& layout, std::vector<Segment> const& o
 }
 
 // What is to be fetched lies on the disk beside the tree that is made of it.
-Status check_room(Layout const& layout, OpenedMaterials const& opened, Plan const& plan, Bytes reserve) {
+Status check_room(Layout const& layout, OpenedMaterials const& opened, Plan& plan, Bytes reserve) {
     auto const& manifest = opened.manifest;
     auto const space = free_space(layout.root());
     if (!space) return pass(space.error());
@@ -35,6 +35,7 @@ Status check_room(Layout const& layout, OpenedMaterials const& opened, Plan cons
     auto const needed = reserve + tree.bytes + objects->bytes;
     auto const inodes = inodes_kept + tree.inodes + objects->inodes;
     if (needed <= space->bytes && inodes <= space->inodes) return {};
+    if (needed > space->bytes) plan.lacking = needed - space->bytes;
     auto const lacking = inodes <= space->inodes
                              ? fmt::format("{} may be needed, {} are free", to_text(needed), to_text(space->bytes))
                              : fmt::format("{} inodes may be needed, {} are free", inodes, space->inodes);

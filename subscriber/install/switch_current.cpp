@@ -41,6 +41,21 @@ Result<bool> retire(Layout const& layout, ReleaseId const& release) {
     return true;
 }
 
+// What a tree takes on the disk; where files share blocks with others, more than its end would free.
+Result<Bytes> occupied_by(fs::path const& tree) {
+    Bytes sum{};
+    std::error_code problem;
+    for (fs::recursive_directory_iterator entry(tree, problem), end; !problem && entry != end;
+         entry.increment(problem)) {
+        struct stat status {};
+        if (lstat(entry->path().c_str(), &status) == 0)
+            sum += Bytes(static_cast<std::uint64_t>(status.st_blocks) * 512);
+    }
+    if (!problem || problem == std::errc::no_such_file_or_directory) return sum;
+    errno = problem.value();
+    return fail_errno("measure", tree);
+}
+
 // Deletes the chosen versions that are neither current nor in use; those deleted.
 template <class Chosen>
 Result<std::vector<ReleaseId>> remove_versions(Layout const& layout, SoftwareName const& software, Chosen chosen,
@@ -90,6 +105,17 @@ Result<std::vector<ReleaseId>> remove_superseded(Layout const& layout, SoftwareN
                                                  std::vector<ReleaseId> const& keep, GoingOn const& going_on) {
     auto const old = [&](ReleaseId const& release) { return std::ranges::find(keep, release) == keep.end(); };
     return remove_versions(layout, software, old, going_on);
+}
+
+Result<bool> is_hopeless(Layout const& layout, MakeRoom const& order) {
+    if (order.lacking.zero()) return false;
+    Bytes sum{};
+    for (auto const& release : order.candidates) {
+        auto const tree = occupied_by(layout.tree(release));
+        if (!tree) return pass(tree.error());
+        sum += *tree;
+    }
+    return sum < order.lacking;
 }
 
 Result<std::vector<ReleaseId>> make_room(Layout const& layout, MakeRoom const& order, GoingOn const& going_on) {

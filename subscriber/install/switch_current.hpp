@@ -18,6 +18,9 @@ namespace lull::subscriber {
                                                                std::vector<ReleaseId> const& keep,
                                                                GoingOn const& going_on = {});
 
+// Whether all candidates of MakeRoom together occupy less than what is lacking.
+[[nodiscard]] Result<bool> is_hopeless(Layout const& layout, MakeRoom const& order);
+
 // The same for the versions that MakeRoom names. Returns the versions that are there then.
 [[nodiscard]] Result<std::vector<ReleaseId>> make_room(Layout const& layout, MakeRoom const& order,
                                                        GoingOn const& going_on = {});

@@ -129,11 +129,14 @@ struct RemoveVersions {
 };
 
 // Free room for a release that lacks it: delete `only`, or, without it, every version of the software that is not in
-// `keep`. What is current or in use stays. Its event is RoomMade. It does not give way to other work.
+// `keep`. What is current or in use stays. Nothing is deleted where the trees of `candidates` together, also of other
+// software, occupy less than `lacking`. Its event is RoomMade. It does not give way to other work.
 struct MakeRoom {
     SoftwareName software;
     std::vector<ReleaseId> keep;
     std::optional<ReleaseId> only{};
+    std::vector<ReleaseId> candidates{};
+    Bytes lacking{};
 };
 
 // Point `current` back to the active release: a scan has found that it points elsewhere. It has no event; the next scan

@@ -64,6 +64,7 @@ struct Plan {
     std::optional<Bytes> to_fetch{};  // as they cross the wire, if that is known
     Bytes tree_size{};                // what the tree takes on the disk, about
     std::optional<Error> no_room{};   // there is too little room for objects and tree
+    Bytes lacking{};                  // then: so much
 };
 
 struct PlanMade {
@@ -137,6 +138,7 @@ struct SwitchEnded {
 struct RoomMade {
     SoftwareName software;
     Result<std::vector<ReleaseId>> there;
+    bool hopeless = false;  // nothing was deleted, because all together would not be enough
 };
 
 // What a scan of one tree has found, and what became of it.

@@ -1,5 +1,5 @@
-"""A node whose disk has room for two versions and a bit takes updates for ever: it gives up the version before the active
-one when the next release needs the room."""
+"""A node whose disk has room for two versions and a bit takes updates for ever: it gives up the version before the
+active one when the next release needs the room."""
 
 import os
 import subprocess
@@ -83,6 +83,18 @@ class SmallDisk(FleetTest):
         node.wait_active("1.2")
         self.assertEqual(self.names(node), ["1.1", "1.2"])
 
+    def test_nothing_is_given_up_for_a_release_that_would_not_fit_all_the_same(self):
+        fleet = self.fleet
+        node = self.small_node()
+        for version in ("1.0", "1.1"):
+            fleet.publish_new(version, large=30 * MIB)
+            node.wait_active(version)
+        fleet.publish_new("1.2", large=90 * MIB)
+        node.daemon.wait_for("app 1.2: failed: no room for app 1.2 .*the room of older versions is not enough")
+        self.assertEqual(self.names(node), ["1.0", "1.1"])
+        fleet.publish_new("1.3", large=30 * MIB)
+        node.wait_active("1.3")
+
     def test_a_release_that_fails_its_health_check_finds_the_version_before_it(self):
         fleet = self.fleet
         node = self.small_node()
@@ -111,7 +123,7 @@ class SmallDisk(FleetTest):
         self.assertEqual(self.names(node), ["1.1", "1.2"])
         node.daemon.wait_for("app 1.0 was given up, because app 1.2 needs its room")
         self.assertEqual(self.names(node, "other"), ["1.0", "1.1"])
-        fleet.publish_new("1.3", large=50 * MIB)
+        fleet.publish_new("1.3", large=40 * MIB)
         node.wait_active("1.3")
         node.daemon.wait_for("other 1.0 was given up, because app 1.3 needs its room")
         self.assertEqual(self.names(node, "other"), ["1.1"])

@@ -143,6 +143,7 @@ private:
     void perform(subscriber::Say const& action) { world_.trace("{}: {}", name_, action.text); }
 
     [[nodiscard]] Result<subscriber::Plan> plan(subscriber::MakePlan const& order) const;
+    [[nodiscard]] Bytes used() const;
     [[nodiscard]] bool has_room(Bytes more) const;
     [[nodiscard]] Bytes tree_size(ReleaseId const& release) const;
     [[nodiscard]] bool has_manifest(subscriber::Materials const& order) const;

@@ -138,11 +138,14 @@ Result<Plan> SimNode::plan(MakePlan const& order) const {
     }
     Bytes needed = tree_size(materials.release);
     for (auto const& object : plan.objects) {
-        auto const here = disk_.incoming.find(object.digest);
-        needed += object.size -
-                  (here == disk_.incoming.end() ? Bytes() : std::min(object.size, Bytes(here->second.bytes.size())));
+        auto const file = disk_.incoming.find(object.digest);
+        Bytes const arrived(file == disk_.incoming.end() ? 0 : file->second.bytes.size());
+        needed += object.size - std::min(object.size, arrived);
     }
-    if (!has_room(needed)) plan.no_room = Error{Fault::no_space, "no room"};
+    if (!has_room(needed)) {
+        plan.no_room = Error{Fault::no_space, "no room"};
+        plan.lacking = used() + needed - library_.tight_room();
+    }
     return plan;
 }
 
@@ -150,13 +153,14 @@ Bytes SimNode::tree_size(ReleaseId const& release) const {
     return library_.manifest_of(release.software, release.version).content_size();
 }
 
-bool SimNode::has_room(Bytes more) const {
-    if (!small_disk_) return true;
+Bytes SimNode::used() const {
     Bytes used{};
     for (auto const& version : disk_.versions) used += tree_size(version);
     for (auto const& [object, file] : disk_.incoming) used += Bytes(file.bytes.size());
-    return used + more <= library_.tight_room();
+    return used;
 }
+
+bool SimNode::has_room(Bytes more) const { return !small_disk_ || used() + more <= library_.tight_room(); }
 
 void SimNode::perform(MakePlan const& action) {
     begin(action.materials.release.software, Job::plan, world_.random().between(2ms, 80ms), [this, action](JobEnd end) {
@@ -282,17 +286,22 @@ void SimNode::perform(MakeRoom const& action) {
     later(installer_.pass(world_.now(), world_.random().between(2ms, 200ms)), [this, action] {
         auto const current = disk_.current.find(action.software);
         RoomMade made{action.software, std::vector<ReleaseId>()};
+        Bytes most{};
+        for (auto const& version : action.candidates) {
+            if (disk_.versions.contains(version)) most += tree_size(version);
+        }
+        made.hopeless = most < action.lacking;
         for (auto const& version : std::set(disk_.versions)) {
             if (version.software != action.software) continue;
             bool const chosen = action.only ? version == *action.only
                                             : std::ranges::find(action.keep, version) == action.keep.end();
             bool const is_current = current != disk_.current.end() && current->second == version;
-            bool const goes = chosen && !is_current && users_.holders_of(version).empty() &&
+            bool const goes = chosen && !made.hopeless && !is_current && users_.holders_of(version).empty() &&
                               plant_ != NodePlant::keeps_old_versions;
             if (goes) disk_.remove_tree(version);
             if (!goes) made.there->push_back(version);
         }
-        if (fails(faults_.work_fails)) made.there = fail(Fault::failed, "input/output error");
+        if (!made.hopeless && fails(faults_.work_fails)) made.there = fail(Fault::failed, "input/output error");
         raise(std::move(made));
     });
 }

@@ -156,6 +156,29 @@ TEST_CASE("a version that is in use stays, and the failure names it") {
     }
 }
 
+TEST_CASE("nothing is given up for a release that would not fit all the same") {
+    Bench bench;
+    bench.check_in();
+    install(bench, 1);
+    install(bench, 2);
+    bench.record(3);
+    bench.object_comes(Bench::manifest(3), Bytes(100));
+    Plan plan{{Bench::segment(3)}};
+    plan.no_room = Error{Fault::no_space, "no room"};
+    plan.lacking = GiB(1);
+    bench.on(PlanMade{Bench::id(3), plan});
+    auto const order = only<MakeRoom>(bench.all_durable());
+    CHECK(order.candidates == std::vector{Bench::id(1)});
+    CHECK(order.lacking == GiB(1));
+    RoomMade made{software(), std::vector{Bench::id(1), Bench::id(2)}};
+    made.hopeless = true;
+    REQUIRE(any<MakePlan>(bench.on(made)));
+    bench.all_durable();
+    CHECK(bench.state().previous == ref(1));
+    CHECK_FALSE(any<MakeRoom>(no_room_again(bench, 3)));
+    CHECK(bench.state().why == "no room; the room of older versions is not enough");
+}
+
 TEST_CASE("where it is unknown what became of a version, it is not relied on any more") {
     Bench bench;
     bench.check_in();

@@ -98,6 +98,16 @@ TEST_CASE("to make room only the version that is named goes, and not where it is
     CHECK(versions.is_there(versions.three));
 }
 
+TEST_CASE("it is known beforehand whether all candidates together are not enough") {
+    ThreeVersions versions;
+    MakeRoom order{versions.app, {}, versions.one, {versions.one, versions.two, release(9, "9.0")}, KiB(4)};
+    CHECK_FALSE(is_hopeless(versions.layout, order).value());
+    order.lacking = MiB(1);
+    CHECK(is_hopeless(versions.layout, order).value());
+    order.lacking = Bytes();  // not known
+    CHECK_FALSE(is_hopeless(versions.layout, order).value());
+}
+
 TEST_CASE("to make room without a name everything goes that is not to be kept") {
     ThreeVersions versions;
     CHECK(make_room(versions.layout, {versions.app, {versions.one}, {}}).value() ==

@@ -20,7 +20,11 @@ bool SoftwareUpdate::makes_room(Error const& error) {
     bool const acquiring = progress_.phase == Phase::announced || progress_.phase == Phase::fetching;
     if (error.fault != Fault::no_space || running_ || !acquiring) return false;
     auto needs = work_->acquisition.needs();
-    if (!shared_.room.ask({work_->target.release, kept(), untidy_, work_->acquisition.lacking(), needs})) return false;
+    auto keep = kept();
+    if (!target_is_active()) std::erase(keep, work_->target.release);  // a tree of it is built anew
+    bool const untidy = untidy_ || work_->acquisition.staged();
+    if (!shared_.room.ask({work_->target.release, std::move(keep), untidy, work_->acquisition.lacking(), needs}))
+        return false;
     if (needs) {
         shared_.objects.spare(software(), std::move(*needs));
     } else {
@@ -49,12 +53,17 @@ std::vector<Expendable> SoftwareUpdate::expendable() const {
     };
     if (installed_.previous != installed_.proven) add(installed_.previous, Expendable::Worth::older);
     add(installed_.proven, Expendable::Worth::way_back);
+    // A release that was staged and does not work is staged anew when it is tried again.
+    bool const stopped = progress_.phase == Phase::failed || progress_.phase == Phase::rolled_back;
+    if (stopped && work_->acquisition.staged() && !target_is_active())
+        versions.push_back({work_->target.release, Expendable::Worth::older});
     return versions;
 }
 
 void SoftwareUpdate::give_up_version(ReleaseId const& version, Effects::Continuation then) {
     before_giving_up_ = installed_;
     installed_.forget({version.seq, version.version});
+    if (is_target(version)) work_->acquisition.forget_tree();
     shared_.effects.persist({journal::put(software(), record())}, std::move(then));
 }
 

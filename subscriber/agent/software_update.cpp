@@ -109,7 +109,7 @@ void SoftwareUpdate::target(Announced announced, Moment now) {
     shared_.objects.spare_no_more(software());
     static_cast<void>(shared_.room.end(software()));
     tree_care_.superseded();
-    untidy_ = untidy_ || (work_->acquisition.staged() && !target_is_active());
+    untidy_ = untidy_ || !target_is_active();
     progress_ = {Phase::announced, now.wall, {}, 0};
     work_ = std::make_unique<TargetWork>(shared_, std::move(announced), *this, SoftwareRecord{});
     recorded_ = false;

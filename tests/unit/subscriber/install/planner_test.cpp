@@ -19,7 +19,12 @@ struct LargeObject {
     LargeObject() {
         opened.manifest = {id.software, id.version, ArchitectureName::parse("any").value(), {}, {}, {}};
         opened.manifest.segments.push_back(segment);
-        Entry file{.path = "file", .size = segment.size, .digest = segment.digest, .segment = 0, .offset = Bytes()};
+        Entry file{.path = "file",
+                   .size = segment.size,
+                   .digest = segment.digest,
+                   .segment = 0,
+                   .offset = Bytes(),
+                   .target = std::nullopt};
         file.data = Bytes();
         opened.manifest.entries.push_back(std::move(file));
     }

@@ -51,8 +51,8 @@ void handle(void (*from)(int), void (*to)(int)) {
     setsid();  // Ctrl-C is for the parent
     dup2(socket, 0);
     close_range(1, ~0U, 0);
-    char byte = 0;
-    ssize_t got = 0;
+    char byte = 'k';
+    ssize_t got = write(0, &byte, 1);
     while ((got = read(0, &byte, 1)) < 0 && errno == EINTR) continue;
     if (got == 1) static_cast<void>(remove_tree(directory));  // a rest is removed as a leftover
     _exit(0);
@@ -69,6 +69,9 @@ ScratchGuard::ScratchGuard(fs::path const& directory) {
     child_ = fork();
     if (child_ == 0) guard(pair[1], directory);
     if (child_ < 0) return;
+    at_child.reset();
+    char ready = 0;  // from then on the child has no copy of the parent's locks
+    while (read(pair[0], &ready, 1) < 0 && errno == EINTR) continue;
     socket_of_guard() = pair[0];
     handle(SIG_DFL, remove_and_end);
 }

@@ -59,6 +59,13 @@ Result<Committed> publish_again(ClientOptions const& options, UpdateInfo const& 
     return publish(options, std::move(publication), nothing, sink);
 }
 
+// What a node has to fetch that gave up the older release, because its room was needed. Less, if it compresses well.
+Bytes most_to_fetch(ReleaseRow const& older) {
+    Bytes most{};
+    for (auto const& build : older.builds) most = std::max(most, build.size);
+    return most;
+}
+
 Status rollback(Arguments const& arguments) {
     auto const settings = rollback_settings(arguments);
     if (!settings) return pass(settings.error());
@@ -77,12 +84,16 @@ Status rollback(Arguments const& arguments) {
     Progress progress(stderr, style_for(stderr));
     auto const committed = publish_again(options, *info, identity->secret.signing, progress);
     if (!committed) return pass(committed.error());
-    auto const text = fmt::format("{} returns to {}, published as {}; number {} in the broker's log\n",
-                                  info->software.text(), older->version.text(), info->version.text(),
-                                  committed->seq.value);
+    auto const most = most_to_fetch(*older);
+    auto const text = fmt::format(
+        "{} returns to {}, published as {}; number {} in the broker's log\n"
+        "nodes that no longer have {} fetch up to {}\n",
+        info->software.text(), older->version.text(), info->version.text(), committed->seq.value, older->version.text(),
+        to_text(most));
     Json json = {{"software", info->software.text()},
                  {"version", info->version.text()},
                  {"contents_of", older->version.text()},
+                 {"most_to_fetch", most.count()},
                  {"seq", committed->seq.value}};
     return tell_and_wait(text, std::move(json), settings->output, [&](std::optional<ReleaseProgress>& last) {
         return wait_for(options, {info->software, info->version}, settings->waiting, progress, last);

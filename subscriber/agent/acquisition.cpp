@@ -22,6 +22,18 @@ void Acquisition::forget() {
     around_.fetcher().unwant(around_.software());
 }
 
+void Acquisition::plan_again() {
+    wanted_.reset();
+    around_.fetcher().unwant(around_.software());
+}
+
+std::optional<std::set<Digest>> Acquisition::needs() const {
+    if (!wanted_) return std::nullopt;
+    auto objects = around_.fetcher().wanted_for(around_.software());
+    for (auto const& object : wanted_->objects) objects.insert(object.digest);
+    return objects;
+}
+
 // ---- the patch ----
 
 void Acquisition::PatchSearch::end() {
@@ -153,8 +165,10 @@ Happening Acquisition::plan() {
 
 Happening Acquisition::on(PlanMade const& event) {
     if (!event.plan) return no_plan(event.plan.error());
-    log_plan(*event.plan);
     wanted_ = Wanted{event.plan->objects};
+    wanted_->lacking = event.plan->lacking;
+    if (event.plan->no_room) return Happening::failed(*event.plan->no_room);
+    log_plan(*event.plan);
     return {.transition = Transition::plan_made, .then = Happening::Then::reconcile};
 }
 

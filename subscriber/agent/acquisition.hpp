@@ -29,6 +29,12 @@ public:
 
     // Plan, patch and wants are forgotten: the release is tried anew, or its tree is lost.
     void forget();
+    // Plan and wants are forgotten; what is known of the patch is not.
+    void plan_again();
+    // The objects of the plan, and what gives the manifest; nothing if there is no plan.
+    [[nodiscard]] std::optional<std::set<Digest>> needs() const;
+    // The room that the plan lacks, if that is known.
+    [[nodiscard]] Bytes lacking() const { return wanted_ ? wanted_->lacking : Bytes(); }
     // There is no tree.
     void forget_tree() { staged_.reset(); }
 
@@ -44,6 +50,9 @@ public:
     // Ends a wait that has lasted too long. True: there is something to do.
     [[nodiscard]] bool end_waiting(Moment now);
     [[nodiscard]] std::optional<TimePoint> wake() const { return search_.until; }
+
+    // The installed release that has the contents of this one: a rollback takes them from there.
+    [[nodiscard]] std::optional<ReleaseId> kept_contents() const;
 
 private:
     // What is known of the patch that leads from the active release to the target.
@@ -64,12 +73,12 @@ private:
         bool asked_for = false;  // they are with the fetcher
         TimePoint since{};
         Bytes had{};            // of them, when they were wanted
+        Bytes lacking{};        // of room on the disk
         unsigned restaged = 0;  // how often staging has found that something must be fetched again
     };
 
     [[nodiscard]] bool awaits_patch();
     [[nodiscard]] bool patch_in_use() const { return search_.state == PatchSearch::State::found; }
-    [[nodiscard]] std::optional<ReleaseId> kept_contents() const;
     [[nodiscard]] Build const* build() const { return around_.target.info.build_for(around_.settings.architecture); }
     [[nodiscard]] Materials materials() const;
     [[nodiscard]] Happening without(Digest const& object, std::string_view why);

@@ -16,6 +16,7 @@ Agent::Agent(AgentSettings settings, JournalState state, std::map<SoftwareName, 
       session_(settings_, effects_),
       reports_(std::move(state.outbox), effects_, session_),
       objects_(settings_.fetch, std::move(state.objects), effects_, session_),
+      room_(effects_),
       log_(state.cursor, effects_, session_),
       orders_(settings_.node, {state.orders, state.own_orders}, effects_, session_, rules_),
       scans_(settings_.scan, settings_.seed),
@@ -27,6 +28,7 @@ Agent::Agent(AgentSettings settings, JournalState state, std::map<SoftwareName, 
                      [this](SoftwareName const& software, ObjectLoss const& loss, Moment now) {
                          update(software).object_lost(loss, now);
                      }});
+    room_.connect(room_ports());
     objects_.listen_for_calls({[this](SoftwareName const& software, Moment) { executor_->object_arrived(software); },
                                [this](SoftwareName const& software, ObjectLoss const& loss, Moment) {
                                    executor_->object_lost(software, loss.error);
@@ -60,6 +62,39 @@ JournalState Agent::state() const {
     state.orders = orders_.orders().all;
     state.own_orders = orders_.orders().own;
     return state;
+}
+
+RoomMaker::Ports Agent::room_ports() {
+    return {[this] {
+                std::vector<Expendable> versions;
+                for (auto const& [software, update] : updates_)
+                    std::ranges::move(update.expendable(), std::back_inserter(versions));
+                return versions;
+            },
+            [this](RoomNeed const& need, RoomMaker::Spared spared) { return unwanted_objects(need, spared); },
+            [this](std::vector<Digest> const& objects, Effects::Continuation then) {
+                objects_.drop(objects, std::move(then));
+            },
+            [this](ReleaseId const& version, Effects::Continuation then) {
+                update(version.software).give_up_version(version, std::move(then));
+            },
+            [this](ReleaseId const& version, RoomMaker::Fate fate, ReleaseId const& needed_by) {
+                update(version.software).version_settled(version, fate, needed_by);
+            },
+            [this](SoftwareName const& software, Moment now) { update(software).room_made(now); }};
+}
+
+// Releases of other software that are on their way, or calls, may want what nobody wants now.
+std::vector<Digest> Agent::unwanted_objects(RoomNeed const& need, RoomMaker::Spared spared) const {
+    bool const under_way = (executor_ && executor_->acquiring()) ||
+                           std::ranges::any_of(updates_, [&](auto const& entry) {
+                               auto const& [software, update] = entry;
+                               return software != need.release.software && update.on_its_way() && !update.lacks_room();
+                           });
+    if (under_way || !need.objects) return {};
+    auto objects = spared == RoomMaker::Spared::go ? fetcher().garbage() : objects_.unwanted();
+    std::erase_if(objects, [&](Digest const& object) { return need.objects->contains(object); });
+    return objects;
 }
 
 void Agent::found_call_tree(ReleaseId const& release, Bytes size) {

@@ -62,6 +62,7 @@ private:
     void on_event(HookEnded const& event, Moment now);
     void on_event(HoldsRead const& event, Moment now);
     void on_event(SwitchEnded const& event, Moment now);
+    void on_event(RoomMade const& event, Moment now);
     void on_event(TreesScanned const& event, Moment now);
     void on_event(CallHappened const& event, Moment now);
     void on_event(Tick const& event, Moment now);
@@ -94,7 +95,11 @@ private:
     void on_message(CallCancel const& message, Arrival const& arrival, Moment now);
 
     [[nodiscard]] SoftwareUpdate& update(SoftwareName const& software) { return updates_.at(software); }
-    [[nodiscard]] SoftwareUpdate::Shared shared() { return {settings_, rules_, effects_, reports_, objects_, trials_}; }
+    [[nodiscard]] SoftwareUpdate::Shared shared() {
+        return {settings_, rules_, effects_, reports_, objects_, trials_, room_};
+    }
+    [[nodiscard]] RoomMaker::Ports room_ports();
+    [[nodiscard]] std::vector<Digest> unwanted_objects(RoomNeed const& need, RoomMaker::Spared spared) const;
     [[nodiscard]] KnownReleases known() const;
     void load(JournalState state, std::map<SoftwareName, ReleaseId> const& installed);
     // Makes durable what the log has brought.
@@ -119,6 +124,7 @@ private:
     ReportOutbox reports_;
     ObjectTransfer objects_;
     RunningTrials trials_;
+    RoomMaker room_;
     LogFollower log_;
     OrderInbox orders_;
     Updates updates_;

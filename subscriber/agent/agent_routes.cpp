@@ -115,6 +115,7 @@ void Agent::on_event(UseStarted const& event, Moment now) { update(event.softwar
 void Agent::on_event(HealthFound const& event, Moment now) { update(event.release.software).on(event, now); }
 void Agent::on_event(HookEnded const& event, Moment now) { update(event.release.software).on(event, now); }
 void Agent::on_event(SwitchEnded const& event, Moment now) { update(event.release.software).on(event, now); }
+void Agent::on_event(RoomMade const& event, Moment now) { room_.on(event, now); }
 void Agent::on_event(TreesScanned const& event, Moment now) { update(event.software).on(event, now); }
 
 // ---- the rest ----

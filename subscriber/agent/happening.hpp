@@ -6,7 +6,7 @@
 namespace lull::subscriber {
 
 // What runs for a software, at most one at a time. Its end is an event.
-enum class Work { plan, staging, probe, ending_use, starting_use, hook, health_check, switching };
+enum class Work { plan, staging, making_room, probe, ending_use, starting_use, hook, health_check, switching };
 
 // What runs, and for which release.
 struct Running {
@@ -29,6 +29,7 @@ struct Running {
         case Work::ending_use: return Job::ending_use;
         case Work::hook: return Job::hook;
         case Work::health_check: return Job::health_check;
+        case Work::making_room:
         case Work::probe:
         case Work::starting_use:
         case Work::switching: return std::nullopt;

@@ -38,11 +38,16 @@ void ObjectTransfer::drop(std::vector<Digest> const& objects, Effects::Continuat
 
 void ObjectTransfer::end_turn(Releases releases) {
     if (!std::exchange(collecting_, false) || releases == Releases::on_their_way) return;
+    auto const garbage = unwanted();
+    if (!garbage.empty()) drop(garbage);
+}
+
+std::vector<Digest> ObjectTransfer::unwanted() const {
     auto garbage = fetcher_.garbage();
     std::erase_if(garbage, [this](Digest const& object) {
         return std::ranges::any_of(spared_, [&](auto const& entry) { return entry.second.contains(object); });
     });
-    if (!garbage.empty()) drop(garbage);
+    return garbage;
 }
 
 void ObjectTransfer::on(Data const& message, Arrival const& arrival, Moment now) {

@@ -46,6 +46,9 @@ public:
     void collect_garbage() { collecting_ = true; }
     // What this software wants now is spared meanwhile: its release has failed, and will want it again.
     void spare(SoftwareName const& software) { spared_[software] = fetcher_.wanted_for(software); }
+    void spare(SoftwareName const& software, std::set<Digest> objects) { spared_[software] = std::move(objects); }
+    // Objects that are here, and that no release wants or has spared.
+    [[nodiscard]] std::vector<Digest> unwanted() const;
     void spare_no_more(SoftwareName const& software) { spared_.erase(software); }
     enum class Releases { settled, on_their_way };
     void end_turn(Releases releases);

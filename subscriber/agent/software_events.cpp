@@ -144,6 +144,7 @@ void SoftwareUpdate::on(SwitchEnded const& event, Moment now) {
     if (event.status) {
         ReleaseRef const now_active{event.release.seq, event.release.version};
         if (installed_.active && *installed_.active != now_active) installed_.previous = installed_.active;
+        if (installed_.active != now_active) room_.reset();
         installed_.active = now_active;
         tree_care_.current_changed();
     }

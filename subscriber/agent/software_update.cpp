@@ -54,6 +54,7 @@ SoftwareUpdate::SoftwareUpdate(Shared const& shared, Announced announced, Softwa
     : shared_(shared),
       progress_{record.phase, record.since, record.why, record.failures},
       installed_{record.active, record.previous, record.proven},
+      room_(record.room),
       users_ended_(record.ended),
       revision_(record.revision),
       work_(std::make_unique<TargetWork>(shared, std::move(announced), *this, record)),
@@ -64,6 +65,7 @@ SoftwareUpdate::SoftwareUpdate(Shared const& shared, Announced announced, Softwa
 SoftwareUpdate::SoftwareUpdate(Shared const& shared, Announced announced, Moment now)
     : SoftwareUpdate(shared, announced, first_record(announced, now), std::nullopt) {
     recorded_ = false;
+    untidy_ = false;
     if (auto hold = shared_.rules.hold_given_here(software(), now.wall)) held_ = std::move(hold->text);
 }
 
@@ -107,7 +109,9 @@ void SoftwareUpdate::target(Announced announced, Moment now) {
     if (holds_lock && (!running_ || running_->work == Work::starting_use)) let_go();
     shared_.objects.fetcher().unwant(software());
     shared_.objects.spare_no_more(software());
+    static_cast<void>(shared_.room.end(software()));
     tree_care_.superseded();
+    untidy_ = untidy_ || !target_is_active();
     progress_ = {Phase::announced, now.wall, {}, 0};
     work_ = std::make_unique<TargetWork>(shared_, std::move(announced), *this, SoftwareRecord{});
     recorded_ = false;
@@ -144,6 +148,7 @@ SoftwareRecord SoftwareUpdate::record() const {
     record.waited = work_->activator.wait().waited;
     record.retried = retried_;
     record.held = held_;
+    record.room = room_;
     return record;
 }
 
@@ -157,6 +162,7 @@ std::uint64_t SoftwareUpdate::report(store::Batch& batch) {
         report.active_version = written.active->version;
     }
     report.held = held_;
+    if (room_) report.why += (report.why.empty() ? "" : "; ") + *room_;
     batch.push_back(journal::put(software(), written));
     shared_.reports.put(std::move(report), batch);
     return revision_;
@@ -384,6 +390,7 @@ void SoftwareUpdate::count(Transition transition) {
     if (phase == Phase::switching) work_->verification.begin_switch();
     if (phase == Phase::active) installed_.proven = installed_.active;
     if (phase == Phase::failed || phase == Phase::rolled_back) obeyed_retry();
+    if (transition == Transition::tree_staged) static_cast<void>(shared_.room.end(software()));
     if (transition == Transition::found_healthy) progress_.failures = 0;
     if (transition == Transition::try_again && work_->verification.is_worn_out()) work_->verification.try_again();
     // Where a release has been verified before, it is known not to work, and is tried less and less often.
@@ -400,7 +407,10 @@ void SoftwareUpdate::hold_back(ActivationGate const& gate, Moment now) {
 }
 
 void SoftwareUpdate::give_up(Error const& error, Moment now) {
-    if (!move(Transition::given_up, error.message, now)) return;
+    if (makes_room(error)) return;
+    auto const in_use = shared_.room.end(software());
+    auto why = in_use.empty() ? error.message : fmt::format("{}; {}", error.message, in_use);
+    if (!move(Transition::given_up, std::move(why), now)) return;
     ++progress_.failures;
     fault_ = error.fault;
     retry_.reset();
@@ -411,7 +421,7 @@ void SoftwareUpdate::give_up(Error const& error, Moment now) {
     save_and_reconcile();
 }
 
-void SoftwareUpdate::clean_up() {
+std::vector<ReleaseId> SoftwareUpdate::kept() const {
     std::vector<ReleaseId> keep;
     for (auto const& kept : {installed_.active, installed_.previous, installed_.proven}) {
         if (!kept) continue;
@@ -419,7 +429,12 @@ void SoftwareUpdate::clean_up() {
         if (std::ranges::find(keep, release) == keep.end()) keep.push_back(std::move(release));
     }
     if (!target_is_active()) keep.push_back(work_->target.release);  // it may be staged by now
-    shared_.effects.perform(RemoveVersions{software(), std::move(keep)});
+    return keep;
+}
+
+void SoftwareUpdate::clean_up() {
+    shared_.effects.perform(RemoveVersions{software(), kept()});
+    untidy_ = false;
     shared_.objects.spare_no_more(software());
     shared_.objects.collect_garbage();
 }

@@ -6,6 +6,7 @@
 #include "subscriber/agent/activator.hpp"
 #include "subscriber/agent/log_follower.hpp"
 #include "subscriber/agent/report_outbox.hpp"
+#include "subscriber/agent/room_maker.hpp"
 #include "subscriber/agent/running_trials.hpp"
 #include "subscriber/agent/tree_care.hpp"
 #include "subscriber/agent/verification.hpp"
@@ -24,6 +25,7 @@ public:
         ReportOutbox& reports;
         ObjectTransfer& objects;
         RunningTrials& trials;
+        RoomMaker& room;
     };
 
     // A software that is announced for the first time, or one that the journal knows.
@@ -68,6 +70,7 @@ public:
     [[nodiscard]] bool on(PatchOffer const& message, Moment now);
     void object_arrived(Moment now);
     void object_lost(ObjectLoss const& loss, Moment now);
+    void room_made(Moment now);
     // Holds or orders have changed. What runs and has become pointless is cancelled.
     void rules_changed(Moment now);
     // The node stops: what runs is cancelled. A hook or a health check that is cut short still counts as a trial: one
@@ -91,6 +94,17 @@ public:
     [[nodiscard]] std::optional<ScanRecord> const& scan_record() const { return tree_care_.record(); }
     // Objects that no release wants now may be wanted by this one soon.
     [[nodiscard]] bool on_its_way() const;
+    [[nodiscard]] bool lacks_room() const { return running_ && running_->work == Work::making_room; }
+
+    // ---- room for other releases ----
+
+    // Versions that this software can do without now.
+    [[nodiscard]] std::vector<Expendable> expendable() const;
+    // Versions that a clean-up leaves.
+    [[nodiscard]] std::vector<ReleaseId> kept() const;
+    // This version is to be deleted. `then` runs when the record is durable without it.
+    void give_up_version(ReleaseId const& version, Effects::Continuation then);
+    void version_settled(ReleaseId const& version, RoomMaker::Fate fate, ReleaseId const& needed_by);
 
 private:
     // The state of one target.
@@ -134,6 +148,8 @@ private:
     void count(Transition transition);
     void hold_back(ActivationGate const& gate, Moment now);
     void give_up(Error const& error, Moment now);
+    // True: the disk is full, and something is given up so that the release is tried again at once.
+    [[nodiscard]] bool makes_room(Error const& error);
     // Reports again if another hold counts than the last report named, or none.
     void report_hold(Moment now);
     void start_users();
@@ -145,8 +161,11 @@ private:
     Shared shared_;
     Progress progress_;
     Installed installed_;
-    std::optional<bool> users_ended_;  // for a switch, and not yet started again
-    std::uint64_t revision_ = 0;       // of the last report; never falls
+    std::optional<std::string> room_;            // why fewer versions are kept than usual
+    std::optional<Installed> before_giving_up_;  // while a version is being deleted
+    bool untidy_ = true;                         // versions that nobody needs may be here
+    std::optional<bool> users_ended_;            // for a switch, and not yet started again
+    std::uint64_t revision_ = 0;                 // of the last report; never falls
     std::unique_ptr<TargetWork> work_;
     TreeCare tree_care_;
     bool recorded_ = true;  // the announcement of the target is durable

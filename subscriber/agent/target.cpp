@@ -8,6 +8,11 @@ void Installed::forget(ReleaseRef const& lost) {
     }
 }
 
+void Installed::take_back(ReleaseRef const& release, Installed const& before) {
+    if (before.previous == release && !previous) previous = release;
+    if (before.proven == release && !proven) proven = release;
+}
+
 std::optional<ReleaseId> Surroundings::active() const {
     if (!installed.active) return std::nullopt;
     return release_of(*installed.active);

@@ -33,6 +33,8 @@ struct Installed {
     std::optional<ReleaseRef> proven;    // the last one that was shown to work here
 
     void forget(ReleaseRef const& lost);
+    // As it was before forget(), as far as nothing else has taken its place.
+    void take_back(ReleaseRef const& release, Installed const& before);
 };
 
 // What a part of a SoftwareUpdate works with. The part changes none of it but by effects and wants.

@@ -22,6 +22,12 @@ bool is_lost(TreeFindings const& findings) {
     return fault == Fault::not_found || fault == Fault::damaged;
 }
 
+// A version that was deleted after the scan was ordered.
+bool is_given_up(TreeFindings const& findings, TreeCare::Trees const& trees) {
+    auto const& release = findings.release;
+    return is_lost(findings) && trees.active != release && trees.previous != release && trees.ready != release;
+}
+
 }  // namespace
 
 Duration ScanSchedule::jitter() {
@@ -70,7 +76,7 @@ std::optional<TreeFindings> TreeCare::on(TreesScanned const& event, Trees const&
     std::optional<TreeFindings> lost;
     for (auto const& findings : event.trees) {
         if (trees.active == findings.release && findings.left == 0 && findings.status) end_repair();
-        if (!differs(findings)) continue;
+        if (!differs(findings) || is_given_up(findings, trees)) continue;
         note(findings, now);
         bool const incomplete = !findings.lacking.empty();
         bool const repairs = trees.repairs == findings.release;

@@ -37,6 +37,7 @@ std::string why_text(StatusView::Row const& row, std::string const& flow, WallTi
     bool const coming = row.phase == Phase::announced || row.phase == Phase::fetching;
     if (coming && !flow.empty()) text += (text.empty() ? "" : "; ") + flow;
     if (!row.why.empty()) text += (text.empty() ? "" : "; ") + row.why;
+    if (row.room) text += (text.empty() ? "" : "; ") + *row.room;
     if (row.held && row.phase != Phase::held) text += (text.empty() ? "" : "; ") + *row.held;
     if (!row.reported) text += text.empty() ? "not yet reported" : "; not yet reported";
     return text;
@@ -92,6 +93,7 @@ Json row_json(StatusView::Row const& row) {
     }
     if (!row.lost.empty()) json["lost"] = {{"directory", row.lost_directory.string()}, {"paths", row.lost}};
     if (row.held) json["held"] = *row.held;
+    if (row.room) json["room"] = *row.room;
     if (row.active) json["active"] = {{"version", row.active->version.text()}, {"seq", row.active->seq.value}};
     return json;
 }
@@ -137,7 +139,8 @@ Result<StatusView> read_status(Layout const& layout, WallTime now) {
                              looked == state->scans.end() ? std::nullopt : std::optional(looked->second),
                              layout.lost(software),
                              list_lost(layout, software, most_lost),
-                             hold ? std::optional(hold->text) : std::nullopt});
+                             hold ? std::optional(hold->text) : std::nullopt,
+                             record.room});
     }
     return view;
 }

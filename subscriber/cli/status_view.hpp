@@ -27,6 +27,7 @@ struct StatusView {
         fs::path lost_directory{};          // where scans put what is no part of a release
         std::vector<std::string> lost{};    // in there, the newest first; not all of them
         std::optional<std::string> held{};  // by which hold, also while no newer release waits
+        std::optional<std::string> room{};  // why fewer versions are kept than usual
     };
     std::vector<Row> rows;
     Bytes incoming{};                   // stored bytes that are durable in incoming/

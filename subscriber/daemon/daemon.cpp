@@ -269,6 +269,11 @@ void Daemon::perform(RemoveVersions const& action) {
     malloc_trim(0);
 }
 
+// What was fetched and dropped is gone by then.
+void Daemon::perform(MakeRoom const& action) {
+    incoming_.after_all([this, action] { installer_.make_room(action); });
+}
+
 void Daemon::perform(PointBack const& action) { installer_.point_back(action, log_); }
 
 void Daemon::perform(ScanTrees const& action) { scanner_.scan(action); }

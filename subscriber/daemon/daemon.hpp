@@ -82,6 +82,7 @@ private:
     void perform(RunHook const& action);
     void perform(SwitchCurrent const& action);
     void perform(RemoveVersions const& action);
+    void perform(MakeRoom const& action);
     void perform(PointBack const& action);
     void perform(ScanTrees const& action);
     void show_flow(std::string text);

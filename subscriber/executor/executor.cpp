@@ -345,6 +345,7 @@ void Executor::object_lost(SoftwareName const& software, Error const& error) {
 void Executor::event(CallTreePlanned const& event) {
     if (!getting_ || getting_->release != event.release || getting_->step != Getting::Step::plan) return;
     if (!event.plan) return cannot_get(event.plan.error());
+    if (event.plan->no_room) return cannot_get(*event.plan->no_room);
     getting_->plan = *event.plan;
     getting_->step = Getting::Step::objects;
     for (auto const& object : event.plan->objects) ports_.want(event.release, object);

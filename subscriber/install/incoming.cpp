@@ -99,6 +99,10 @@ void Incoming::drop(std::vector<Digest> objects) {
         [this](Status const& status) { try_again_after(status); });
 }
 
+void Incoming::after_all(std::function<void()> then) {
+    writer_.submit([] { return true; }, [then = std::move(then)](bool) { then(); });
+}
+
 void Incoming::try_again_after(Status const& status) {
     if (status) {
         next_try_after_ = before_another_try;

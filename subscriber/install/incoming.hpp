@@ -22,6 +22,8 @@ public:
     void store(StoreFrame const& frame, Frame payload);
     // Also those that could not be deleted before. What stays, because a call failed, is tried again and again.
     void drop(std::vector<Digest> objects);
+    // Runs on the loop when everything that was ordered before has been written or deleted.
+    void after_all(std::function<void()> then);
 
 private:
     enum class Outcome { written, skipped };

@@ -9,7 +9,9 @@ namespace {
 
 constexpr unsigned cores_for_two = 4;
 
-bool is_slow(TreeJob const& job) { return job.work == TreeWork::removal || job.size >= InstallJobs::large; }
+bool is_slow(TreeJob const& job) {
+    return job.work == TreeWork::removal || job.work == TreeWork::room || job.size >= InstallJobs::large;
+}
 
 // The smaller, the sooner.
 auto rank_of(TreeJob const& job) {

@@ -13,7 +13,7 @@
 namespace lull::subscriber {
 
 // What is done to the trees of a software.
-enum class TreeWork { plan, staging, current, removal };
+enum class TreeWork { plan, staging, current, removal, room };
 
 // A job, and what decides when it begins.
 struct TreeJob {
@@ -26,7 +26,7 @@ struct TreeJob {
 // Jobs of different software side by side on a few threads. Those that write much have threads of their own,
 // so that a small update never waits for a large one. The urgent ones begin first, then the small ones, then
 // in the order of submission; of one software one job at a time. A removal gives way to every other job of its
-// software: it is dropped or stopped. Belongs to the loop's thread.
+// software: it is dropped or stopped; one that makes room for a release does not. Belongs to the loop's thread.
 class InstallJobs {
 public:
     // `cores`: from 4 on, two jobs of each kind run at a time, else one.

@@ -212,6 +212,20 @@ void Installer::remove(RemoveVersions const& order, Log& log) {
         });
 }
 
+// A release waits for it, so it does not give way.
+void Installer::make_room(MakeRoom const& order) {
+    jobs_.submit(
+        {order.software, TreeWork::room, Urgency::immediate, Bytes()},
+        [this, order](std::stop_token const& stop) -> RoomMade {
+            if (stop.stop_requested()) return {order.software, fail(Fault::cancelled, "stopped before room was made")};
+            auto const turn = access_.take(order.software);
+            auto const hopeless = is_hopeless(layout_, order);
+            if (hopeless && *hopeless) return {order.software, layout_.installed(order.software), true};
+            return {order.software, subscriber::make_room(layout_, order, [stop] { return !stop.stop_requested(); })};
+        },
+        [this](RoomMade made) { tell_(std::move(made)); });
+}
+
 void Installer::clear_leftovers(Log& log) {
     auto const known = layout_.known_software();
     if (!known) return log.warn("{}", known.error().message);

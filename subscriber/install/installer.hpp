@@ -19,7 +19,7 @@ struct InstallerSettings {
 // The slow work of releases on threads of its own: plan, tree, switch, removal. Different software side by side.
 class Installer {
 public:
-    // `tell` runs on the loop with PlanMade, StageEnded or SwitchEnded. `access` outlives it.
+    // `tell` runs on the loop with PlanMade, StageEnded, SwitchEnded or RoomMade. `access` outlives it.
     using Tell = std::function<void(Event)>;
     Installer(EventLoop& loop, Layout const& layout, InstallerSettings settings, TreeAccess& access, Tell tell);
 
@@ -28,6 +28,7 @@ public:
     void switch_to(SwitchCurrent const& order, std::function<void()> afterwards);
     void point_back(PointBack const& order, Log& log);
     void remove(RemoveVersions const& order, Log& log);
+    void make_room(MakeRoom const& order);
     // Deletes what a crash has left beside the versions of all software.
     void clear_leftovers(Log& log);
 

@@ -1,24 +1,46 @@
 #include "subscriber/install/planner.hpp"
 
+#include <algorithm>
+
+#include "subscriber/install/tree_room.hpp"
 #include "subscriber/tree/segment_runs.hpp"
-#include "subscriber/tree/sparse_write.hpp"
 
 namespace lull::subscriber {
 
 namespace {
 
+// What is still to come of the objects; each once.
+Result<Room> room_of_objects(Layout const& layout, std::vector<Segment> const& objects) {
+    ObjectFiles const files(layout.incoming());
+    Room room;
+    std::set<Digest> counted;
+    for (auto const& object : objects) {
+        if (!counted.insert(object.digest).second) continue;
+        auto const here = files.size(object.digest);
+        if (!here) return pass(here.error());
+        if (here->zero()) ++room.inodes;
+        room.bytes += room_of_file(object.size - std::min(object.size, *here));
+    }
+    return room;
+}
+
 // What is to be fetched lies on the disk beside the tree that is made of it.
-Status check_room(Layout const& layout, Manifest const& manifest, Plan const& plan, Bytes reserve) {
+Status check_room(Layout const& layout, OpenedMaterials const& opened, Plan& plan, Bytes reserve) {
+    auto const& manifest = opened.manifest;
     auto const space = free_space(layout.root());
     if (!space) return pass(space.error());
-    Bytes needed = reserve;
-    for (auto const& entry : manifest.entries) needed += bytes_on_disk(entry);
-    for (auto const& object : plan.objects) needed += object.size;
-    if (needed <= space->bytes) return {};
-    return fail(Fault::no_space,
-                "no room for {} {} in {}: {} may be needed, {} are free; make room, the node retries by itself",
-                manifest.software.text(), manifest.version.text(), layout.root().string(), to_text(needed),
-                to_text(space->bytes));
+    auto const objects = room_of_objects(layout, plan.objects);
+    if (!objects) return pass(objects.error());
+    auto const tree = room_of_tree(manifest, Bytes(opened.envelope.size()));
+    auto const needed = reserve + tree.bytes + objects->bytes;
+    auto const inodes = inodes_kept + tree.inodes + objects->inodes;
+    if (needed <= space->bytes && inodes <= space->inodes) return {};
+    if (needed > space->bytes) plan.lacking = needed - space->bytes;
+    auto const lacking = inodes <= space->inodes
+                             ? fmt::format("{} may be needed, {} are free", to_text(needed), to_text(space->bytes))
+                             : fmt::format("{} inodes may be needed, {} are free", inodes, space->inodes);
+    return fail(Fault::no_space, "no room for {} {} in {}: {}; make room, the node retries by itself",
+                manifest.software.text(), manifest.version.text(), layout.root().string(), lacking);
 }
 
 // Deltas that take more memory than there is are left aside: a segment takes less.
@@ -63,7 +85,9 @@ Result<Plan> make_plan(MakePlan const& order, OpenedMaterials const& opened, Lay
                     manifest.version.text(), release.software.text(), release.version.text());
     }
     auto plan = choose(opened, order.useless, bounds.memory);
-    if (auto room = check_room(layout, manifest, plan, bounds.reserve); !room) return pass(room.error());
+    auto const room = check_room(layout, opened, plan, bounds.reserve);
+    if (!room && room.error().fault != Fault::no_space) return pass(room.error());
+    if (!room) plan.no_room = room.error();
     return plan;
 }
 

@@ -11,8 +11,8 @@ struct PlanBounds {
     Bytes memory;   // of this process, when it applies a delta
 };
 
-// What must be fetched for a release. Fault::refused if the manifest is that of another release, Fault::no_space if
-// there is no room for what is fetched and the tree that is made of it.
+// What must be fetched for a release, and whether there is room for it and the tree that is made of it. Fault::refused
+// if the manifest is that of another release.
 [[nodiscard]] Result<Plan> make_plan(MakePlan const& order, OpenedMaterials const& opened, Layout const& layout,
                                      PlanBounds const& bounds);
 

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "store/compression.hpp"
+#include "subscriber/install/tree_room.hpp"
 #include "subscriber/tree/file_copier.hpp"
 #include "subscriber/tree/sparse_write.hpp"
 #include "subscriber/tree/tree_check.hpp"
@@ -18,12 +19,7 @@ namespace lull::subscriber {
 
 namespace {
 
-constexpr std::uint64_t allocation_unit = 4096;  // of the disk, as far as we reckon
-constexpr std::uint64_t inodes_kept = 64;        // the reserve of what `reserve` is for bytes
-constexpr std::uint64_t inodes_around = 4;       // staging directory, manifest, lock file, a temporary file
-constexpr std::size_t most_synced_alone = 32;    // paths; an fsync(2) takes some milliseconds each
-
-Bytes on_disk(Bytes size) { return Bytes((size.count() + allocation_unit - 1) / allocation_unit * allocation_unit); }
+constexpr std::size_t most_synced_alone = 32;  // paths; an fsync(2) takes some milliseconds each
 
 // The release's own files can be seen by everybody on the node; the umask must not matter.
 Status set_mode(int file, mode_t mode, fs::path const& path) {
@@ -70,33 +66,23 @@ public:
 private:
     [[nodiscard]] fs::path full(Entry const& entry) const { return directory_ / entry.path; }
 
-    tl::unexpected<Error> too_little_room(Bytes needed, Bytes reserve) const {
+    tl::unexpected<Error> too_little_room() const {
         auto const free = free_space(layout_.root());
         return fail(Fault::no_space,
                     "cannot stage {} {} in {}: it needs {} and {} inodes; {} and {} inodes are free, of which {} and "
                     "{} inodes stay in reserve; make room there",
                     manifest_.software.text(), manifest_.version.text(), directory_.parent_path().string(),
-                    to_text(needed), inodes_needed(), to_text(free ? free->bytes : Bytes(0)), free ? free->inodes : 0,
-                    to_text(reserve), inodes_kept);
-    }
-
-    [[nodiscard]] std::uint64_t inodes_needed() const { return manifest_.entries.size() + inodes_around; }
-
-    [[nodiscard]] Bytes bytes_needed() const {
-        Bytes sum = on_disk(Bytes(job_.manifest_envelope.size()));
-        for (auto const& entry : manifest_.entries) {
-            sum += entry.type == EntryType::file ? on_disk(bytes_on_disk(entry)) : Bytes(allocation_unit);
-        }
-        return sum;
+                    to_text(needed_.bytes), needed_.inodes, to_text(free ? free->bytes : Bytes(0)),
+                    free ? free->inodes : 0, to_text(reserve_), inodes_kept);
     }
 
     Status check_space(Bytes reserve) {
         auto const free = free_space(layout_.versions(job_.release.software));
         if (!free) return pass(free.error());
-        needed_ = bytes_needed();
+        needed_ = room_of_tree(manifest_, Bytes(job_.manifest_envelope.size()));
         reserve_ = reserve;
-        bool const enough = free->bytes >= needed_ + reserve && free->inodes >= inodes_needed() + inodes_kept;
-        return enough ? Status() : too_little_room(needed_, reserve);
+        bool const enough = free->bytes >= needed_.bytes + reserve && free->inodes >= needed_.inodes + inodes_kept;
+        return enough ? Status() : too_little_room();
     }
 
     // Until the modes are set nobody else gets in.
@@ -215,7 +201,7 @@ private:
         } while (result != 0 && errno == EINTR);
         // Where the file system cannot reserve, writing finds out.
         if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS) return {};
-        if (errno == ENOSPC || errno == EDQUOT) return too_little_room(needed_, reserve_);
+        if (errno == ENOSPC || errno == EDQUOT) return too_little_room();
         return fail_errno("reserve the blocks of", full(entry));
     }
 
@@ -228,7 +214,7 @@ private:
             report_.cloned += entry.size;
             return true;
         }
-        if (!digest && digest.error().fault == Fault::no_space) return too_little_room(needed_, reserve_);
+        if (!digest && digest.error().fault == Fault::no_space) return too_little_room();
         if (!digest && digest.error().fault == Fault::cancelled) return pass(digest.error());
         if (ftruncate(target, 0) != 0) return fail_errno("empty", full(entry));
         return false;
@@ -358,7 +344,7 @@ private:
     std::optional<Writeback> writeback_;  // of that directory
     std::optional<FileCopier> copier_;
     std::vector<std::size_t> to_unpack_;  // indices of files that segments have to provide
-    Bytes needed_{};
+    Room needed_;
     Bytes reserve_{};
     StageReport report_;
     std::vector<Digest> damaged_;

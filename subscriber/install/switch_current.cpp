@@ -41,6 +41,43 @@ Result<bool> retire(Layout const& layout, ReleaseId const& release) {
     return true;
 }
 
+// What a tree takes on the disk; where files share blocks with others, more than its end would free.
+Result<Bytes> occupied_by(fs::path const& tree) {
+    Bytes sum{};
+    std::error_code problem;
+    for (fs::recursive_directory_iterator entry(tree, problem), end; !problem && entry != end;
+         entry.increment(problem)) {
+        struct stat status {};
+        if (lstat(entry->path().c_str(), &status) == 0)
+            sum += Bytes(static_cast<std::uint64_t>(status.st_blocks) * 512);
+    }
+    if (!problem || problem == std::errc::no_such_file_or_directory) return sum;
+    errno = problem.value();
+    return fail_errno("measure", tree);
+}
+
+// Deletes the chosen versions that are neither current nor in use; those deleted.
+template <class Chosen>
+Result<std::vector<ReleaseId>> remove_versions(Layout const& layout, SoftwareName const& software, Chosen chosen,
+                                               GoingOn const& going_on) {
+    // If we do not know what is current, nothing may be deleted.
+    auto const current = layout.current(software);
+    if (!current) return pass(current.error());
+    if (auto status = clear_leftovers(layout, software, going_on); !status) return pass(status.error());
+    auto const installed = layout.installed(software);
+    if (!installed) return pass(installed.error());
+    std::vector<ReleaseId> removed;
+    for (auto const& release : *installed) {
+        if (going_on && !going_on()) return fail(Fault::cancelled, "stopped before all old versions were removed");
+        if (*current == release || !chosen(release)) continue;
+        auto const gone = retire(layout, release);
+        if (!gone) return pass(gone.error());
+        if (*gone) removed.push_back(release);
+    }
+    if (auto status = clear_leftovers(layout, software, going_on); !status) return pass(status.error());
+    return removed;
+}
+
 }  // namespace
 
 Status switch_current(Layout const& layout, ReleaseId const& release) {
@@ -66,23 +103,28 @@ Status switch_current(Layout const& layout, ReleaseId const& release) {
 
 Result<std::vector<ReleaseId>> remove_superseded(Layout const& layout, SoftwareName const& software,
                                                  std::vector<ReleaseId> const& keep, GoingOn const& going_on) {
-    // If we do not know what is current, nothing may be deleted.
-    auto const current = layout.current(software);
-    if (!current) return pass(current.error());
-    if (auto status = clear_leftovers(layout, software, going_on); !status) return pass(status.error());
-    auto const installed = layout.installed(software);
-    if (!installed) return pass(installed.error());
-    std::vector<ReleaseId> removed;
-    for (auto const& release : *installed) {
-        if (going_on && !going_on()) return fail(Fault::cancelled, "stopped before all old versions were removed");
-        bool const kept = *current == release || std::find(keep.begin(), keep.end(), release) != keep.end();
-        if (kept) continue;
-        auto const gone = retire(layout, release);
-        if (!gone) return pass(gone.error());
-        if (*gone) removed.push_back(release);
+    auto const old = [&](ReleaseId const& release) { return std::ranges::find(keep, release) == keep.end(); };
+    return remove_versions(layout, software, old, going_on);
+}
+
+Result<bool> is_hopeless(Layout const& layout, MakeRoom const& order) {
+    if (order.lacking.zero()) return false;
+    Bytes sum{};
+    for (auto const& release : order.candidates) {
+        auto const tree = occupied_by(layout.tree(release));
+        if (!tree) return pass(tree.error());
+        sum += *tree;
     }
-    if (auto status = clear_leftovers(layout, software, going_on); !status) return pass(status.error());
-    return removed;
+    return sum < order.lacking;
+}
+
+Result<std::vector<ReleaseId>> make_room(Layout const& layout, MakeRoom const& order, GoingOn const& going_on) {
+    auto const chosen = [&](ReleaseId const& release) {
+        return order.only ? release == *order.only : std::ranges::find(order.keep, release) == order.keep.end();
+    };
+    auto const removed = remove_versions(layout, order.software, chosen, going_on);
+    if (!removed) return pass(removed.error());
+    return layout.installed(order.software);
 }
 
 }  // namespace lull::subscriber

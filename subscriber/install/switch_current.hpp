@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "subscriber/disk/layout.hpp"
+#include "subscriber/model/actions.hpp"
 
 namespace lull::subscriber {
 
@@ -16,5 +17,12 @@ namespace lull::subscriber {
 [[nodiscard]] Result<std::vector<ReleaseId>> remove_superseded(Layout const& layout, SoftwareName const& software,
                                                                std::vector<ReleaseId> const& keep,
                                                                GoingOn const& going_on = {});
+
+// Whether all candidates of MakeRoom together occupy less than what is lacking.
+[[nodiscard]] Result<bool> is_hopeless(Layout const& layout, MakeRoom const& order);
+
+// The same for the versions that MakeRoom names. Returns the versions that are there then.
+[[nodiscard]] Result<std::vector<ReleaseId>> make_room(Layout const& layout, MakeRoom const& order,
+                                                       GoingOn const& going_on = {});
 
 }  // namespace lull::subscriber

@@ -128,6 +128,17 @@ struct RemoveVersions {
     std::vector<ReleaseId> keep;
 };
 
+// Free room for a release that lacks it: delete `only`, or, without it, every version of the software that is not in
+// `keep`. What is current or in use stays. Nothing is deleted where the trees of `candidates` together, also of other
+// software, occupy less than `lacking`. Its event is RoomMade. It does not give way to other work.
+struct MakeRoom {
+    SoftwareName software;
+    std::vector<ReleaseId> keep;
+    std::optional<ReleaseId> only{};
+    std::vector<ReleaseId> candidates{};
+    Bytes lacking{};
+};
+
 // Point `current` back to the active release: a scan has found that it points elsewhere. It has no event; the next scan
 // checks again.
 struct PointBack {
@@ -230,9 +241,10 @@ struct Say {
     std::string text;
 };
 
-using Action = std::variant<OpenExchange, CloseExchange, Send, Persist, StoreFrame, DropObjects, MakePlan, StageRelease,
-                            ProbeUse, WatchUse, LetGo, TellHolders, EndUse, StartUse, CheckHealth, RunHook,
-                            SwitchCurrent, RemoveVersions, PointBack, ScanTrees, ShowFlow, CancelJob, DoForCall, Say>;
+using Action =
+    std::variant<OpenExchange, CloseExchange, Send, Persist, StoreFrame, DropObjects, MakePlan, StageRelease, ProbeUse,
+                 WatchUse, LetGo, TellHolders, EndUse, StartUse, CheckHealth, RunHook, SwitchCurrent, RemoveVersions,
+                 MakeRoom, PointBack, ScanTrees, ShowFlow, CancelJob, DoForCall, Say>;
 using Actions = std::vector<Action>;
 
 }  // namespace lull::subscriber

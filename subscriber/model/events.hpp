@@ -63,6 +63,8 @@ struct Plan {
     std::vector<Segment> objects;
     std::optional<Bytes> to_fetch{};  // as they cross the wire, if that is known
     Bytes tree_size{};                // what the tree takes on the disk, about
+    std::optional<Error> no_room{};   // there is too little room for objects and tree
+    Bytes lacking{};                  // then: so much
 };
 
 struct PlanMade {
@@ -130,6 +132,13 @@ struct HoldsRead {
 struct SwitchEnded {
     ReleaseId release;
     Status status;
+};
+
+// The versions of a software that are there after MakeRoom; an error if nothing is known about them.
+struct RoomMade {
+    SoftwareName software;
+    Result<std::vector<ReleaseId>> there;
+    bool hopeless = false;  // nothing was deleted, because all together would not be enough
 };
 
 // What a scan of one tree has found, and what became of it.
@@ -216,6 +225,6 @@ struct Tick {};
 using Event =
     std::variant<AnnouncementHeard, ExchangeReady, ExchangeLost, MessageHeard, BatchDone, ObjectSynced, ObjectFinished,
                  ObjectUnwritten, PlanMade, StageEnded, UseFound, UseMayHaveEnded, HoldersTold, UseEnded, UseStarted,
-                 HealthFound, HookEnded, HoldsRead, SwitchEnded, TreesScanned, CallHappened, Tick>;
+                 HealthFound, HookEnded, HoldsRead, SwitchEnded, RoomMade, TreesScanned, CallHappened, Tick>;
 
 }  // namespace lull::subscriber

@@ -53,6 +53,7 @@ struct SoftwareRecord {
     std::optional<std::uint64_t> waited{};  // for users of the one before it: microseconds, while the daemon ran
     std::optional<WallTime> retried{};      // `since` of the last order to try the newest release again that was obeyed
     std::optional<std::string> held{};      // the hold, given on this node, that the last report named
+    std::optional<std::string> room{};      // why fewer versions are kept than usual: their room was needed
 
     static void describe(auto& self, auto& visit) {
         visit("e", self.entry);
@@ -71,6 +72,7 @@ struct SoftwareRecord {
         visit("d", self.waited);
         visit("y", self.retried);
         visit("l", self.held);
+        visit("m", self.room);
     }
 };
 

@@ -342,6 +342,17 @@ void Checker::removes(std::string const& node, NodeDisk const& disk, subscriber:
     }
 }
 
+// The durable record does not name it any more: after a crash the node relies on no version that may be gone.
+void Checker::makes_room(std::string const& node, NodeDisk const& disk, subscriber::MakeRoom const& order) {
+    if (!order.only) return removes(node, disk, {order.software, order.keep});
+    auto const& record = disk.journal.software.at(order.software);
+    subscriber::ReleaseRef const version{order.only->seq, order.only->version};
+    if (record.active == version || record.previous == version || record.proven == version) {
+        violated("{}: {} {} is given up while the record relies on it", node, order.software.text(),
+                 order.only->directory_name());
+    }
+}
+
 void Checker::told(std::string const& node, std::uint64_t pid, ReleaseId const& ready) {
     ++told_[{node, pid, ready.seq}];
 }

@@ -61,6 +61,7 @@ public:
     void goes_back(std::string const& node, NodeDisk const& disk, ReleaseId const& from, ReleaseId const& to);
     void switches(std::string const& node, NodeDisk const& disk, ReleaseId const& release, std::size_t holders);
     void removes(std::string const& node, NodeDisk const& disk, subscriber::RemoveVersions const& order);
+    void makes_room(std::string const& node, NodeDisk const& disk, subscriber::MakeRoom const& order);
     void told(std::string const& node, std::uint64_t pid, ReleaseId const& ready);
     void lock_held(std::string const& node, Duration time);
     void decided(std::string const& node, std::optional<TimePoint> wake);

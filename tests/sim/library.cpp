@@ -164,6 +164,19 @@ Manifest const* Library::manifest(Digest const& digest) const {
     return found == manifests_.end() ? nullptr : &found->second;
 }
 
+Bytes Library::tight_room() const {
+    std::map<SoftwareName, Bytes> largest;
+    Bytes most{};
+    for (auto const& [digest, manifest] : manifests_) {
+        auto& size = largest[manifest.software];
+        size = std::max(size, manifest.content_size());
+        most = std::max(most, size);
+    }
+    Bytes room = most + most + Bytes(most.count() / 2) + KiB(8);
+    for (auto const& [software, size] : largest) room += size;
+    return room;
+}
+
 Manifest const& Library::manifest_of(SoftwareName const& software, VersionName const& version) const {
     return manifests_.at(by_version_.at({software, version}));
 }

@@ -67,6 +67,9 @@ public:
     }
     [[nodiscard]] Ed25519Public public_key() const { return key_.public_key(); }
 
+    // The largest release of each software so far, and what the largest of all takes while it is fetched and staged.
+    [[nodiscard]] Bytes tight_room() const;
+
 private:
     Digest keep(Buffer bytes);
     [[nodiscard]] MadeRelease publish(UpdateInfo info, Digest const& manifest);

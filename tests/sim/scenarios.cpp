@@ -42,6 +42,14 @@ Scenario everything() {
     return scenario;
 }
 
+Scenario small_disks() {
+    auto scenario = everything();
+    scenario.full_disks = 0;
+    scenario.releases = 8;
+    scenario.small_disks = true;
+    return scenario;
+}
+
 Scenario ordered() {
     auto scenario = everything();
     scenario.orders = 15;
@@ -92,6 +100,7 @@ Scenario some_of_it(std::uint64_t seed) {
     some(scenario.back);
     some(scenario.node.hook_kills);
     if (random.chance(0.2)) scenario.gone = 1 + random.below(2);
+    scenario.small_disks = random.chance(0.3);
     return scenario;
 }
 

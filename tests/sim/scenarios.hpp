@@ -10,7 +10,10 @@ namespace lull::sim {
 // That, and whatever else can go wrong, but for what a restored log brings.
 [[nodiscard]] Scenario everything();
 
-// That, and an operator who orders this and that, rollouts, hooks, and releases that go back.
+// That, on nodes whose disks have room for two versions and a bit.
+[[nodiscard]] Scenario small_disks();
+
+// Whatever else can go wrong, and an operator who orders this and that, rollouts, hooks, and releases that go back.
 [[nodiscard]] Scenario ordered();
 
 // Some of it: what, how often, and on how many nodes (up to a hundred) depends on the seed. A few kinds of trouble at a

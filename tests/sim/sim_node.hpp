@@ -30,6 +30,7 @@ enum class NodePlant {
     leaves_users_ended,      // who was ended for a switch is not started again
     ignores_rollout,         // it hears that its turn has come whenever anybody's has
     runs_hooks_anyway,       // also those that its owner does not allow
+    keeps_old_versions,      // where their room is needed
 };
 
 // What can go wrong on a node. Probabilities.
@@ -64,6 +65,8 @@ public:
     [[nodiscard]] std::uint64_t sent(MessageType type) const;
     void set(NodeFaults const& faults);
     void plant(NodePlant plant) { plant_ = plant; }
+    // The disk has room for the active versions, and for one more release that is fetched and staged.
+    void set_small_disk() { small_disk_ = true; }
 
     // The wall clock is wrong by this much from now on.
     void set_clock(std::chrono::seconds shift);
@@ -131,6 +134,7 @@ private:
     void perform(subscriber::RunHook const& action);
     void perform(subscriber::SwitchCurrent const& action);
     void perform(subscriber::RemoveVersions const& action);
+    void perform(subscriber::MakeRoom const& action);
     void perform(subscriber::PointBack const& action);
     void perform(subscriber::ScanTrees const& action);
     void perform(subscriber::ShowFlow const&) {}
@@ -139,6 +143,9 @@ private:
     void perform(subscriber::Say const& action) { world_.trace("{}: {}", name_, action.text); }
 
     [[nodiscard]] Result<subscriber::Plan> plan(subscriber::MakePlan const& order) const;
+    [[nodiscard]] Bytes used() const;
+    [[nodiscard]] bool has_room(Bytes more) const;
+    [[nodiscard]] Bytes tree_size(ReleaseId const& release) const;
     [[nodiscard]] bool has_manifest(subscriber::Materials const& order) const;
     [[nodiscard]] std::vector<Segment> lacking(subscriber::Materials const& order) const;
     [[nodiscard]] std::optional<Patch> open_patch(subscriber::Materials const& order) const;
@@ -174,6 +181,7 @@ private:
     std::chrono::seconds clock_shift_{};
     NodeFaults faults_;
     NodePlant plant_ = NodePlant::none;
+    bool small_disk_ = false;
     NodeDisk disk_;
     struct Copy {
         NodeDisk disk;

@@ -12,23 +12,23 @@ using namespace subscriber;
 // ---- objects ----
 
 void SimNode::perform(StoreFrame const& action) {
-    later(
-        writer_.pass(world_.now(), world_.random().between(100us, 5ms)), [this, action, payload = std::move(payload_)] {
-            auto const& object = action.shape.object;
-            if (auto const failed = failed_at_.find(object); failed != failed_at_.end()) {
-                if (action.offset > failed->second) return;
-                failed_at_.erase(failed);
-            }
-            if (disk_.full || fails(faults_.write_fails)) {
-                View const part = View(payload).first(world_.random().below(payload.size()));
-                if (!disk_.full && !part.empty()) disk_.write(object, action.offset, part, world_.random());
-                failed_at_[object] = action.offset;
-                return raise(
-                    ObjectUnwritten{object, {disk_.full ? Fault::no_space : Fault::failed, "it could not be written"}});
-            }
-            disk_.write(object, action.offset, payload, world_.random());
-            end_frame(action, action.offset + Bytes(payload.size()));
-        });
+    later(writer_.pass(world_.now(), world_.random().between(100us, 5ms)), [this, action,
+                                                                            payload = std::move(payload_)] {
+        auto const& object = action.shape.object;
+        if (auto const failed = failed_at_.find(object); failed != failed_at_.end()) {
+            if (action.offset > failed->second) return;
+            failed_at_.erase(failed);
+        }
+        bool const full = disk_.full || !has_room(Bytes(payload.size()));
+        if (full || fails(faults_.write_fails)) {
+            View const part = View(payload).first(world_.random().below(payload.size()));
+            if (!full && !part.empty()) disk_.write(object, action.offset, part, world_.random());
+            failed_at_[object] = action.offset;
+            return raise(ObjectUnwritten{object, {full ? Fault::no_space : Fault::failed, "it could not be written"}});
+        }
+        disk_.write(object, action.offset, payload, world_.random());
+        end_frame(action, action.offset + Bytes(payload.size()));
+    });
 }
 
 void SimNode::end_frame(StoreFrame const& frame, Bytes upto) {
@@ -136,8 +136,31 @@ Result<Plan> SimNode::plan(MakePlan const& order) const {
         }
         plan.objects.push_back(object);
     }
+    Bytes needed = tree_size(materials.release);
+    for (auto const& object : plan.objects) {
+        auto const file = disk_.incoming.find(object.digest);
+        Bytes const arrived(file == disk_.incoming.end() ? 0 : file->second.bytes.size());
+        needed += object.size - std::min(object.size, arrived);
+    }
+    if (!has_room(needed)) {
+        plan.no_room = Error{Fault::no_space, "no room"};
+        plan.lacking = used() + needed - library_.tight_room();
+    }
     return plan;
 }
+
+Bytes SimNode::tree_size(ReleaseId const& release) const {
+    return library_.manifest_of(release.software, release.version).content_size();
+}
+
+Bytes SimNode::used() const {
+    Bytes used{};
+    for (auto const& version : disk_.versions) used += tree_size(version);
+    for (auto const& [object, file] : disk_.incoming) used += Bytes(file.bytes.size());
+    return used;
+}
+
+bool SimNode::has_room(Bytes more) const { return !small_disk_ || used() + more <= library_.tight_room(); }
 
 void SimNode::perform(MakePlan const& action) {
     begin(action.materials.release.software, Job::plan, world_.random().between(2ms, 80ms), [this, action](JobEnd end) {
@@ -193,7 +216,8 @@ void SimNode::stage(Materials const& order) {
     StageEnded ended{order.release, {}, {}};
     if (plant_ != NodePlant::skips_verification) ended.refetch = lacking(order);
     if (!ended.refetch.empty()) ended.status = fail(Fault::damaged, "{} objects are not here", ended.refetch.size());
-    if (disk_.full) ended = {order.release, fail(Fault::no_space, "disk full"), {}};
+    if (disk_.full || !has_room(tree_size(order.release)))
+        ended = {order.release, fail(Fault::no_space, "disk full"), {}};
     if (ended.status && fails(faults_.work_fails)) ended.status = fail(Fault::failed, "input/output error");
     if (ended.status) {
         checker_.staged(name_, disk_, order);
@@ -255,6 +279,31 @@ void SimNode::perform(RemoveVersions const& action) {
         bool const kept = std::find(action.keep.begin(), action.keep.end(), version) != action.keep.end();
         if (!is_current && !kept) disk_.remove_tree(version);
     }
+}
+
+void SimNode::perform(MakeRoom const& action) {
+    checker_.makes_room(name_, disk_, action);
+    later(installer_.pass(world_.now(), world_.random().between(2ms, 200ms)), [this, action] {
+        auto const current = disk_.current.find(action.software);
+        RoomMade made{action.software, std::vector<ReleaseId>()};
+        Bytes most{};
+        for (auto const& version : action.candidates) {
+            if (disk_.versions.contains(version)) most += tree_size(version);
+        }
+        made.hopeless = most < action.lacking;
+        for (auto const& version : std::set(disk_.versions)) {
+            if (version.software != action.software) continue;
+            bool const chosen = action.only ? version == *action.only
+                                            : std::ranges::find(action.keep, version) == action.keep.end();
+            bool const is_current = current != disk_.current.end() && current->second == version;
+            bool const goes = chosen && !made.hopeless && !is_current && users_.holders_of(version).empty() &&
+                              plant_ != NodePlant::keeps_old_versions;
+            if (goes) disk_.remove_tree(version);
+            if (!goes) made.there->push_back(version);
+        }
+        if (!made.hopeless && fails(faults_.work_fails)) made.there = fail(Fault::failed, "input/output error");
+        raise(std::move(made));
+    });
 }
 
 void SimNode::perform(PointBack const& action) {

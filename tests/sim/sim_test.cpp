@@ -53,6 +53,10 @@ TEST_CASE(
     run_seeds([](auto) { return everything(); }, 10);
 }
 
+TEST_CASE("on disks with room for two versions and a bit, all nodes get the newest releases") {
+    run_seeds([](auto) { return small_disks(); }, 10);
+}
+
 TEST_CASE("any mixture of troubles, on up to a hundred nodes, ends well") { run_seeds(some_of_it, 60); }
 
 // ---- controls: a shell with a bug, and the checker that must see it ----
@@ -173,6 +177,12 @@ TEST_CASE("control: a hold that the node does not hear of is caught") {
 
 TEST_CASE("control: a release that does not work, and whose health check is not run, is caught") {
     CHECK(caught_with(planted_in_nodes(NodePlant::calls_all_healthy)));
+}
+
+TEST_CASE("control: a node that keeps old versions where their room is needed is caught") {
+    auto scenario = small_disks();
+    scenario.node_plant = NodePlant::keeps_old_versions;
+    CHECK(caught_with(scenario));
 }
 
 namespace {

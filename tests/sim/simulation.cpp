@@ -66,6 +66,7 @@ Simulation::Simulation(Scenario const& scenario, std::uint64_t seed, Coverage& c
         broker_.enrol(node.key(), {node.name(), Role::node, std::nullopt, {}});
         operator_.knows(*NodeName::parse(node.name()));
         node.plant(scenario.node_plant);
+        if (scenario.small_disks) node.set_small_disk();
     }
     broker_.plant(scenario.broker_plant);
     if (scenario.hidden_breaks) network_.hide_breaks();

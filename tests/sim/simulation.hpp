@@ -38,6 +38,7 @@ struct Scenario {
     std::size_t removed = 0;   // nodes that an operator takes out of the fleet; half of them are enrolled anew
     std::size_t gone = 0;      // nodes that do not come back when all is calm
     double back = 0;           // share of releases that go back to an older one
+    bool small_disks = false;  // of nodes: with room for two versions and a bit
     NodePlant node_plant = NodePlant::none;
     SimBroker::Plant broker_plant = SimBroker::Plant::none;
     bool hidden_breaks = false;

@@ -19,6 +19,22 @@ std::size_t entries_of(fs::path const& directory) {
     return static_cast<std::size_t>(std::distance(fs::directory_iterator(directory), fs::directory_iterator()));
 }
 
+// How a process ends that has a scratch directory with a file in it when this signal comes.
+int end_by(int signal_number, fs::path const& parent) {
+    auto const child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        signal(signal_number, SIG_DFL);  // the test's program has a handler
+        auto const directory = ScratchDirectory::make(parent);
+        if (directory) test::put_file(directory->path() / "deep/file", "contents");
+        kill(getpid(), signal_number);
+        _exit(0);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    return status;
+}
+
 // What a process leaves that is killed while it has a scratch directory with a file in it.
 void leave_behind(fs::path const& parent) {
     auto const child = fork();
@@ -54,6 +70,28 @@ TEST_CASE("what a killed process left is removed when the next one makes its scr
     REQUIRE(next);
     CHECK(entries_of(place.path()) == 1);
     CHECK(entries_of(next->path()) == 0);
+}
+
+TEST_CASE("a signal that ends the process removes the scratch directory first") {
+    test::TemporaryDirectory const place;
+    for (int const number : {SIGINT, SIGTERM, SIGHUP}) {
+        auto const status = end_by(number, place.path());
+        CHECK(WIFSIGNALED(status));
+        CHECK(WTERMSIG(status) == number);
+        CHECK(entries_of(place.path()) == 0);
+    }
+}
+
+TEST_CASE("a signal that is ignored stays ignored, and after the scratch directory all is as before") {
+    test::TemporaryDirectory const place;
+    auto const before = signal(SIGHUP, SIG_IGN);
+    {
+        auto const directory = ScratchDirectory::make(place.path());
+        REQUIRE(directory);
+        raise(SIGHUP);
+        CHECK(entries_of(place.path()) == 1);
+    }
+    CHECK(signal(SIGHUP, before) == SIG_IGN);
 }
 
 TEST_CASE("the scratch directory of a running process stays") {

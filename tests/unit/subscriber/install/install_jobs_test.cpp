@@ -157,6 +157,16 @@ TEST_CASE("a removal gives way to every other job of its software") {
     CHECK(std::ranges::count(test.ended, "other removal") == 1);
 }
 
+TEST_CASE("what makes room for a release does not give way to other jobs of its software") {
+    JobsOfTest test;
+    test.submit_blocked("room", {named("a"), TreeWork::room, Urgency::immediate, Bytes()});
+    test.wait_begun(1);
+    test.submit("update", staging("a", KiB(1)));
+    test.permits.release();
+    test.wait_ended(2);
+    CHECK(test.ended == Names{"room", "update"});
+}
+
 TEST_CASE("the end of the process stops what runs and drops what waits") {
     auto test = std::make_unique<JobsOfTest>();
     test->submit_blocked("runs", staging("a", GiB(1)));

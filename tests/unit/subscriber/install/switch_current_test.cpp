@@ -81,6 +81,39 @@ TEST_CASE("a version that somebody uses without a lock stays as well") {
     CHECK(versions.remove({}) == std::vector{versions.one});
 }
 
+TEST_CASE("to make room only the version that is named goes, and not where it is current or in use") {
+    ThreeVersions versions;
+    auto const room = [&](ReleaseId const& only) {
+        return make_room(versions.layout, {versions.app, {}, only}).value();
+    };
+    CHECK(room(versions.three) == std::vector{versions.one, versions.two, versions.three});
+    {
+        auto const lock = UseLock::shared(versions.layout.lock(versions.one));
+        REQUIRE(lock);
+        CHECK(room(versions.one) == std::vector{versions.one, versions.two, versions.three});
+    }
+    CHECK(room(versions.one) == std::vector{versions.two, versions.three});
+    CHECK_FALSE(versions.is_there(versions.one));
+    CHECK(versions.is_there(versions.two));
+    CHECK(versions.is_there(versions.three));
+}
+
+TEST_CASE("it is known beforehand whether all candidates together are not enough") {
+    ThreeVersions versions;
+    MakeRoom order{versions.app, {}, versions.one, {versions.one, versions.two, release(9, "9.0")}, KiB(4)};
+    CHECK_FALSE(is_hopeless(versions.layout, order).value());
+    order.lacking = MiB(1);
+    CHECK(is_hopeless(versions.layout, order).value());
+    order.lacking = Bytes();  // not known
+    CHECK_FALSE(is_hopeless(versions.layout, order).value());
+}
+
+TEST_CASE("to make room without a name everything goes that is not to be kept") {
+    ThreeVersions versions;
+    CHECK(make_room(versions.layout, {versions.app, {versions.one}, {}}).value() ==
+          std::vector{versions.one, versions.three});
+}
+
 TEST_CASE("nothing is removed while it is not known what is current") {
     ThreeVersions versions;
     auto const link = versions.layout.current_link(versions.app);

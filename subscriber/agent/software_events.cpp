@@ -183,6 +183,7 @@ void SoftwareUpdate::on(HealthFound const& event, Moment now) {
         work_->verification.uncount_trial();
         return reconcile(now);
     }
+    work_->verification.uncount_trial();
     apply(work_->verification.end(event.status), now);
 }
 

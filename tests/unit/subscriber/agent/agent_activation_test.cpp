@@ -510,6 +510,10 @@ TEST_CASE("a first release whose trials ended the daemon gets new ones when it i
         bench->all_durable();
     }
     REQUIRE(bench->state().phase == Phase::failed);
+    bench->pass(std::chrono::hours(2));
+    bench->on(Tick{});
+    bench->all_durable();
+    CHECK(bench->state().phase != Phase::failed);
     CHECK(bench->state().trials == 0);
 }
 

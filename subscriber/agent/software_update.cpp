@@ -91,6 +91,7 @@ void SoftwareUpdate::start(Moment now) {
     if (phase == Phase::failed) retry_ = now.point;  // an operator that starts the node anew expects a new attempt
     reconcile(now);
     if (phase == Phase::active) clean_up();  // the process before may have ended before that
+    hands_over_ = should_hand_over();
 }
 
 void SoftwareUpdate::target(Announced announced, Moment now) {
@@ -338,7 +339,7 @@ void SoftwareUpdate::apply(Happening happening, Moment now) {
             });
         case Happening::Then::save_and_reconcile:
             return save([this, settled](Moment then) {
-                if (settled) clean_up();
+                if (settled) settle();
                 reconcile(then);
             });
     }
@@ -408,6 +409,27 @@ void SoftwareUpdate::give_up(Error const& error, Moment now) {
     save_and_reconcile();
 }
 
+void SoftwareUpdate::settle() {
+    clean_up();
+    hands_over_ = should_hand_over();
+}
+
+// Whether this daemon runs from another release of the software than the one that is active for good.
+bool SoftwareUpdate::should_hand_over() const {
+    auto const& own = shared_.settings.own_program;
+    if (!own || own->release.software != software() || !installed_.active) return false;
+    if (progress_.phase != Phase::active && progress_.phase != Phase::rolled_back) return false;
+    return *installed_.active != ReleaseRef{own->release.seq, own->release.version};
+}
+
+// The hooks and health checks of other software end first: they would be cancelled, and count as trials.
+void SoftwareUpdate::hand_over() {
+    if (!hands_over_ || !shared_.trials.admits(software(), RunningTrials::Kind::repeated)) return;
+    hands_over_ = false;
+    if (should_hand_over())
+        shared_.effects.perform(HandOver{{software(), installed_.active->seq, installed_.active->version}});
+}
+
 void SoftwareUpdate::clean_up() {
     std::vector<ReleaseId> keep;
     for (auto const& kept : {installed_.active, installed_.previous, installed_.proven}) {
@@ -424,6 +446,7 @@ void SoftwareUpdate::clean_up() {
 // ---- time ----
 
 void SoftwareUpdate::on_time(Moment now) {
+    hand_over();
     if (held_until_ && now.point >= *held_until_) report_hold(now);
     if (retry_ && now.point >= *retry_) {
         retry_.reset();

@@ -138,7 +138,11 @@ private:
     void report_hold(Moment now);
     void start_users();
     void tree_is_lost(TreeFindings const& findings, Moment now);
+    // The target has come to rest and is recorded: what it leaves behind.
+    void settle();
     void clean_up();
+    [[nodiscard]] bool should_hand_over() const;
+    void hand_over();
     void save(Effects::Continuation then = [](Moment) {});
     void save_and_reconcile();
 
@@ -155,6 +159,7 @@ private:
     bool waits_for_trials_ = false;        // of other software
     std::optional<std::string> held_;      // by a hold that was given on this node: as the last report says
     std::optional<TimePoint> held_until_;  // when that ends by itself
+    bool hands_over_ = false;              // to another release of lull-node, as soon as no trial would be cut short
     bool spared_ = false;                  // the objects that a release wanted when it failed, since the start
     std::optional<TimePoint> retry_;
     std::optional<WallTime> retried_;  // the last order to try the target again that was obeyed, by its time

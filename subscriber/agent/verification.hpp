@@ -20,7 +20,7 @@ public:
 
     // ---- the switch ----
 
-    // The next hook before the switch, then the switch.
+    // The check of a new lull-node, then the next hook before the switch, then the switch.
     [[nodiscard]] Happening advance_switch();
     // Hooks before the switch run from the first one.
     void begin_switch() { hooks_run_ = 0; }
@@ -45,7 +45,7 @@ public:
 
 private:
     [[nodiscard]] Happening switch_to(ReleaseId release) const;
-    [[nodiscard]] Happening run_hook(Hook const& hook);
+    [[nodiscard]] Happening run_hook(RunHook hook);
     [[nodiscard]] Happening hook_failed(Error const& error);
     [[nodiscard]] std::optional<ReleaseId> way_back() const;
     // Counts a hook or a health check before it begins. False: too many have not ended.
@@ -53,8 +53,8 @@ private:
 
     Surroundings around_;
     bool hooks_allowed_;
-    std::vector<Hook> before_;  // those that run
-    std::vector<Hook> after_;
+    std::vector<RunHook> before_;  // those that run
+    std::vector<RunHook> after_;
     std::size_t hooks_run_ = 0;  // of this side of the switch
     std::optional<std::uint64_t> trials_;
 };

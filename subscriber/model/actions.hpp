@@ -111,10 +111,12 @@ struct CheckHealth {
     HealthCheck check;
 };
 
-// Run this hook of the release; its event is HookEnded.
+// Run this hook of the release; its event is HookEnded. As the daemon: with the daemon's user, environment and working
+// directory. Otherwise as a program of a release.
 struct RunHook {
     ReleaseId release;
     Hook hook;
+    bool as_daemon = false;
 };
 
 // Point `current` to this release; its event is SwitchEnded. Ends watch and lock.
@@ -225,14 +227,20 @@ struct DoForCall {
     CallAction action;
 };
 
+// Become this release of lull-node: stop in order, then execute its program in this process.
+struct HandOver {
+    ReleaseId release;
+};
+
 struct Say {
     LogLevel level = LogLevel::info;
     std::string text;
 };
 
-using Action = std::variant<OpenExchange, CloseExchange, Send, Persist, StoreFrame, DropObjects, MakePlan, StageRelease,
-                            ProbeUse, WatchUse, LetGo, TellHolders, EndUse, StartUse, CheckHealth, RunHook,
-                            SwitchCurrent, RemoveVersions, PointBack, ScanTrees, ShowFlow, CancelJob, DoForCall, Say>;
+using Action =
+    std::variant<OpenExchange, CloseExchange, Send, Persist, StoreFrame, DropObjects, MakePlan, StageRelease, ProbeUse,
+                 WatchUse, LetGo, TellHolders, EndUse, StartUse, CheckHealth, RunHook, SwitchCurrent, RemoveVersions,
+                 PointBack, ScanTrees, ShowFlow, CancelJob, DoForCall, HandOver, Say>;
 using Actions = std::vector<Action>;
 
 }  // namespace lull::subscriber

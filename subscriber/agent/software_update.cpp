@@ -422,11 +422,8 @@ bool SoftwareUpdate::should_hand_over() const {
     return *installed_.active != ReleaseRef{own->release.seq, own->release.version};
 }
 
-// The hooks and health checks of other software end first: they would be cancelled, and count as trials.
 void SoftwareUpdate::hand_over() {
-    if (!hands_over_ || !shared_.trials.admits(software(), RunningTrials::Kind::repeated)) return;
-    hands_over_ = false;
-    if (should_hand_over())
+    if (std::exchange(hands_over_, false) && should_hand_over())
         shared_.effects.perform(HandOver{{software(), installed_.active->seq, installed_.active->version}});
 }
 
@@ -446,7 +443,6 @@ void SoftwareUpdate::clean_up() {
 // ---- time ----
 
 void SoftwareUpdate::on_time(Moment now) {
-    hand_over();
     if (held_until_ && now.point >= *held_until_) report_hold(now);
     if (retry_ && now.point >= *retry_) {
         retry_.reset();

@@ -37,13 +37,14 @@ def publish(fleet, version, script=None, software="agent", options=()):
                          software=software)
 
 
-def restart(node, way, software="agent"):
+def restart(node, way, *options, software="agent"):
     """Ends the daemon, and starts the one of the release that is current."""
     node.stop()
+    arguments = ["daemon", "--root", node.root, *options]
     if way == "direct":
-        command = [f"{node.root}/{software}/current/bin/lull-node", "daemon", "--root", node.root]
+        command = [f"{node.root}/{software}/current/bin/lull-node", *arguments]
     else:
-        command = [NODE, "run", software, "--root", node.root, "--supervise", "--", "daemon", "--root", node.root]
+        command = [NODE, "run", software, "--root", node.root, "--supervise", "--", *arguments]
     node.daemon = node.fleet.start(node.name, command)
     node.daemon.wait_for("announcements: connected")
 
@@ -175,6 +176,33 @@ class HandOverWhileFetching(KillTest):
                 self.assertTrue(runs(pid, node, version))
                 self.assertGreater(found["durable"], share * LARGE / 4, "much was here already")
                 self.check_fetched(found["before"], found["durable"])
+
+
+class Hooks(FleetTest):
+    nodes = 1
+
+    def test_the_daemon_waits_neither_for_its_own_children_nor_cuts_a_hook_short(self):
+        fleet, (node,) = self.fleet, self.fleet.nodes
+        publish(fleet, "1.0")
+        node.wait_active("1.0", "agent")
+        restart(node, "supervise", "--allow-all-hooks")
+        pid = daemon_of(node, "supervise")
+        ready = f"{fleet.directory}/ready"
+        tree = trees.make(f"{fleet.directory}/source-tool", "1", files=1)
+        trees.write(f"{tree}/bin/prepare", f"#!/bin/sh\nuntil [ -e {ready} ]; do sleep 0.1; done\n".encode(), 0o755)
+        mark = node.daemon.mark()
+        fleet.publish(tree, "1", "--before-switch", "bin/prepare", "--hook-time", "120", software="tool")
+        node.daemon.wait_for("tool 1: switching", after=mark)
+        publish(fleet, "1.1")
+        node.wait_active("1.1", "agent", after=mark)
+        self.assertIsNone(node.daemon.find("agent 1.1: waiting", after=mark), "its own child is no user of it")
+        fleet.publish_new("1", software="app", files=1)
+        node.wait_active("1", "app")
+        self.assertIsNone(node.daemon.find("hands over", after=mark), "the hook still runs")
+        trees.write(ready, b"")
+        wait_in_order(node.daemon, ("tool 1: active", "hands over", "announcements: connected"), mark)
+        self.assertTrue(runs(pid, node, "1.1"))
+        self.assertEqual(node.daemon.count("hands over", after=mark), 1)
 
 
 class Starter(FleetTest):

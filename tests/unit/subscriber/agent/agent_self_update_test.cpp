@@ -147,7 +147,7 @@ TEST_CASE("a daemon that starts from an older release than the active one hands 
     CHECK(any<HandOver>(actions) == is_older);
 }
 
-TEST_CASE("the daemon does not hand over while a hook of other software runs") {
+TEST_CASE("the daemon does not hand over in the middle of a switch of other software") {
     NodeRules rules;
     rules.hooks.all = true;
     Bench bench({}, {}, SigningKey::generate(), rules, {}, runs(1));
@@ -168,7 +168,9 @@ TEST_CASE("the daemon does not hand over while a hook of other software runs") {
     Bench::append(actions, bench.all_durable());
     CHECK(bench.state().phase == Phase::active);
     CHECK_FALSE(any<HandOver>(actions));
-    CHECK(only<HandOver>(bench.on(HookEnded{Bench::id(2, "other"), {}})).release == Bench::id(3));
+    CHECK_FALSE(any<HandOver>(bench.on(HookEnded{Bench::id(2, "other"), {}})));
+    CHECK_FALSE(any<HandOver>(bench.on(SwitchEnded{Bench::id(2, "other"), {}})));
+    CHECK(only<HandOver>(bench.all_durable()).release == Bench::id(3));
 }
 
 }  // namespace agent_self_update_test

@@ -123,8 +123,19 @@ Actions Agent::on(Event const& event, Moment now) {
     if (scans_.due(now)) {
         for (auto& [software, update] : updates_) update.scan(now);
     }
+    hand_over();
     end_turn(now);
     return effects_.take();
+}
+
+// Switches of other software end first: a hook or a health check would be cancelled, and count as a trial.
+void Agent::hand_over() {
+    auto const switches = [](auto const& entry) {
+        auto const phase = entry.second.phase();
+        return phase == Phase::switching || phase == Phase::verifying || phase == Phase::rolling_back;
+    };
+    auto const ready = std::ranges::find_if(updates_, [](auto const& entry) { return entry.second.hands_over(); });
+    if (ready != updates_.end() && std::ranges::none_of(updates_, switches)) ready->second.hand_over();
 }
 
 void Agent::end_turn(Moment now) {

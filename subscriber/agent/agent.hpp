@@ -110,6 +110,7 @@ private:
     void rules_changed(OrderScope const& about, Moment now);
 
     void end_turn(Moment now);
+    void hand_over();
     void speak(Moment now);
     [[nodiscard]] Link::Need need() const;
     [[nodiscard]] Session::Answer answer() const;

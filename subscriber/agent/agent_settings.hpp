@@ -7,6 +7,7 @@
 #include "subscriber/agent/fetcher.hpp"
 #include "subscriber/agent/link.hpp"
 #include "subscriber/executor/executor.hpp"
+#include "subscriber/model/own_program.hpp"
 
 namespace lull::subscriber {
 
@@ -31,6 +32,7 @@ struct AgentSettings {
     Duration between_holders = std::chrono::seconds(1);  // between two reports of other users of the running version
     std::uint64_t most_trials = 3;                       // of a health check or hooks that end the daemon
     std::optional<ExecutorSettings> executor{};          // this node runs programs for others
+    std::optional<OwnProgram> own_program{};             // the daemon is itself a release that this node installs
 };
 
 }  // namespace lull::subscriber

@@ -95,6 +95,7 @@ void SoftwareUpdate::start(Moment now) {
     if (phase == Phase::failed && !work_->verification.is_worn_out()) retry_ = now.point;
     reconcile(now);
     if (phase == Phase::active) clean_up();  // the process before may have ended before that
+    hands_over_ = should_hand_over();
 }
 
 void SoftwareUpdate::target(Announced announced, Moment now) {
@@ -346,7 +347,7 @@ void SoftwareUpdate::apply(Happening happening, Moment now) {
             });
         case Happening::Then::save_and_reconcile:
             return save([this, settled](Moment then) {
-                if (settled) clean_up();
+                if (settled) settle();
                 reconcile(then);
             });
     }
@@ -419,6 +420,24 @@ void SoftwareUpdate::give_up(Error const& error, Moment now) {
     work_->acquisition.forget();
     cancel_running();  // a plan, or staging, for which an object was lost
     save_and_reconcile();
+}
+
+void SoftwareUpdate::settle() {
+    clean_up();
+    hands_over_ = should_hand_over();
+}
+
+// Whether this daemon runs from another release of the software than the one that is active for good.
+bool SoftwareUpdate::should_hand_over() const {
+    auto const& own = shared_.settings.own_program;
+    if (!own || own->release.software != software() || !installed_.active) return false;
+    if (progress_.phase != Phase::active && progress_.phase != Phase::rolled_back) return false;
+    return *installed_.active != ReleaseRef{own->release.seq, own->release.version};
+}
+
+void SoftwareUpdate::hand_over() {
+    if (std::exchange(hands_over_, false) && should_hand_over())
+        shared_.effects.perform(HandOver{{software(), installed_.active->seq, installed_.active->version}});
 }
 
 std::vector<ReleaseId> SoftwareUpdate::kept() const {

@@ -77,6 +77,10 @@ public:
     // that restarts the machine ends the node in just this way, and must not do so for ever.
     void stop();
 
+    // Whether the daemon is to become the active release of this software: what it runs from is another one.
+    [[nodiscard]] bool hands_over() const { return hands_over_; }
+    void hand_over();
+
     // ---- time and the session ----
 
     void on_time(Moment now);
@@ -154,7 +158,10 @@ private:
     void report_hold(Moment now);
     void start_users();
     void tree_is_lost(TreeFindings const& findings, Moment now);
+    // The target has come to rest and is recorded: what it leaves behind.
+    void settle();
     void clean_up();
+    [[nodiscard]] bool should_hand_over() const;
     void save(Effects::Continuation then = [](Moment) {});
     void save_and_reconcile();
 
@@ -174,6 +181,7 @@ private:
     bool waits_for_trials_ = false;        // of other software
     std::optional<std::string> held_;      // by a hold that was given on this node: as the last report says
     std::optional<TimePoint> held_until_;  // when that ends by itself
+    bool hands_over_ = false;              // to another release of lull-node, as soon as no switch would be cut short
     bool spared_ = false;                  // the objects that a release wanted when it failed, since the start
     std::optional<TimePoint> retry_;
     std::optional<WallTime> retried_;  // the last order to try the target again that was obeyed, by its time

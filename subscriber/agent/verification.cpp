@@ -4,13 +4,30 @@
 
 namespace lull::subscriber {
 
+namespace {
+
+constexpr std::uint64_t check_time = 60;  // seconds that a new lull-node may take to find out whether it works here
+
+// What looks whether a new release of the program that this daemon is can take its place. Nothing: the target is
+// another software, or the release that runs.
+std::optional<RunHook> check_of(std::optional<OwnProgram> const& own, ReleaseId const& target) {
+    if (!own || own->release.software != target.software || own->release == target) return std::nullopt;
+    return RunHook{target, Hook{HookTime::before, own->program, own->check, check_time}, true};
+}
+
+}  // namespace
+
 Verification::Verification(Surroundings around, std::optional<std::uint64_t> trials)
     : around_(around),
       hooks_allowed_(around.settings.rules.hooks.contains(around.software())),
       trials_(trials) {
+    // A daemon that reaches no broker could not be replaced from there again: the owner is not asked about this one.
+    if (auto check = check_of(around_.settings.own_program, around_.target.release))
+        before_.push_back(*std::move(check));
     auto const& hooks = around_.target.how().hooks;
     if (!hooks || !hooks_allowed_) return;
-    for (auto const& hook : *hooks) (hook.time == HookTime::before ? before_ : after_).push_back(hook);
+    for (auto const& hook : *hooks)
+        (hook.time == HookTime::before ? before_ : after_).push_back({around_.target.release, hook});
 }
 
 // ---- the switch ----
@@ -57,13 +74,13 @@ bool Verification::begin_trial() {
     return true;
 }
 
-Happening Verification::run_hook(Hook const& hook) {
+Happening Verification::run_hook(RunHook hook) {
     if (!begin_trial()) {
         return hook_failed(
             {Fault::failed,
              fmt::format("hooks, or the health check, were begun {} times and never ended", trials_.value_or(0))});
     }
-    return Happening::begins(Work::hook, RunHook{around_.target.release, hook});
+    return Happening::begins(Work::hook, std::move(hook));
 }
 
 Happening Verification::on(HookEnded const& event) {

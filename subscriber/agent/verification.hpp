@@ -24,7 +24,7 @@ public:
     [[nodiscard]] bool is_worn_out() const;
     // Another attempt has all of its tries.
     void try_again() { trials_ = 0; }
-    // The next hook before the switch, then the switch.
+    // The check of a new lull-node, then the next hook before the switch, then the switch.
     [[nodiscard]] Happening advance_switch();
     // Hooks before the switch run from the first one.
     void begin_switch() { hooks_run_ = 0; }
@@ -49,7 +49,7 @@ public:
 
 private:
     [[nodiscard]] Happening switch_to(ReleaseId release) const;
-    [[nodiscard]] Happening run_hook(Hook const& hook);
+    [[nodiscard]] Happening run_hook(RunHook hook);
     [[nodiscard]] Happening hook_failed(Error const& error);
     [[nodiscard]] std::optional<ReleaseId> way_back() const;
     void end_trials();
@@ -58,8 +58,8 @@ private:
 
     Surroundings around_;
     bool hooks_allowed_;
-    std::vector<Hook> before_;  // those that run
-    std::vector<Hook> after_;
+    std::vector<RunHook> before_;  // those that run
+    std::vector<RunHook> after_;
     std::size_t hooks_run_ = 0;  // of this side of the switch
     std::optional<std::uint64_t> trials_;
 };

@@ -12,11 +12,14 @@
 #include "subscriber/cli/daemon_options.hpp"
 #include "subscriber/cli/hold_commands.hpp"
 #include "subscriber/cli/move_command.hpp"
+#include "subscriber/cli/starter.hpp"
 #include "subscriber/cli/status_view.hpp"
 #include "subscriber/daemon/daemon.hpp"
 #include "subscriber/daemon/disk_trouble.hpp"
+#include "subscriber/daemon/self_check.hpp"
 #include "subscriber/disk/manifest_files.hpp"
 #include "subscriber/disk/membership.hpp"
+#include "subscriber/disk/own_program.hpp"
 #include "subscriber/run/launcher.hpp"
 #include "subscriber/run/supervisor.hpp"
 #include "subscriber/tree/tree_check.hpp"
@@ -85,21 +88,25 @@ private:
     bool stopping_ = false;
 };
 
-Status run_daemon(DaemonSettings const& settings, Log& log) {
+// What is to go on in this process after a run that ended well; nothing: it ends.
+using Successor = std::optional<ReleaseId>;
+
+Result<Successor> run_daemon(DaemonSettings const& settings, Log& log) {
     DaemonLoop own(log);
     auto const opened = Daemon::open(settings, own.loop(), log);
     if (!opened) return pass(opened.error());
-    return (*opened)->run();
+    if (auto ran = (*opened)->run(); !ran) return pass(ran.error());
+    return own.stopping() ? Successor() : (*opened)->successor();
 }
 
 // While the disk cannot be written the broker is told so; then the daemon starts anew from what is durable.
-Status run_while_the_disk_allows(DaemonSettings const& settings, Log& log) {
+Result<Successor> run_while_the_disk_allows(DaemonSettings const& settings, Log& log) {
     fs::path const& root = settings.layout.root();
     std::error_code ignored;
     for (;;) {
         // Before the first start there is no directory to look at.
         auto const before = fs::exists(root / ".lull" / "journal", ignored) ? probe_disk(settings.layout) : Status();
-        auto outcome = before ? run_daemon(settings, log) : before;
+        auto outcome = before ? run_daemon(settings, log) : Result<Successor>(pass(before.error()));
         if (outcome) return outcome;
         auto const disk = before ? probe_disk(settings.layout) : before;
         if (disk) return outcome;
@@ -107,8 +114,21 @@ Status run_while_the_disk_allows(DaemonSettings const& settings, Log& log) {
         TroubledNode const node{settings.layout, settings.bundle, settings.architecture};
         DaemonLoop own(log);
         auto const end = wait_for_disk(node, disk.error().message, own.loop(), log);
-        if (end == TroubleEnd::stopped || own.stopping()) return {};
+        if (end == TroubleEnd::stopped || own.stopping()) return Successor();
         log.info("the disk can be written again");
+    }
+}
+
+// Runs until the daemon ends, or another release of lull-node goes on in this process. One that cannot be executed
+// leaves this one running, which hands over no more.
+Status run_until_end(DaemonSettings settings, Log& log) {
+    for (;;) {
+        auto const successor = run_while_the_disk_allows(settings, log);
+        if (!successor) return pass(successor.error());
+        if (!*successor) return {};
+        auto const problem = become(settings.layout.tree(**successor) / settings.own_program->program);
+        log.error("{}; this lull-node goes on until it is started again", problem.message);
+        settings.own_program.reset();
     }
 }
 
@@ -121,11 +141,18 @@ Status daemon(Arguments const& arguments) {
     auto bundle = own_bundle(layout);
     if (!bundle) return pass(bundle.error());
     settings->bundle = std::move(*bundle);
+    Log log("lull-node", *level);
+    if (arguments.flag("check")) return check_self(layout, settings->bundle, log);
+    settings->own_program = own_program(layout);
+    if (settings->own_program) {
+        close_inherited_lock(layout, settings->own_program->release);
+    } else {
+        start_newer(layout, log);
+    }
     start_anew_when_read_only(layout);
 
     raise_descriptor_limit();
-    Log log("lull-node", *level);
-    return run_while_the_disk_allows(*settings, log);
+    return run_until_end(std::move(*settings), log);
 }
 
 Command daemon_command() {

@@ -205,6 +205,8 @@ std::vector<Option> install_options() {
         {.name = "call-group",
          .help = "group whose members may use 'lull-node call' besides root",
          .placeholder = "GROUP"},
+        {.name = "check",
+         .help = "look whether this program can serve this node: read settings and journal, reach the broker, and end"},
         {.name = "log-level", .help = "debug, info, warn or error", .placeholder = "LEVEL", .fallback = "info"},
         {.name = "config", .help = "file with these options", .placeholder = "FILE"}};
 }

@@ -1,6 +1,7 @@
 #include "subscriber/daemon/daemon.hpp"
 
 #include <malloc.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -43,6 +44,7 @@ AgentSettings agent_settings(DaemonSettings const& settings) {
     agent.seed = random_u64();
     agent.scan = settings.scan;
     agent.rules = settings.rules;
+    agent.own_program = settings.own_program;
     agent.executor = settings.executor;
     if (agent.executor) {
         agent.executor->architecture = agent.architecture;
@@ -196,6 +198,7 @@ void Daemon::note_link(bool connected, std::string detail) {
     } else if (link_) {
         log_.warn("announcements: {}", detail);
     }
+    if (connected) StartCount(settings_.layout).clear();
     link_ = LinkState{connected, clock_.wall(), std::move(detail), link_ ? link_->flow : std::string()};
     save_link_state(settings_.layout, *link_);
 }
@@ -290,6 +293,20 @@ void Daemon::perform(CancelJob const& action) {
         case Job::hook: return hooks_.cancel(software);
         case Job::health_check: return health_.cancel(software);
     }
+}
+
+// The loop is stopped from within: at the start it does not run yet.
+void Daemon::perform(HandOver const& action) {
+    auto const& release = action.release;
+    auto const name = fmt::format("lull-node of {} {}", release.software.text(), release.version.text());
+    auto const program = settings_.layout.tree(release) / settings_.own_program->program;
+    if (access(program.c_str(), X_OK) != 0) {
+        return log_.error("cannot hand over to {}: {}; this one goes on", name,
+                          fail_errno("execute", program).value().message);
+    }
+    log_.info("hands over to {}", name);
+    successor_ = release;
+    loop_.post([this] { loop_.stop(); });
 }
 
 void Daemon::perform(Say const& action) {

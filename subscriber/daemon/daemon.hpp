@@ -11,6 +11,7 @@
 #include "subscriber/daemon/call_shell.hpp"
 #include "subscriber/disk/hold_files.hpp"
 #include "subscriber/disk/link_state.hpp"
+#include "subscriber/disk/start_count.hpp"
 #include "subscriber/install/incoming.hpp"
 #include "subscriber/install/installer.hpp"
 #include "subscriber/install/scanner.hpp"
@@ -39,6 +40,7 @@ struct DaemonSettings {
     CallShellSettings calls{};
     std::optional<std::string> call_group{};  // may call besides root
     Strays strays = Strays::move;
+    std::optional<OwnProgram> own_program{};  // this daemon is a release that the node installs
 };
 
 // The shell around the agent: makes events of what sockets, workers and the writer say, and performs the actions. The
@@ -51,6 +53,8 @@ public:
 
     // Serves until the loop is stopped; then commits what is queued. Fails if the journal cannot be written.
     [[nodiscard]] Status run();
+    // After run(): the release of lull-node that is to go on in this process.
+    [[nodiscard]] std::optional<ReleaseId> const& successor() const { return successor_; }
 
     Daemon(Daemon const&) = delete;
     Daemon& operator=(Daemon const&) = delete;
@@ -91,6 +95,7 @@ private:
     void perform(CancelJob const& action);
     void perform(DoForCall const& action) { calls_->perform(action.action, payload_); }
     void perform(ShowFlow const& action) { show_flow(action.text); }
+    void perform(HandOver const& action);
     void perform(Say const& action);
 
     EventLoop& loop_;
@@ -105,6 +110,7 @@ private:
     std::optional<EventLoop::TimerId> timer_;
     std::optional<LinkState> link_;
     Status outcome_;
+    std::optional<ReleaseId> successor_;
 
     MessagingContext context_;
     Announcements announcements_;

@@ -22,7 +22,7 @@
 //   ROOT/SOFTWARE/current -> versions/SEQ-VERSION
 //   ROOT/SOFTWARE/restarting                           processes that are being ended for an update, 0644
 //   ROOT/.calls/SOFTWARE/...                           the same for trees of calls, 0711: their users pass through it
-//   ROOT/.lull/                                        0700: journal/, incoming/, holds/, node.json
+//   ROOT/.lull/                                        0700: journal/, incoming/, holds/, node.json, starts
 
 namespace lull::subscriber {
 

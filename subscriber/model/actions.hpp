@@ -111,10 +111,12 @@ struct CheckHealth {
     HealthCheck check;
 };
 
-// Run this hook of the release; its event is HookEnded.
+// Run this hook of the release; its event is HookEnded. As the daemon: with the daemon's user, environment and working
+// directory. Otherwise as a program of a release.
 struct RunHook {
     ReleaseId release;
     Hook hook;
+    bool as_daemon = false;
 };
 
 // Point `current` to this release; its event is SwitchEnded. Ends watch and lock.
@@ -236,6 +238,11 @@ struct DoForCall {
     CallAction action;
 };
 
+// Become this release of lull-node: stop in order, then execute its program in this process.
+struct HandOver {
+    ReleaseId release;
+};
+
 struct Say {
     LogLevel level = LogLevel::info;
     std::string text;
@@ -244,7 +251,7 @@ struct Say {
 using Action =
     std::variant<OpenExchange, CloseExchange, Send, Persist, StoreFrame, DropObjects, MakePlan, StageRelease, ProbeUse,
                  WatchUse, LetGo, TellHolders, EndUse, StartUse, CheckHealth, RunHook, SwitchCurrent, RemoveVersions,
-                 MakeRoom, PointBack, ScanTrees, ShowFlow, CancelJob, DoForCall, Say>;
+                 MakeRoom, PointBack, ScanTrees, ShowFlow, CancelJob, DoForCall, HandOver, Say>;
 using Actions = std::vector<Action>;
 
 }  // namespace lull::subscriber

@@ -18,6 +18,7 @@ constexpr std::int64_t micros_per_second = 1'000'000;
 
 // Fields of /proc/PID/stat as proc(5) counts them; those before the third are not in our list.
 constexpr std::size_t first_field = 3;
+constexpr std::size_t parent_field = 4;
 constexpr std::size_t terminal_field = 7;
 constexpr std::size_t flags_field = 9;
 constexpr std::size_t start_field = 22;
@@ -78,15 +79,16 @@ Result<std::optional<ProcessStat>> read_process_stat(fs::path const& proc, std::
 
     auto const fields = fields_behind_name({block.data(), static_cast<std::size_t>(got)});
     if (fields.size() <= start_field - first_field) return fail(Fault::failed, "cannot understand {}", path.string());
+    auto const parent = number(fields[parent_field - first_field]);
     auto const terminal = number(fields[terminal_field - first_field]);
     auto const flags = number(fields[flags_field - first_field]);
     auto const ticks = number(fields[start_field - first_field]);
-    if (!terminal || !flags || !ticks) return fail(Fault::failed, "cannot understand {}", path.string());
+    if (!parent || !terminal || !flags || !ticks) return fail(Fault::failed, "cannot understand {}", path.string());
     auto const boot = boot_time(proc);
     if (!boot) return pass(boot.error());
     auto const tick = micros_per_second / sysconf(_SC_CLK_TCK);
     return ProcessStat{*terminal == 0 ? 0 : device_of(*terminal), WallTime{*boot * micros_per_second + *ticks * tick},
-                       (*flags & kernel_thread_flag) != 0};
+                       (*flags & kernel_thread_flag) != 0, static_cast<std::uint64_t>(*parent)};
 }
 
 std::string printable(std::string_view text) {

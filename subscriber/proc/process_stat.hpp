@@ -16,6 +16,7 @@ struct ProcessStat {
     dev_t terminal = 0;  // controlling terminal; 0: none
     WallTime started;    // to 10 ms; with the pid it tells a process from a later one of the same pid
     bool kernel_thread = false;
+    std::uint64_t parent = 0;  // pid
 };
 
 // Nothing if the process is gone.

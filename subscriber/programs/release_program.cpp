@@ -21,6 +21,15 @@ std::vector<std::string> clean_environment(std::vector<std::string> const& addit
     return variables;
 }
 
+Result<ProgramStart> start_as_daemon(fs::path program, std::vector<std::string> const& arguments) {
+    std::error_code problem;
+    auto directory = fs::current_path(problem);
+    if (problem) return fail(Fault::failed, "cannot find the working directory: {}", problem.message());
+    std::vector<std::string> environment;
+    for (char** variable = environ; *variable != nullptr; ++variable) environment.emplace_back(*variable);
+    return ProgramStart{std::move(program), std::move(directory), arguments, std::move(environment), std::nullopt};
+}
+
 }  // namespace
 
 std::vector<std::string> environment_of(ReleaseId const& release, fs::path const& tree) {
@@ -52,6 +61,7 @@ Result<UserIdentity> find_user(std::string const& name) {
 Result<ProgramStart> ReleasePrograms::prepare(ProgramRun const& wanted) const {
     auto program = find_program(wanted.tree, wanted.program);
     if (!program) return pass(program.error());
+    if (wanted.as == ProgramRun::RunAs::daemon) return start_as_daemon(*std::move(program), wanted.arguments);
     ProgramStart start{*std::move(program), wanted.tree, wanted.arguments, clean_environment(wanted.environment),
                        std::nullopt};
     if (geteuid() != 0) return start;

@@ -15,6 +15,9 @@ struct ProgramRun {
     std::vector<std::string> environment;  // NAME=value, besides PATH, HOME and LANG
     Duration time_limit{};
     Bytes most_output;
+    // daemon: with this process's user, environment and working directory.
+    enum class RunAs { release, daemon };
+    RunAs as = RunAs::release;
 };
 
 // What a program of a release is told of itself: LULL_SOFTWARE, LULL_VERSION, LULL_ROOT_DIR (the version's tree).

@@ -10,6 +10,7 @@
 #include <map>
 #include <string>
 
+#include "subscriber/proc/own_files.hpp"
 #include "subscriber/proc/proc_files.hpp"
 #include "subscriber/proc/process_stat.hpp"
 
@@ -54,6 +55,20 @@ Result<std::optional<Holder>> describe(int directory, fs::path const& proc, std:
     return holder;
 }
 
+// Whether it is a process of this one, which has executed nothing since it was forked: such a one watches over a
+// program of a release and ends with it, or with us.
+bool is_forked_here(int directory, fs::path const& proc, std::uint64_t pid) {
+    constexpr int most_generations = 4;
+    for (int i = 0; i < most_generations; ++i) {
+        if (i == 0 && !runs_own_program(directory)) return false;
+        auto const stat = read_process_stat(proc, pid);
+        if (!stat || !*stat) return false;
+        pid = (*stat)->parent;
+        if (pid == static_cast<std::uint64_t>(getpid())) return true;
+    }
+    return false;
+}
+
 // The processes that `proc` shows.
 Result<std::vector<std::uint64_t>> processes(fs::path const& proc) {
     auto directory = open_file(proc, O_RDONLY | O_DIRECTORY);
@@ -92,6 +107,7 @@ Result<UseScan> find_holders(Layout const& layout, ReleaseId const& release, fs:
             scan.unreadable += look.refused ? 1 : 0;
             continue;
         }
+        if (is_forked_here(directory.get(), proc, pid)) continue;
         auto holder = describe(directory.get(), proc, pid);
         if (!holder) return pass(holder.error());
         if (!*holder) continue;

@@ -20,7 +20,8 @@ struct UseScan {
 };
 
 // Who uses a version: whose program, mapping, open file, working directory, root or argument is one of the tree's (by
-// device and inode), or who has a lock on the version's lock file. Never this process itself. An error if `proc` or
+// device and inode), or who has a lock on the version's lock file. Never this process itself, nor
+// what it has forked and not executed (process_reaper). An error if `proc` or
 // the tree cannot be read: that is not "nobody".
 [[nodiscard]] Result<UseScan> find_holders(Layout const& layout, ReleaseId const& release,
                                            fs::path const& proc = "/proc", LookDepth depth = LookDepth::full);

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "subscriber/proc/file_identity.hpp"
+#include "subscriber/proc/own_files.hpp"
 #include "subscriber/proc/proc_files.hpp"
 #include "subscriber/proc/tree_walk.hpp"
 
@@ -35,7 +36,8 @@ Result<int> times_open_here(FileIdentity const& file) {
     return times;
 }
 
-// True if somebody else has the file open. One that we ourselves have open once more (a scan reads it) tells nothing.
+// True if another process has the file open. A file that this process itself has open once more (a scan reads it),
+// executes or maps tells nothing.
 Result<bool> is_open(TreeEntry const& entry) {
     auto const file = open_at(entry.directory, entry.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!file.valid()) return fail_errno("open", entry.path());
@@ -44,6 +46,7 @@ Result<bool> is_open(TreeEntry const& entry) {
     if (lease == Lease::got) return false;
     auto const identity = identify(file.get());
     if (!identity) return fail_errno("look at", entry.path());
+    if (executes_or_maps(identity->file)) return false;
     auto const times = times_open_here(identity->file);
     if (!times) return pass(times.error());
     return *times == 1;

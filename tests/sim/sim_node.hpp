@@ -132,6 +132,7 @@ private:
     void perform(subscriber::StartUse const& action);
     void perform(subscriber::CheckHealth const& action);
     void perform(subscriber::RunHook const& action);
+    void perform(subscriber::HandOver const&) {}
     void perform(subscriber::SwitchCurrent const& action);
     void perform(subscriber::RemoveVersions const& action);
     void perform(subscriber::MakeRoom const& action);

@@ -3,9 +3,9 @@
 namespace lull::subscriber::test {
 
 Bench::Bench(JournalState state, std::map<SoftwareName, ReleaseId> installed, SigningKey publisher, NodeRules rules,
-             Holds holds)
+             Holds holds, std::optional<OwnProgram> own_program)
     : key(std::move(publisher)),
-      agent(settings(key, std::move(rules)), std::move(state), installed, std::move(holds)) {}
+      agent(settings(key, std::move(rules), std::move(own_program)), std::move(state), installed, std::move(holds)) {}
 
 Bench::~Bench() = default;
 
@@ -124,8 +124,9 @@ void Bench::check_in(std::uint64_t head) {
     welcome(head);
 }
 
-AgentSettings Bench::settings(SigningKey const& key, NodeRules rules) {
+AgentSettings Bench::settings(SigningKey const& key, NodeRules rules, std::optional<OwnProgram> own_program) {
     AgentSettings settings;
+    settings.own_program = std::move(own_program);
     settings.rules = std::move(rules);
     settings.node = *NodeName::parse("till-17");
     settings.architecture = *ArchitectureName::parse("amd64");

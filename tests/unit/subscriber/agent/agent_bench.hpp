@@ -49,7 +49,8 @@ std::vector<M> sent(Actions const& actions) {
 class Bench {
 public:
     explicit Bench(JournalState state = {}, std::map<SoftwareName, ReleaseId> installed = {},
-                   SigningKey publisher = signing_key(), NodeRules rules = {}, Holds holds = {});
+                   SigningKey publisher = signing_key(), NodeRules rules = {}, Holds holds = {},
+                   std::optional<OwnProgram> own_program = {});
     ~Bench();
     Bench(Bench const&) = delete;
     Bench& operator=(Bench const&) = delete;
@@ -122,7 +123,7 @@ public:
 
 private:
     static SigningKey signing_key() { return SigningKey::generate(); }
-    static AgentSettings settings(SigningKey const& key, NodeRules rules);
+    static AgentSettings settings(SigningKey const& key, NodeRules rules, std::optional<OwnProgram> own_program);
     Actions take(Actions actions);
 };
 

@@ -151,9 +151,9 @@ TEST_CASE("each option of the daemon sets what it is for, in its unit, and nothi
         CHECK(described(*parsed.settings) == expected);
         CHECK(expected != unchanged);
     }
-    // The rest is not of the settings: where the root is, how much is logged, where options stand.
+    // The rest is not of the settings: where the root is, how much is logged, where options stand, whether it serves.
     for (auto const& option : daemon_options()) {
-        bool const elsewhere = option.name == "root" || option.name == "log-level" || option.name == "config";
+        bool const elsewhere = std::set<std::string>{"root", "log-level", "config", "check"}.contains(option.name);
         INFO(option.name);
         CHECK((tried.contains(option.name) || option.name == "serve-calls") != elsewhere);
     }

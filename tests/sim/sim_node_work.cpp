@@ -496,7 +496,8 @@ void SimNode::perform(RunHook const& action) {
 }
 
 void SimNode::end_hook(RunHook const& order, JobEnd end) {
-    auto const& [release, hook] = order;
+    auto const& release = order.release;
+    auto const& hook = order.hook;
     if (end == JobEnd::cancelled) return raise(HookEnded{release, stopped()});
     auto const fate = Library::fate_of(hook);
     world_.trace("{}: {} of {} ends", name_, hook.program, release.directory_name());

@@ -156,7 +156,12 @@ class LullRefuses(FleetTest):
     # ---- the broker ----
 
     def test_a_broker_that_is_down(self):
-        address = f"tcp://127.0.0.1:{free_ports()}/{'ab' * 32}"
+        base = free_ports()
+        for port in range(base, base + 3):  # nobody else may listen there meanwhile
+            taken = socket.socket()
+            taken.bind(("127.0.0.1", port))
+            self.addCleanup(taken.close)
+        address = f"tcp://127.0.0.1:{base}/{'ab' * 32}"
         expected = ("no broker listens at 127.0.0.1:", "check that lull-broker runs there")
         self.refused(3, *expected, **self.with_environment(LULL_BROKER=address), more=["--timeout", "5"])
         for command in (["status"], ["list"], ["nodes"],

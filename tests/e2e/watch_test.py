@@ -211,8 +211,8 @@ class Failures(WatchTest):
         self.wait_released("good", "1.0")
         for line in (r"fifo: the watcher waits for a change: cannot publish .*/pipe: it is a named pipe",
                      r"options: .*/lull.conf: line 2: unknown option polcy; did you mean policy\?",
-                     r"program: --health: the release has no executable file 'bin/check'",
-                     r"version: VERSION of .* is no version",
+                     r"program: .*--health: the release has no executable file 'bin/check'",
+                     r"version: .*VERSION of .* is no version",
                      r"'.*/not a name' is not watched",
                      r"empty: is empty"):
             self.watcher.wait_for(line)

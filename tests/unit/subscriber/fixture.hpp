@@ -28,7 +28,7 @@ inline ReleaseId release(std::uint64_t seq, std::string_view version, std::strin
 using Tree = std::map<std::string, std::string>;
 
 inline std::string contents_of(fs::path const& path) {
-    auto const bytes = read_file(path, MiB(64));
+    auto const bytes = read_file(path, MiB(256));  // a program with a sanitizer is large
     REQUIRE(bytes);
     return std::string(as_text(*bytes));
 }

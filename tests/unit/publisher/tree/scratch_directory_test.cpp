@@ -25,6 +25,9 @@ int end_by(int signal_number, fs::path const& parent) {
     REQUIRE(child >= 0);
     if (child == 0) {
         signal(signal_number, SIG_DFL);  // the test's program has a handler
+        sigset_t none;                   // and other tests may have blocked it
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, nullptr);
         auto const directory = ScratchDirectory::make(parent);
         if (directory) test::put_file(directory->path() / "deep/file", "contents");
         kill(getpid(), signal_number);

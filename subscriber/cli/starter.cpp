@@ -6,6 +6,7 @@
 #include "subscriber/disk/own_program.hpp"
 #include "subscriber/disk/start_count.hpp"
 #include "subscriber/model/version_order.hpp"
+#include "subscriber/tree/tree_program.hpp"
 
 namespace lull::subscriber {
 
@@ -40,13 +41,10 @@ void start_newer(Layout const& layout, Log& log) {
 Error become(fs::path const& program) {
     auto words = own_arguments();
     words.insert(words.begin(), program.string());
-    std::vector<char*> arguments;
-    for (auto& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
     sigset_t none;  // SIGTERM that has come meanwhile ends this process here
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    execv(program.c_str(), arguments.data());
+    execv(program.c_str(), pointers_to(words).data());
     return fail_errno("run", program).value();
 }
 
